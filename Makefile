@@ -1,0 +1,63 @@
+# The list of commands. `make demo` and `make test` need nothing but Python (3.10 or newer) with pip, and node
+# (20 or newer); everything else goes into .venv, where no system package is touched.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+BUILT  := jupyter_autostop/labextension/package.json
+SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) \
+           labextension/package.json labextension/yarn.lock labextension/tsconfig.json
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint bench clean build help
+
+help:
+	@echo 'make demo    JupyterLab with an emulated instance (REMAINING=6m brings the stop near)'
+	@echo 'make test    every Python, TypeScript and browser test'
+	@echo 'make lint    ruff, mypy, eslint, prettier'
+	@echo 'make bench   the figures, each beside its peer'
+	@echo 'make build   wheel and sdist in dist/'
+	@echo 'make clean   remove what these commands made'
+
+demo: $(READY)
+	$(BIN)/jupyter-autostop demo $(if $(REMAINING),--remaining $(REMAINING)) $(if $(PORT),--port $(PORT))
+
+test: $(READY)
+	@sh tests/get_chromium.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd labextension && jlpm lint:check
+
+bench: $(READY)
+	$(BIN)/python -m tests.bench
+
+build: $(READY)
+	$(BIN)/python -m build
+
+$(READY): pyproject.toml $(BUILT)
+	SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	$(BIN)/jupyter-builder develop . --overwrite
+	touch $@
+
+$(BUILT): $(SOURCES) | $(VENV)
+	$(BIN)/python -m pip install --quiet 'jupyter-builder>=1.3,<2' 'jupyterlab>=4.4,<5'
+	cd labextension && jlpm install --immutable && jlpm build:prod
+	touch $@
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo 'Python 3.10 or newer is needed; name one with: make PYTHON=python3.11 …' >&2; exit 1; }
+	@command -v node >/dev/null || { echo 'node (20 or newer) is needed to build the front end.' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) dist build *.egg-info jupyter_autostop/labextension labextension/lib labextension/node_modules \
+	  labextension/*.tsbuildinfo labextension/.yarn .pytest_cache .ruff_cache .mypy_cache .hypothesis tests/.artifacts
+	find jupyter_autostop tests -name __pycache__ -type d -prune -exec rm -rf {} +

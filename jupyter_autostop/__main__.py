@@ -1,0 +1,7 @@
+"""`python -m jupyter_autostop` is `jupyter autostop`."""
+
+import sys
+
+from jupyter_autostop.cli import main
+
+sys.exit(main())

@@ -1,0 +1,129 @@
+"""What an answer of the platform means for this run: pure rules, the time passed in. Times in epoch ms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jupyter_autostop.state import NextStart, Problem
+from jupyter_autostop.wire import Instance
+
+RUNNING = "RUNNING"
+TOLERANCE = 2000
+"""ms by which two tellings of one moment may differ: whole seconds, and the way."""
+_OLDEST, _NEWEST = 10**12, 10**13
+"""A timestamp has 13 digits."""
+
+Kind = Literal["deadline", "off", "not_running", "unknown"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What stops this run: a deadline, nothing (`off`), no run at all, or nobody can tell (`unknown`, with why)."""
+
+    kind: Kind
+    stop_timestamp: int | None = None
+    problem: Problem | None = None
+
+
+def _unknown(code: str, message: str, hint: str) -> Run:
+    return Run("unknown", problem={"code": code, "message": message, "hint": hint})
+
+
+def read_run(instance: Instance, now: int, *, now_is_platforms: bool, before: int | None = None) -> Run:
+    """Return what the answer says about the run, seen at `now`.
+
+    `stop_timestamp` and `remain_time` are compared and the smaller is believed. Without the platform's own time
+    (no `Date` yet) only `remain_time` is safe to measure from. `before`, the deadline shown so far, is kept where
+    the answer differs from it by no more than rounding, so that nothing flickers.
+    """
+    if instance.status != RUNNING:
+        return Run("not_running")
+    auto_stop = instance.auto_stop
+    if auto_stop is None or (auto_stop.enable is None and auto_stop.stop_timestamp is None):
+        return _unknown(
+            "no_auto_stop",
+            "ModelArts does not say whether auto-stop is on for this run.",
+            "Look at the instance in the ModelArts console.",
+        )
+    stop = auto_stop.stop_timestamp
+    if stop is not None and not _OLDEST <= stop < _NEWEST:
+        stop = None
+    remain = auto_stop.remain_time
+    if stop is None and (remain is None or not auto_stop.enable):
+        if auto_stop.enable is False and auto_stop.stop_timestamp is None:
+            return Run("off")
+        return _unknown(
+            "no_stop_time",
+            "Auto-stop is on, but ModelArts gives no stop time for this run.",
+            "Look at the instance in the ModelArts console.",
+        )
+    by_remain = None if remain is None else now + remain * 1000
+    if stop is None:
+        believed = by_remain
+    elif by_remain is None or (now_is_platforms and abs(stop - by_remain) <= TOLERANCE):
+        believed = stop
+    elif now_is_platforms:
+        believed = min(stop, by_remain)
+    else:
+        believed = by_remain
+    if believed != stop and before is not None and believed is not None and abs(believed - before) <= TOLERANCE:
+        believed = before
+    return Run("deadline", stop_timestamp=believed)
+
+
+def overdue() -> Problem:
+    """Return the problem of a stop time that has passed without a sign of the stop."""
+    return {
+        "code": "overdue",
+        "message": "The stop time has passed, and ModelArts has not been seen stopping this instance.",
+        "hint": "Save your work now; the instance may stop at any moment.",
+    }
+
+
+@dataclass(frozen=True)
+class KnownRun:
+    """What is remembered of one run: its start (ms; `None`: cannot be told), stop time and running duration (s)."""
+
+    start: int | None
+    stop_timestamp: int
+    duration: int | None
+
+
+def learn_run(known: KnownRun | None, instance: Instance, stop: int, now: int) -> tuple[KnownRun, bool]:
+    """Return what is known of the run after an answer with a stop time, and whether it is another run than before.
+
+    The API does not tell when a run began. The first consistent answer does: its stop time less its duration,
+    if that lies between the instance's creation and now. Afterwards a changed `duration` with an unmoved stop time
+    is a setting for the next start, and one that moves along with it belongs to this run.
+    """
+    duration = instance.auto_stop.duration if instance.auto_stop else None
+    guess = None if duration is None else stop - duration * 1000
+    text = instance.creation_timestamp or ""
+    created = int(text) if text.isascii() and text.isdigit() else None
+    if guess is not None and (guess > now + TOLERANCE or (created is not None and guess < created - TOLERANCE)):
+        guess = None
+    if known is None:
+        return KnownRun(guess, stop, duration), True
+    if abs(stop - known.stop_timestamp) <= TOLERANCE:
+        return known, False
+    if known.start is not None and duration is not None and abs(stop - duration * 1000 - known.start) <= TOLERANCE:
+        return KnownRun(known.start, stop, duration), False
+    another = guess is not None and guess > known.stop_timestamp
+    if another or duration == known.duration:
+        return KnownRun(guess, stop, duration), another
+    return KnownRun(None, stop, duration), False
+
+
+def next_start(known: KnownRun | None, instance: Instance, run: Run) -> NextStart | None:
+    """Return the setting that waits for the next start, where it is known to differ from this run's."""
+    auto_stop = instance.auto_stop
+    if auto_stop is None or run.kind != "deadline" or known is None:
+        return None
+    waiting: NextStart = {"enable": auto_stop.enable, "duration": auto_stop.duration}
+    if auto_stop.enable is False:
+        return waiting
+    if known.start is None or auto_stop.duration is None:
+        return None
+    in_force = known.stop_timestamp - known.start
+    return waiting if abs(in_force - auto_stop.duration * 1000) > TOLERANCE else None

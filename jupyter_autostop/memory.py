@@ -1,0 +1,116 @@
+"""What this server must still know of an instance after a restart: one small JSON file in `state_dir`.
+
+When its run began, whether its platform defers a longer duration to the next start, and which duration is still
+owed to it. Losing the file costs a question to the platform, never work or money.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from jupyter_autostop.deadline import KnownRun
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Owed:
+    """A longer duration that was set for one run: `prior` (s) goes back at the next start, while `probe` still stands.
+
+    `serial` is the run it was set in, `stop_before` (ms) that run's stop time before, `sent` (ms) when it was sent.
+    """
+
+    prior: int
+    probe: int
+    serial: int
+    stop_before: int
+    sent: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that is remembered; `serial` counts the runs seen, `container` marks this container's life."""
+
+    container: str = ""
+    serial: int = 0
+    run: KnownRun | None = None
+    defers: bool = False
+    owed: Owed | None = None
+
+
+def container_marker() -> str:
+    """Return a marker of this container's life: the boot and the start of its first process."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # The 22nd field; the second one, in brackets, may contain spaces.
+        started = Path("/proc/1/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
+    except (OSError, IndexError, UnicodeDecodeError):
+        return ""
+    return f"{boot}:{started}"
+
+
+def _decode(data: Any) -> Memory:
+    if data["format"] != _FORMAT:
+        raise ValueError(f"format {data['format']!r}")
+    run, owed = data["run"], data["owed"]
+    memory = Memory(
+        container=str(data["container"]),
+        serial=int(data["serial"]),
+        run=None if run is None else KnownRun(**run),
+        defers=bool(data["defers"]),
+        owed=None if owed is None else Owed(**owed),
+    )
+    numbers = [*(run or {}).values(), *(owed or {}).values()]
+    if not all(number is None or type(number) is int for number in numbers):
+        raise TypeError("a number is no whole number")
+    return memory
+
+
+class MemoryFile:
+    """The memory of one instance on disk; one that cannot be read or written is said in the log and lived without."""
+
+    def __init__(
+        self, directory: str | None, instance_id: str, log: logging.Logger, container: str | None = None
+    ) -> None:
+        self._path = Path(directory) / f"{instance_id}.json" if directory and instance_id else None
+        self._container = container_marker() if container is None else container
+        self._log = log
+
+    def load(self) -> Memory:
+        """Return what is remembered; another life of the container means that another run has begun."""
+        memory = Memory()
+        if self._path:
+            try:
+                memory = _decode(json.loads(self._path.read_text(encoding="utf-8")))
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+                self._log.warning("jupyter_autostop: %s cannot be used and starts anew (%s)", self._path, error)
+        if memory.container != self._container:
+            memory = replace(memory, container=self._container, serial=memory.serial + 1, run=None)
+        return memory
+
+    def save(self, memory: Memory) -> None:
+        """Replace the file in one step, so that a crash leaves the old one or the new one."""
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".autostop-")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    json.dump({"format": _FORMAT, **asdict(memory)}, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(name).replace(self._path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            self._log.warning("jupyter_autostop: %s cannot be written (%s)", self._path, error.strerror or error)

@@ -1,0 +1,209 @@
+"""What a client may ask for, checked before the platform is: `Change`, `Extend`; and what of an instance leaves the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, ValidationError, model_validator
+
+from jupyter_autostop.duration import format_duration
+from jupyter_autostop.errors import InvalidInputError
+from jupyter_autostop.wire import Instance
+
+SHORTEST_DURATION = 3600
+LONGEST_DURATION = 86400
+"""Seconds of running duration (update API, Table 4)."""
+DESCRIPTION_MAX = 512
+DESCRIPTION_FORBIDDEN = "&<>\"'/"
+"""Of the description (update API, Table 2)."""
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_null(cls, data: Any) -> Any:
+        """A null would be read as "leave it" by one reader and as "clear it" by another."""
+        if isinstance(data, Mapping) and any(value is None for value in data.values()):
+            raise ValueError("null is no value here; leave the key out instead")
+        return data
+
+
+class AutoStopChange(_Asked):
+    """Any of the update API's three keys; `duration` in s."""
+
+    enable: StrictBool | None = None
+    duration: StrictInt | None = None
+    prompt: StrictBool | None = None
+
+
+class Change(_Asked):
+    """A change of the instance, in the update API's own names and limits."""
+
+    description: StrictStr | None = None
+    auto_stop: AutoStopChange | None = None
+
+
+class Extend(_Asked):
+    """An extension: `by` seconds beyond the shown deadline, or `until` an absolute time (ms)."""
+
+    by: StrictInt | None = None
+    until: StrictInt | None = None
+
+
+class Nothing(_Asked):
+    """A body without a word in it."""
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part)[:64] for part in first["loc"])
+    kind = first["type"]
+    if kind == "extra_forbidden":
+        return f"Unknown key “{where}”."
+    what = {
+        "bool_type": "must be true or false",
+        "int_type": "must be a whole number",
+        "string_type": "must be a text",
+        "string_unicode": "is no valid Unicode text",
+        "model_type": "must be a JSON object",
+        "value_error": first["msg"].removeprefix("Value error, "),
+    }.get(kind, first["msg"])
+    return f"“{where}”: {what}." if where else f"The body {what}."
+
+
+def _parse(model: type[_Asked], data: Any) -> Any:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InvalidInputError(
+            _sentence(error),
+            code="invalid_body",
+            hint=f"Known keys: {', '.join(model.model_fields) or 'none'}. Nothing was changed.",
+        ) from None
+
+
+def check_description(text: str) -> None:
+    """Raise unless the platform takes `text` as a description; names the first thing wrong with it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInputError(
+            "The description holds half a character (a lone surrogate).",
+            code="description_characters",
+        ) from None
+    if len(text) > DESCRIPTION_MAX:
+        raise InvalidInputError(
+            f"The description has {len(text)} characters; the limit is {DESCRIPTION_MAX}.",
+            code="description_length",
+            hint=f"Leave out {len(text) - DESCRIPTION_MAX} characters; nothing was changed.",
+        )
+    found = [char for char in DESCRIPTION_FORBIDDEN if char in text]
+    if found:
+        raise InvalidInputError(
+            f"The description cannot contain {' '.join(found)}",
+            code="description_characters",
+            hint=f"ModelArts refuses {' '.join(DESCRIPTION_FORBIDDEN)} in descriptions; nothing was changed.",
+        )
+
+
+def check_duration(seconds: int) -> None:
+    """Raise unless `seconds` is a running duration the platform takes."""
+    if not SHORTEST_DURATION <= seconds <= LONGEST_DURATION:
+        # A number of a thousand digits is not worth repeating.
+        shown = f" {seconds} s" if abs(seconds) < 10**12 else " That number"
+        raise InvalidInputError(
+            f"{shown.strip()} is no running duration ModelArts takes: {SHORTEST_DURATION} to {LONGEST_DURATION} s.",
+            code="duration_range",
+            hint=f"Choose one from {format_duration(SHORTEST_DURATION)} to {format_duration(LONGEST_DURATION)}.",
+        )
+
+
+def parse_change(data: Any) -> Change:
+    """Return the change a JSON body asks for, every limit checked, or raise `InvalidInputError`."""
+    change: Change = _parse(Change, data)
+    auto_stop = change.auto_stop
+    if change.description is None and (auto_stop is None or not auto_stop.model_fields_set):
+        raise InvalidInputError(
+            "The body asks for no change.",
+            code="invalid_body",
+            hint='Give a "description", or "auto_stop" with any of "enable", "duration", "prompt".',
+        )
+    if change.description is not None:
+        check_description(change.description)
+    if auto_stop and auto_stop.duration is not None:
+        check_duration(auto_stop.duration)
+    return change
+
+
+def parse_extend(data: Any) -> Extend:
+    """Return the extension a JSON body asks for, or raise `InvalidInputError`."""
+    extend: Extend = _parse(Extend, data)
+    if (extend.by is None) == (extend.until is None):
+        raise InvalidInputError(
+            'Give either "by" or "until", and only one of them.',
+            code="invalid_body",
+            hint='"by" is in seconds, "until" in milliseconds since 1970.',
+        )
+    if extend.by is not None and extend.by < 1:
+        raise InvalidInputError("An extension is at least 1 s long.", code="duration_range")
+    return extend
+
+
+def parse_nothing(data: Any) -> None:
+    """Raise `InvalidInputError` unless the body is empty or `{}`."""
+    if data is not None:
+        _parse(Nothing, data)
+
+
+# The allow-list of what leaves the server: field by field, so that no credential, token or signed URL can pass.
+# Free-form maps (annotations, labels, extend_params, details) and the repository's connection are left out.
+_FLAVOR = {
+    "name", "status", "queuing_num", "queue_left_time", "storage_list", "is_permitted", "type", "promo_type",
+    "instance_num", "duration", "store_time", "billing_flavor", "billing_params",
+}  # fmt: skip
+_SHOWN: dict[str, Any] = {
+    "id": True,
+    "name": True,
+    "description": True,
+    "status": True,
+    "creation_timestamp": True,
+    "latest_update_timestamp": True,
+    "profile": {"id", "name", "description", "de_type", "flavor_type"},
+    "flavor": True,
+    "flavor_details": _FLAVOR,
+    "pool": {"id": True, "name": True, "type": True, "owner": {"id"}},
+    "spec": {
+        "storage": {"type": True, "location": {"path", "volume_size", "volume_unit"}},
+        "resource_reserved_timestamp": True,
+        "failed_reasons": {"code", "message"},
+    },
+    "workspace": {"id"},
+    "ai_project": {"id"},
+    "error_code": True,
+    "queuing_info": {
+        "id", "name", "de_type", "flavor", "status", "begin_timestamp", "remain_time", "end_timestamp", "rank",
+    },
+    "user": {"id", "name"},
+    "repository": {"id", "branch", "type"},
+}  # fmt: skip
+_PARAMS = ("CPU", "GPU", "NPU", "gpu_type", "npu_type", "memory")
+
+
+def shown_instance(instance: Instance) -> dict[str, Any]:
+    """Return what clients see of an instance: documented, harmless fields; its times as epoch ms."""
+    shown = instance.model_dump(mode="json", include=_SHOWN, exclude_unset=True)
+    for key in ("creation_timestamp", "latest_update_timestamp"):
+        text = shown.get(key)
+        if text is not None:
+            shown[key] = int(text) if text.isascii() and text.isdigit() and len(text) <= 16 else None  # noqa: PLR2004
+    details = instance.flavor_details
+    if details and details.params:
+        shown["flavor_details"]["params"] = {
+            key: details.params[key]
+            for key in _PARAMS
+            if isinstance(details.params.get(key), (str, int, float)) and len(str(details.params[key])) <= 64  # noqa: PLR2004
+        }
+    return shown

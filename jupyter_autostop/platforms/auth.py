@@ -1,0 +1,52 @@
+"""How a request proves who sends it: each try anew, and only towards the configured host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+import httpx
+
+from jupyter_autostop.errors import UpstreamError
+from jupyter_autostop.platforms.credentials import Credentials
+from jupyter_autostop.platforms.signing import authorization, sdk_date, sign
+
+SIGNED = ("Content-Type", "Host", "X-Project-Id", "X-Sdk-Date", "X-Security-Token")
+
+
+class CloudAuth(httpx.Auth):
+    """Sends a ready IAM token, or signs with an access key; `now` is the cloud's clock in epoch seconds."""
+
+    requires_request_body = True
+
+    def __init__(self, credentials: Credentials, host: str, project_id: str, now: Callable[[], float]) -> None:
+        self._credentials = credentials
+        self._host = host
+        self._project_id = project_id
+        self._now = now
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Authenticate one try, unless it has come to point to another host."""
+        if request.url.netloc.decode("ascii") != self._host:
+            raise UpstreamError("A request to another host than the configured endpoint was stopped before signing.")
+        if self._credentials.token:
+            request.headers["X-Auth-Token"] = self._credentials.token
+        else:
+            self._sign(request)
+        yield request
+
+    def _sign(self, request: httpx.Request) -> None:
+        credentials = self._credentials
+        request.headers["X-Sdk-Date"] = sdk_date(self._now())
+        if self._project_id:
+            request.headers["X-Project-Id"] = self._project_id
+        if credentials.security_token:
+            request.headers["X-Security-Token"] = credentials.security_token
+        names, signature = sign(
+            credentials.secret_key,
+            request.method,
+            request.url.raw_path.partition(b"?")[0].decode("ascii"),
+            request.url.params.multi_items(),
+            {name: request.headers[name] for name in SIGNED if name in request.headers},
+            request.content,
+        )
+        request.headers["Authorization"] = authorization(credentials.access_key, names, signature)

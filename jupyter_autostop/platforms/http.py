@@ -1,0 +1,303 @@
+"""Calls to the cloud: one client, one total time limit per call, bounded answers, typed errors."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import random
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from jupyter_autostop.clock import Clock
+from jupyter_autostop.errors import (
+    AutostopError,
+    BadAnswerError,
+    CredentialsError,
+    NoAnswerError,
+    NotConfiguredError,
+    ThrottledError,
+    UnavailableError,
+)
+from jupyter_autostop.platforms.auth import CloudAuth
+from jupyter_autostop.platforms.codes import meaning
+from jupyter_autostop.platforms.credentials import Credentials
+from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
+
+LONGEST_BODY = 2 * 1024 * 1024
+"""Bytes; an instance takes a few thousand."""
+TRIES = 3
+LONGEST_REST = 3600.0
+"""Seconds; a longer `Retry-After` is cut to this."""
+SKEW_LIMIT = 15 * 60
+"""Seconds by which a signature's date may be off (API signing guide)."""
+EMULATOR_HEADER = "X-Autostop-Emulator"
+_LONGEST_WORDS = 300
+
+
+def is_loopback(host: str | None) -> bool:
+    """Tell whether a host name or address stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def check_base_url(url: str, setting: str) -> str:
+    """Return `url` without a trailing slash, or raise: `https` only, loopback excepted, nothing but host and path."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - a bad port shows when it is read
+        host = parts.hostname
+        plain = parts.scheme == "http" and is_loopback(host)
+        ok = (parts.scheme == "https" or plain) and host and not (parts.query or parts.fragment or parts.username)
+        httpx.URL(url)
+    except (ValueError, httpx.InvalidURL):
+        ok = False
+    if not ok or not url.isascii() or any(char.isspace() for char in url):
+        raise NotConfiguredError(
+            f"The setting `{setting}` is no usable address.",
+            code="configuration_invalid",
+            hint=f"Give `{setting}` as https://host; plain http is for an emulator on this machine only.",
+        )
+    return url.rstrip("/")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer: its JSON, and when (monotonic s) it was asked for and came."""
+
+    data: Any
+    sent: float
+    received: float
+
+
+def _retry_after(header: str | None, time: PlatformClock) -> float | None:
+    """Return the seconds a `Retry-After` asks for (a number or a date), `None` where it makes no sense."""
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), LONGEST_REST)
+    date = parse_http_date(text)
+    return None if date is None else min(max(date - time.now(), 0.0), LONGEST_REST)
+
+
+def _error_parts(data: Any) -> tuple[str | None, str | None, str | None]:
+    """Return code, message and request id of the documented error bodies."""
+    if not isinstance(data, dict):
+        return None, None, None
+    inner = data.get("error")
+    if isinstance(inner, dict):  # IAM
+        data = {"error_code": inner.get("code"), "error_msg": inner.get("message")}
+    parts = (
+        data.get("error_code"),
+        data.get("error_message") or data.get("error_msg"),
+        data.get("request_id"),
+    )
+    code, message, request_id = (str(part)[:_LONGEST_WORDS] if isinstance(part, (str, int)) else None for part in parts)
+    return code, message, request_id
+
+
+class CloudHttp:
+    """The only place that talks to the cloud.
+
+    A GET is tried again, with jitter, on what may pass; a write never is. Within a `Retry-After` nothing is sent.
+    `timeout` (s) covers a call with its retries. Fakes come in as `transport`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials,
+        project_id: str,
+        *,
+        clock: Clock,
+        time: PlatformClock,
+        timeout: float = 10.0,
+        ca_file: str = "",
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._base_url = check_base_url(base_url, "endpoint")
+        parts = urlsplit(self._base_url)
+        self._plain = parts.scheme == "http"
+        self._loopback = is_loopback(parts.hostname)
+        self._host = httpx.URL(self._base_url).netloc.decode("ascii")
+        self._credentials = credentials
+        self._project_id = project_id
+        self._clock = clock
+        self._time = time
+        self._timeout = timeout
+        self._ca_file = ca_file
+        self._transport = transport
+        self._client: httpx.AsyncClient | None = None
+        self._rest_until = float("-inf")
+        self.emulated = False
+
+    async def call(self, method: str, path: str, body: Any = None) -> Answer:
+        """Send one request below the endpoint and return its JSON, or raise a typed error.
+
+        `path` is already quoted. An error with `maybe_applied` leaves open whether a write took effect.
+        """
+        try:
+            return await asyncio.wait_for(self._tries(method, path, body), self._timeout)
+        except asyncio.TimeoutError:
+            error = NoAnswerError(f"ModelArts did not answer within {self._timeout:g} s.")
+            error.maybe_applied = method != "GET"
+            raise error from None
+
+    async def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        if self._client:
+            client, self._client = self._client, None
+            await client.aclose()
+
+    async def _tries(self, method: str, path: str, body: Any) -> Answer:
+        tries = TRIES if method == "GET" else 1
+        for attempt in range(1, tries + 1):
+            try:
+                return await self._once(method, path, body)
+            except (UnavailableError, NoAnswerError) as error:
+                wait = 0.2 * 2**attempt * random.uniform(0.5, 1.5)  # noqa: S311 - jitter, no secret
+                rest = self._rest_until - self._clock.monotonic()
+                if attempt == tries or rest > 0:
+                    raise
+                error.__traceback__ = None
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _open(self) -> httpx.AsyncClient:
+        if self._client is None:
+            verify: ssl.SSLContext | bool = True
+            if self._plain:
+                # Nothing to verify on plain loopback; a context that trusts nobody is made in no time.
+                verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            elif self._ca_file:
+                try:
+                    verify = ssl.create_default_context(cafile=self._ca_file)
+                except OSError as error:
+                    raise NotConfiguredError(
+                        f"The certificate file {self._ca_file} cannot be used: {error.strerror or 'no certificate in it'}.",
+                        code="configuration_invalid",
+                        hint="Point `ca_file` at a readable PEM file with the cloud's certificate authority.",
+                    ) from error
+            self._client = httpx.AsyncClient(
+                timeout=self._timeout,
+                follow_redirects=False,
+                verify=verify,
+                trust_env=not self._loopback,
+                transport=self._transport,
+                # Compressed answers could be small on the way and huge here.
+                headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "jupyter_autostop"},
+            )
+        return self._client
+
+    async def _once(self, method: str, path: str, body: Any) -> Answer:
+        sent = self._clock.monotonic()
+        if sent < self._rest_until:
+            raise ThrottledError("ModelArts asked not to be called for a while.", retry_after=self._rest_until - sent)
+        client = self._open()
+        content = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        request = client.build_request(
+            method,
+            self._base_url + path,
+            content=content,
+            headers={"Content-Type": "application/json"},
+        )
+        auth = CloudAuth(self._credentials, self._host, self._project_id, self._time.now)
+        skew_before = self._time.known
+        try:
+            response = await client.send(request, auth=auth, stream=True)
+            try:
+                raw = await self._body(response)
+            finally:
+                await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NoAnswerError("ModelArts cannot be reached: no connection.", hint=self._unreachable_hint()) from error
+        except httpx.TimeoutException as error:
+            raise self._lost("ModelArts did not answer in time.", method) from error
+        except httpx.TransportError as error:
+            raise self._lost("The connection to ModelArts broke before its answer came.", method) from error
+        except BadAnswerError as error:
+            error.maybe_applied = method != "GET"
+            raise
+        received = self._clock.monotonic()
+        date = parse_http_date(response.headers.get("Date"))
+        if date is not None:
+            self._time.observe(date, sent, received)
+        self.emulated = EMULATOR_HEADER in response.headers
+        return self._read(response, raw, method, Answer(None, sent, received), signed_by_wall_clock=not skew_before)
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        chunks = bytearray()
+        async for chunk in response.aiter_bytes():
+            chunks += chunk
+            if len(chunks) > LONGEST_BODY:
+                raise BadAnswerError(f"The answer from ModelArts is larger than {LONGEST_BODY // 1024} KiB.")
+        return bytes(chunks)
+
+    def _read(
+        self,
+        response: httpx.Response,
+        raw: bytes,
+        method: str,
+        answer: Answer,
+        *,
+        signed_by_wall_clock: bool,
+    ) -> Answer:
+        status = response.status_code
+        try:
+            data = json.loads(raw) if raw.strip() else None
+        except (ValueError, RecursionError):
+            data = None
+            if response.is_success:
+                error: AutostopError = BadAnswerError("The answer from ModelArts is not JSON.")
+                error.maybe_applied = method != "GET"
+                raise error from None
+        if response.is_success:
+            return Answer(data, answer.sent, answer.received)
+        if response.is_redirect:
+            raise BadAnswerError(f"ModelArts answered with a redirect (HTTP {status}), which is not followed.")
+        error = self._error(response, data)
+        error.maybe_applied = method != "GET" and status >= 500  # noqa: PLR2004 - HTTP's server errors
+        if isinstance(error, CredentialsError) and signed_by_wall_clock and abs(self._time.skew()) > SKEW_LIMIT:
+            minutes = round(abs(self._time.skew()) / 60)
+            error.hint = (
+                f"This machine's clock is {minutes} min off; requests are dated by the cloud's clock from now on."
+            )
+        raise error
+
+    def _error(self, response: httpx.Response, data: Any) -> AutostopError:
+        code, words, request_id = _error_parts(data)
+        kind, sentence, hint = meaning(response.status_code, code)
+        if words:
+            clean = "".join(char if char.isprintable() else " " for char in self._credentials.mask(words))
+            sentence = f"{sentence} (It says: {clean.strip()})"
+        more: dict[str, Any] = {
+            "code": self._credentials.mask(code) if code else None,
+            "hint": hint,
+            "request_id": request_id or response.headers.get("X-Request-Id"),
+        }
+        header = response.headers.get("Retry-After")
+        rest = _retry_after(header, self._time)
+        if rest is not None and response.status_code in (429, 503):
+            self._rest_until = self._clock.monotonic() + rest
+        if issubclass(kind, UnavailableError):
+            more["retry_after"] = 5 if rest is None else rest
+        return kind(sentence, **more)
+
+    def _lost(self, message: str, method: str) -> NoAnswerError:
+        error = NoAnswerError(message)
+        error.maybe_applied = method != "GET"
+        return error
+
+    def _unreachable_hint(self) -> str | None:
+        if self._loopback:
+            return "Is the emulator running? Start it with `jupyter autostop emulator`."
+        return None

@@ -1,0 +1,74 @@
+"""What this site allows, and what of it applies to the present state: pure rules behind the State's `limits`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jupyter_autostop.deadline import KnownRun, Run
+from jupyter_autostop.errors import ForbiddenError
+from jupyter_autostop.models import (
+    DESCRIPTION_FORBIDDEN,
+    DESCRIPTION_MAX,
+    LONGEST_DURATION,
+    SHORTEST_DURATION,
+)
+from jupyter_autostop.state import Limits
+
+DEFERS = "ModelArts applies a longer running time only from the next start, so it cannot extend this run."
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A site's policy; `max_extension` in s from now."""
+
+    max_extension: int = 86400
+    allow_disable: bool = True
+    allow_stop: bool = True
+    allow_describe: bool = True
+
+    def require(self, allowed: bool, what: str, setting: str) -> None:
+        """Raise `ForbiddenError` unless `allowed`."""
+        if not allowed:
+            raise ForbiddenError(
+                f"This site does not allow {what}.",
+                hint=f"Ask whoever runs this Jupyter server; the setting is `{setting}`.",
+            )
+
+    def latest(self, known: KnownRun | None, now: int) -> int:
+        """Return the latest time (ms) this run can be extended to: the site's ceiling, and the platform's per run."""
+        latest = now + self.max_extension * 1000
+        if known is not None and known.start is not None:
+            latest = min(latest, known.start + LONGEST_DURATION * 1000)
+        return latest
+
+
+def limits(policy: Policy, run: Run, known: KnownRun | None, now: int, *, defers: bool) -> Limits:
+    """Return what can be asked for at `now` (ms), and in a sentence why the rest cannot."""
+    why_not: dict[str, str] = {}
+    latest = max(policy.latest(known, now), now)
+    if run.kind == "not_running":
+        why_not = dict.fromkeys(("extend", "stop"), "The instance is not running.")
+    elif run.kind == "off":
+        why_not["extend"] = "Auto-stop is off: nothing will stop this run."
+    elif run.kind == "unknown":
+        why_not["extend"] = "The stop time of this run is not known."
+    elif defers:
+        why_not["extend"] = DEFERS
+    elif run.stop_timestamp is not None and latest <= run.stop_timestamp:
+        why_not["extend"] = "This run lasts as long as it may already."
+    if not policy.allow_disable:
+        why_not["disable"] = "This site does not allow switching auto-stop off."
+    if not policy.allow_stop:
+        why_not["stop"] = "This site does not allow stopping the instance from here."
+    if not policy.allow_describe:
+        why_not["describe"] = "This site does not allow editing the description from here."
+    return {
+        "duration": [SHORTEST_DURATION, LONGEST_DURATION],
+        "until": [now, latest],
+        "description_max": DESCRIPTION_MAX,
+        "description_forbidden": DESCRIPTION_FORBIDDEN,
+        "can_extend": "extend" not in why_not,
+        "can_disable": "disable" not in why_not,
+        "can_stop": "stop" not in why_not,
+        "why_not": why_not,
+    }

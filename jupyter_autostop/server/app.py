@@ -1,0 +1,184 @@
+"""AutostopApp: the settings people give, and the hand-over to the service.
+
+Loaded with every Jupyter server, so it imports nothing heavy and asks nobody anything: the HTTP client and the
+models come with the first request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Bool, Float, Integer, TraitError, Unicode, default
+from traitlets.config.loader import DeferredConfig
+
+from jupyter_autostop.errors import NotConfiguredError
+from jupyter_autostop.platforms.credentials import Credentials, take_credentials
+from jupyter_autostop.server.handlers import handlers
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
+    from jupyter_autostop.service import AutostopService
+    from jupyter_autostop.state import State
+
+EVENT_SCHEMA = Path(__file__).parent / "event.yaml"
+EVENT_ID = "https://events.jupyter.org/jupyter_autostop/changed/v1"
+_WORK = Path("/home/ma-user/work")
+"""The only folder of a ModelArts instance that survives a stop."""
+
+
+def _from_environment(*names: str) -> str:
+    return next((value for name in names if (value := os.environ.get(name, "").strip())), "")
+
+
+class AutostopApp(ExtensionApp):
+    """Shows and moves the stop time of the cloud instance this server runs in."""
+
+    name = "autostop"
+    description = "See and move the stop time of the cloud notebook instance this server runs in."
+    load_other_extensions = True
+
+    platform = Unicode(
+        config=True,
+        help="The API to speak: demanager (ModelArts' old generation), notebooks (the current one) or emulator. "
+        "Environment: JUPYTER_AUTOSTOP_PLATFORM.",
+    )
+    endpoint = Unicode(
+        config=True,
+        help="Base URL of ModelArts; default: made from `region`. Environment: JUPYTER_AUTOSTOP_ENDPOINT.",
+    )
+    iam_endpoint = Unicode(
+        config=True,
+        help="Base URL of IAM; default: made from `region`. Environment: JUPYTER_AUTOSTOP_IAM_ENDPOINT.",
+    )
+    region = Unicode(config=True, help="The region, e.g. cn-north-4. Environment: JUPYTER_AUTOSTOP_REGION.")
+    project_id = Unicode(
+        config=True,
+        help="The project's id. Environment: JUPYTER_AUTOSTOP_PROJECT_ID or HUAWEICLOUD_SDK_PROJECT_ID.",
+    )
+    instance_id = Unicode(config=True, help="The instance's id. Environment: JUPYTER_AUTOSTOP_INSTANCE_ID.")
+    ca_file = Unicode(
+        config=True,
+        help="PEM file of a private cloud's own certificate authority. Environment: JUPYTER_AUTOSTOP_CA_FILE.",
+    )
+    state_dir = Unicode(
+        config=True,
+        help="Folder for what must outlive a restart; default: below /home/ma-user/work where that exists, else "
+        "in Jupyter's data folder. Environment: JUPYTER_AUTOSTOP_STATE_DIR.",
+    )
+    refresh_interval = Float(
+        60.0, min=1.0, config=True, help="Seconds between looks at the platform while anyone watches."
+    )
+    request_timeout = Float(
+        10.0, min=0.1, max=300.0, config=True, help="Seconds for one call to the platform, its retries included."
+    )
+    max_extension = Integer(
+        86400, min=0, max=31_536_000, config=True, help="Seconds from now that an extension may reach at most."
+    )
+    keep_sdk_env = Bool(
+        False, config=True, help="Leave HUAWEICLOUD_SDK_* in the environment that kernels and terminals inherit."
+    )
+    allow_disable = Bool(True, config=True, help="Whether people may switch auto-stop off from here.")
+    allow_stop = Bool(True, config=True, help="Whether people may stop the instance from here.")
+    allow_describe = Bool(True, config=True, help="Whether people may edit the instance's description from here.")
+
+    @default("platform")
+    def _platform_default(self) -> str:
+        return _from_environment("JUPYTER_AUTOSTOP_PLATFORM") or "demanager"
+
+    @default("endpoint")
+    def _endpoint_default(self) -> str:
+        return _from_environment("JUPYTER_AUTOSTOP_ENDPOINT")
+
+    @default("iam_endpoint")
+    def _iam_endpoint_default(self) -> str:
+        return _from_environment("JUPYTER_AUTOSTOP_IAM_ENDPOINT")
+
+    @default("region")
+    def _region_default(self) -> str:
+        return _from_environment("JUPYTER_AUTOSTOP_REGION")
+
+    @default("project_id")
+    def _project_id_default(self) -> str:
+        return _from_environment("JUPYTER_AUTOSTOP_PROJECT_ID", "HUAWEICLOUD_SDK_PROJECT_ID")
+
+    @default("instance_id")
+    def _instance_id_default(self) -> str:
+        return _from_environment("JUPYTER_AUTOSTOP_INSTANCE_ID")
+
+    @default("ca_file")
+    def _ca_file_default(self) -> str:
+        return _from_environment("JUPYTER_AUTOSTOP_CA_FILE")
+
+    @default("state_dir")
+    def _state_dir_default(self) -> str:
+        named = _from_environment("JUPYTER_AUTOSTOP_STATE_DIR")
+        if named:
+            return named
+        return str(_WORK / ".jupyter_autostop" if _WORK.is_dir() else Path(jupyter_data_dir()) / "autostop")
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.faults: dict[str, str] = {}
+        self.credentials: Credentials | NotConfiguredError | None = None
+        self._service: asyncio.Future[AutostopService] | None = None
+        super().__init__(**kwargs)
+
+    def _load_config(self, cfg: Config, section_names: Any = None, traits: Any = None) -> None:
+        """Take the settings over; a wrong one is kept aside to be shown, where traitlets would end the server."""
+        cfg = deepcopy(cfg)
+        own = self.traits(config=True)
+        section = cfg.get(type(self).__name__, {})
+        for name in [name for name in section if name in own]:
+            value = section[name]
+            try:
+                own[name]._validate(self, value.get_value(own[name]) if isinstance(value, DeferredConfig) else value)  # noqa: SLF001 - what assigning would do, without assigning
+            except (TraitError, ValueError) as error:
+                self.faults[name] = str(error)
+                del section[name]
+        super()._load_config(cfg, section_names, traits)
+
+    def initialize_settings(self) -> None:
+        """Read the environment, take the secrets out of it, and announce our event."""
+        self.credentials = take_credentials(os.environ, keep_sdk_env=self.keep_sdk_env)
+        for name, why in self.faults.items():
+            self.log.error("jupyter_autostop: the setting AutostopApp.%s is wrong: %s", name, why)
+        if self.serverapp is not None and self.serverapp.event_logger is not None:
+            self.serverapp.event_logger.register_event_schema(EVENT_SCHEMA)
+
+    def initialize_handlers(self) -> None:
+        """Add the routes."""
+        self.handlers.extend(handlers(self))
+
+    async def service(self) -> AutostopService:
+        """Return the service, made once, when it is first needed, and beside the event loop: imports take a while."""
+        if self._service is None:
+            self._service = asyncio.ensure_future(asyncio.to_thread(self._build))
+        return await asyncio.shield(self._service)
+
+    def _build(self) -> AutostopService:
+        from jupyter_autostop.server.build import build_service  # noqa: PLC0415 - heavy, so at first use
+
+        return build_service(self)
+
+    def current_state(self) -> State | None:
+        """Return the State as far as it is known, without asking anybody."""
+        if self._service is None or not self._service.done():
+            return None
+        return self._service.result().snapshot.state()
+
+    def announce(self, version: str) -> None:
+        """Tell every open page that the State has changed."""
+        if self.serverapp is not None and self.serverapp.event_logger is not None:
+            self.serverapp.event_logger.emit(schema_id=EVENT_ID, data={"state_version": version})
+
+    async def stop_extension(self) -> None:
+        """End the background work with the server."""
+        if self._service is not None:
+            service = await asyncio.shield(self._service)
+            await service.close()

@@ -1,0 +1,208 @@
+"""The local routes: a parse, one await, one finish. `openapi.yaml` beside this file describes them."""
+
+from __future__ import annotations
+
+import json
+import re
+from http.client import responses
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType, TracebackType
+
+    from jupyter_autostop.server.app import AutostopApp
+
+RESOURCE = "jupyter_autostop"
+LONGEST_BODY = 64 * 1024
+"""Bytes; the longest sensible body is a description of 512 characters."""
+_VERSION = re.compile(r'(?:W/)?"?([0-9a-f]{1,12}\.[0-9a-f]{1,12})"?')
+# What HTTP itself refuses, in the words of the error contract: code, message, way out.
+_REFUSALS = {
+    403: (
+        "forbidden",
+        "This Jupyter server does not let you do that.",
+        "Log in to the Jupyter server, or reload the page.",
+    ),
+    404: ("not_found_here", "There is nothing at this address.", "See the routes in the README."),
+    405: ("method_not_allowed", "This address does not take this method.", "See the routes in the README."),
+}
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _models() -> ModuleType:
+    """Return the request models, which are heavy and so come with the first request that needs them."""
+    from jupyter_autostop import models  # noqa: PLC0415
+
+    return models
+
+
+class AutostopHandler(APIHandler):
+    """What every route shares: our authorization resource, no activity, errors by contract."""
+
+    auth_resource = RESOURCE
+    _track_activity = False
+
+    def initialize(self, app: AutostopApp) -> None:
+        """Take the extension that knows the service."""
+        self.app = app
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as the base class overrides its own
+        """Refuse whoever is not logged in, for every verb and however the server treats the rest."""
+        await super().prepare()
+        if self.request.method != "OPTIONS" and not self.current_user:
+            raise web.HTTPError(403)
+        self.set_header("Cache-Control", "no-store")
+
+    def options(self, *args: Any, **kwargs: Any) -> None:
+        """Name `If-Match` among the headers a page of another origin may send."""
+        super().options(*args, **kwargs)
+        allowed = self._headers.get("Access-Control-Allow-Headers", "")
+        self.set_header("Access-Control-Allow-Headers", f"{allowed}, if-match")
+        self.finish()
+
+    options.__allow_unauthenticated = True  # type: ignore[attr-defined]  # a preflight carries no credentials
+
+    def compute_etag(self) -> None:
+        """The State holds the time, so no two answers are equal."""
+
+    def body(self) -> Any:
+        """Return the request's JSON, `None` for an empty body; anything that is no JSON object is refused."""
+        raw = self.request.body
+        if len(raw) > LONGEST_BODY:
+            raise InvalidInputError(
+                f"The body has {len(raw)} bytes; the limit is {LONGEST_BODY}.",
+                code="invalid_body",
+            )
+        if not raw.strip():
+            return None
+        try:
+            data = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            raise InvalidInputError("The body is not JSON.", code="invalid_body") from None
+        if not isinstance(data, dict):
+            raise InvalidInputError("The body is not a JSON object.", code="invalid_body")
+        return data
+
+    def required_body(self) -> Mapping[str, Any]:
+        """Return the request's JSON object; an empty body asks for nothing."""
+        data: Mapping[str, Any] | None = self.body()
+        if data is None:
+            raise InvalidInputError("The body is empty.", code="invalid_body", hint="Send a JSON object.")
+        return data
+
+    def if_match(self) -> str | None:
+        """Return the State version a write depends on, `None` where it depends on none."""
+        header = self.request.headers.get("If-Match", "").strip()
+        if header in ("", "*"):
+            return None
+        match = _VERSION.fullmatch(header)
+        if match is None:
+            raise InvalidInputError(
+                "If-Match holds no State version.",
+                code="invalid_version",
+                hint="Send back the `version` of the State you looked at, or no If-Match at all.",
+            )
+        return match[1]
+
+    def finish_state(self, state: Any) -> None:
+        """Send the State."""
+        self.finish(json.dumps(state))
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """An answer by contract is no fault: one line, no traceback."""
+        if isinstance(value, AutostopError):
+            self.log.info("jupyter_autostop: %s %s: %s", self.request.method, value.code, value.message)
+        else:
+            super().log_exception(typ, value, tb)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Turn any error into the contract's JSON, here and nowhere else."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        if isinstance(error, AutostopError):
+            self.set_status(error.status)
+            payload = error.payload()
+            if isinstance(error, UnavailableError):
+                self.set_header("Retry-After", str(error.retry_after))
+            if isinstance(error, ConflictError):
+                payload["state"] = self.app.current_state()
+        else:
+            standard = ("error", responses.get(status_code, "Unknown error"), "The server's log says more.")
+            code, message, hint = _REFUSALS.get(status_code, standard)
+            if status_code == 403 and self.current_user:  # noqa: PLR2004 - HTTP's forbidden
+                code = "not_authorized"
+            payload = {"message": message, "code": code, "hint": hint, "request_id": None}
+        self.finish(json.dumps(payload))
+
+
+class InstanceHandler(AutostopHandler):
+    """The State, and changes of description and auto-stop."""
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    async def get(self) -> None:
+        """Send the State; `?refresh=1` asks the platform first."""
+        refresh = self.get_query_argument("refresh", "0")
+        if refresh not in ("0", "1"):
+            raise InvalidInputError("`refresh` is 0 or 1.", code="invalid_query")
+        service = await self.app.service()
+        self.finish_state(await service.look(refresh=refresh == "1"))
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    async def patch(self) -> None:
+        """Change description or auto-stop."""
+        data, if_match = self.required_body(), self.if_match()
+        service = await self.app.service()
+        self.finish_state(await service.change(_models().parse_change(data), if_match))
+
+
+class ExtendHandler(AutostopHandler):
+    """Extensions of this run."""
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    async def post(self) -> None:
+        """Move the stop time later, as far as the platform does that."""
+        data, if_match = self.required_body(), self.if_match()
+        service = await self.app.service()
+        self.finish_state(await service.extend(_models().parse_extend(data), if_match))
+
+
+class StopHandler(AutostopHandler):
+    """The end of this run."""
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    async def post(self) -> None:
+        """Stop the instance now."""
+        data = self.body()
+        service = await self.app.service()
+        _models().parse_nothing(data)
+        state = await service.stop()
+        self.set_status(202)
+        self.finish_state(state)
+
+
+def handlers(app: AutostopApp) -> list[tuple[str, type[AutostopHandler], dict[str, Any]]]:
+    """Return the routes, below the server's base URL."""
+    routes: list[tuple[str, type[AutostopHandler]]] = [
+        (r"/jupyter-autostop/instance", InstanceHandler),
+        (r"/jupyter-autostop/extend", ExtendHandler),
+        (r"/jupyter-autostop/stop", StopHandler),
+    ]
+    return [(pattern, handler, {"app": app}) for pattern, handler in routes]

@@ -1,0 +1,185 @@
+"""AutostopService: one truth about one instance, however many look at it, and one change of it at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from jupyter_autostop.changes import Changes
+from jupyter_autostop.clock import Clock
+from jupyter_autostop.errors import AutostopError, UnavailableError
+from jupyter_autostop.memory import MemoryFile
+from jupyter_autostop.models import Change, Extend
+from jupyter_autostop.platforms.port import Platform
+from jupyter_autostop.policy import Policy
+from jupyter_autostop.snapshot import Snapshot
+from jupyter_autostop.state import Outcome, State
+
+WATCH = 360.0
+"""Seconds after the last look for which the platform is still asked in the background."""
+NEAR = 600.0
+"""Seconds before the deadline from which the platform is asked every `NEAR_INTERVAL`."""
+NEAR_INTERVAL = 10.0
+LONGEST_PAUSE = 900.0
+"""Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
+CLOSE_PATIENCE = 5.0
+"""Seconds that a shutdown waits for a write under way."""
+
+_T = TypeVar("_T")
+
+
+class AutostopService:
+    """Reads the platform as seldom as it can and as often as it must, and writes with a look before and after.
+
+    `on_change` is called with the State's `version` when anything but the time has changed. `refresh_interval` in s.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        clock: Clock,
+        policy: Policy,
+        memory: MemoryFile,
+        on_change: Callable[[str], None],
+        log: logging.Logger,
+        refresh_interval: float = 60.0,
+        patience: float = 30.0,
+    ) -> None:
+        self._platform = platform
+        self._clock = clock
+        self._interval = refresh_interval
+        self._patience = patience
+        self._log = log
+        self._on_change = on_change
+        self.snapshot = Snapshot(platform, policy, memory)
+        self._changes = Changes(platform, self.snapshot, clock, policy, log)
+        self._flight: asyncio.Task[None] | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._writes: set[asyncio.Task[Outcome]] = set()
+        self._write_lock = asyncio.Lock()
+        self._looked = float("-inf")
+        self._tried = float("-inf")
+        self._told = ""
+
+    # Reading
+
+    async def look(self, *, refresh: bool = False) -> State:
+        """Return the State at once if one is known, else after the first answer; `refresh` asks the platform first."""
+        now = self._clock.monotonic()
+        first_for_long = now - self._tried >= WATCH
+        self._looked = now
+        if refresh or first_for_long or not self.snapshot.asked:
+            await self._refresh()
+        elif now - self._tried >= self._pause() and not self._writes:
+            self._start_flight()
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.create_task(self._keep_watching())
+            self._watch.add_done_callback(self._report)
+        return self.snapshot.state()
+
+    def _start_flight(self) -> asyncio.Task[None]:
+        if self._flight is None or self._flight.done():
+            self._flight = asyncio.create_task(self._fly())
+        return self._flight
+
+    async def _refresh(self) -> None:
+        """Join the call under way, or make it; who goes away does not end it for the others."""
+        await asyncio.shield(self._start_flight())
+
+    async def _fly(self) -> None:
+        self._tried = self._clock.monotonic()
+        await self.snapshot.refresh()
+        self._tell()
+        if self.snapshot.settling and not self._writes:
+            try:
+                await self._write(self._changes.settle)
+            except AutostopError as error:
+                self._log.warning("jupyter_autostop: %s", error.message)
+
+    def _report(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours in the background is said in the log; the next look starts the watch again."""
+        if not task.cancelled() and (error := task.exception()):
+            self._log.error("jupyter_autostop: looking at the platform failed", exc_info=error)
+
+    def _pause(self) -> float:
+        """Return the seconds until the platform is worth another call of our own accord."""
+        refused = self.snapshot.refusals
+        if refused:
+            return min(max(self._interval, 60.0) * 2.0 ** min(refused - 1, 8), LONGEST_PAUSE)
+        left = self.snapshot.seconds_left()
+        near = left is not None and left <= NEAR
+        return min(self._interval, NEAR_INTERVAL) if near else self._interval
+
+    async def _keep_watching(self) -> None:
+        """Look at the platform for those who watch, until nobody has looked for `WATCH` seconds."""
+        while True:
+            due = self._tried + self._pause()
+            ends = self._looked + WATCH
+            now = self._clock.monotonic()
+            if now >= ends:
+                return
+            if now < due:
+                await self._clock.sleep(min(due, ends) - now)
+            elif self._writes:
+                await self._clock.sleep(1.0)
+            else:
+                await self._refresh()
+
+    def _tell(self) -> None:
+        """Say that the State has changed, if it has."""
+        digest = self.snapshot.digest()
+        if digest != self._told:
+            self._told = digest
+            self._on_change(self.snapshot.version())
+
+    # Writing
+
+    async def change(self, change: Change, if_match: str | None = None) -> State:
+        """Change description or auto-stop; with `if_match` only if nobody else has changed the same part."""
+        return await self._written(lambda: self._changes.change(change, if_match))
+
+    async def extend(self, extend: Extend, if_match: str | None = None) -> State:
+        """Move this run's stop time later, as far as the platform does that, and say what came of it."""
+        return await self._written(lambda: self._changes.extend(extend, if_match))
+
+    async def stop(self) -> State:
+        """Stop the instance now."""
+        return await self._written(self._changes.stop)
+
+    async def _written(self, write: Callable[[], Awaitable[Outcome]]) -> State:
+        self._looked = self._clock.monotonic()
+        outcome = await self._write(write)
+        return self.snapshot.state(outcome)
+
+    async def _write(self, write: Callable[[], Awaitable[Outcome]]) -> Outcome:
+        """Run one write at a time, to its end even if whoever asked for it goes away."""
+
+        async def alone() -> Outcome:
+            try:
+                await asyncio.wait_for(self._write_lock.acquire(), self._patience)
+            except asyncio.TimeoutError:
+                raise UnavailableError("Other changes of this instance are still under way.", code="busy") from None
+            try:
+                return await write()
+            finally:
+                self._write_lock.release()
+                self._tried = self._clock.monotonic()
+                self._tell()
+
+        task = asyncio.create_task(alone())
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End the background work, waiting a moment for a write under way."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=CLOSE_PATIENCE)
+        tasks = [task for task in (self._watch, self._flight, *self._writes) if task and not task.done()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._platform.close()

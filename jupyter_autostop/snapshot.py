@@ -1,0 +1,176 @@
+"""What is known of the instance now: the last answer, why a later one is missing, and the State made of both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+from jupyter_autostop.deadline import RUNNING, Run, learn_run, next_start, overdue, read_run
+from jupyter_autostop.errors import AutostopError, CredentialsError
+from jupyter_autostop.memory import Memory, MemoryFile
+from jupyter_autostop.models import shown_instance
+from jupyter_autostop.platforms.port import Platform, Reading
+from jupyter_autostop.policy import Policy, limits
+from jupyter_autostop.state import AutoStopState, Outcome, Problem, State
+from jupyter_autostop.wire import Instance
+
+_UNASKED = Run(
+    "unknown",
+    problem={"code": "not_asked", "message": "ModelArts has not been asked yet.", "hint": ""},
+)
+
+
+def part_version(part: Any) -> str:
+    """Return a short fingerprint of one part of the instance; equal parts have equal ones."""
+    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def setting(instance: Instance | None) -> dict[str, Any]:
+    """Return the auto-stop setting, without the times derived from it."""
+    auto_stop = instance.auto_stop if instance else None
+    return {
+        "enable": auto_stop and auto_stop.enable,
+        "duration": auto_stop and auto_stop.duration,
+        "prompt": auto_stop and auto_stop.prompt,
+    }
+
+
+class Snapshot:
+    """The last confirmed answer and what it means. Time left is derived when asked for, never stored."""
+
+    def __init__(self, platform: Platform, policy: Policy, memory: MemoryFile) -> None:
+        self._platform = platform
+        self._policy = policy
+        self._memory_file = memory
+        self._loaded: Memory | None = None
+        self._sent = float("-inf")
+        self._shown: dict[str, Any] | None = None
+        self.instance: Instance | None = None
+        self.run = _UNASKED
+        self.confirmed_at: int | None = None
+        self.error: AutostopError | None = None
+        self.refusals = 0
+        """How often in a row the credentials were refused."""
+
+    @property
+    def memory(self) -> Memory:
+        """What is remembered over a restart; read from disk at first use, so that loading the extension is quick."""
+        if self._loaded is None:
+            self._loaded = self._memory_file.load()
+        return self._loaded
+
+    def remember(self, memory: Memory) -> None:
+        """Keep `memory`, on disk where that can be done."""
+        if memory != self.memory:
+            self._loaded = memory
+            self._memory_file.save(memory)
+
+    async def refresh(self) -> bool:
+        """Ask the platform, keep what it says, or why it said nothing; tell whether it answered."""
+        try:
+            await self.read()
+        except AutostopError:
+            return False
+        return True
+
+    async def read(self) -> Instance:
+        """Ask the platform and return its answer; an error is kept as the State's problem and raised."""
+        try:
+            reading = await self._platform.read()
+        except AutostopError as error:
+            self.error = error
+            self.refusals = self.refusals + 1 if isinstance(error, CredentialsError) else 0
+            raise
+        self.error = None
+        self.refusals = 0
+        self._keep(reading)
+        return reading.instance
+
+    def _keep(self, reading: Reading) -> None:
+        if reading.sent < self._sent:
+            return  # asked before the one that is known, so possibly from before a write
+        self._sent = reading.sent
+        now = self._platform.time.now_ms()
+        before = self.run.stop_timestamp
+        self.instance = reading.instance
+        self.confirmed_at = now
+        self.run = read_run(reading.instance, now, now_is_platforms=self._platform.time.known, before=before)
+        self._shown = shown_instance(reading.instance)
+        memory = self.memory
+        if self.run.stop_timestamp is not None:
+            known, another = learn_run(memory.run, reading.instance, self.run.stop_timestamp, now)
+            self.remember(replace(memory, run=known, serial=memory.serial + another))
+        elif reading.instance.status != RUNNING and memory.run is not None:
+            self.remember(replace(memory, run=None))
+
+    @property
+    def asked(self) -> bool:
+        """Whether the platform has answered, or failed to, at least once."""
+        return self.instance is not None or self.error is not None
+
+    @property
+    def settling(self) -> bool:
+        """Whether a duration is owed and there is an answer to settle it by."""
+        return self.error is None and self.instance is not None and self.memory.owed is not None
+
+    def seconds_left(self) -> float | None:
+        """Return the seconds to the deadline, negative once it has passed; `None` where there is none."""
+        stop = self.run.stop_timestamp
+        return None if stop is None else stop / 1000 - self._platform.time.now()
+
+    def version(self) -> str:
+        """Return the State's version: one part of the auto-stop setting, one of the description."""
+        if self.instance is None:
+            return "0.0"
+        return f"{part_version(setting(self.instance))}.{part_version(self.instance.description)}"
+
+    def _said(self) -> AutoStopState | None:
+        auto_stop = self.instance.auto_stop if self.instance else None
+        if auto_stop is None:
+            return None
+        return {
+            "enable": auto_stop.enable,
+            "duration": auto_stop.duration,
+            "prompt": auto_stop.prompt,
+            "stop_timestamp": auto_stop.stop_timestamp,
+            "remain_time": auto_stop.remain_time,
+        }
+
+    def _problem(self, *, passed: bool) -> Problem | None:
+        error = self.error
+        if error is not None:
+            return {"code": error.code, "message": error.message, "hint": error.hint}
+        return overdue() if passed else self.run.problem
+
+    def state(self, outcome: Outcome | None = None) -> State:
+        """Return the State as of now."""
+        now = self._platform.time.now_ms()
+        stop = self.run.stop_timestamp
+        passed = stop is not None and stop <= now
+        known = self.memory.run if stop is not None else None
+        return {
+            "instance": self._shown,
+            "auto_stop": self._said(),
+            "deadline": None if stop is None or passed else {"stop_timestamp": stop, "kept_by": "platform"},
+            "next_start": next_start(known, self.instance, self.run) if self.instance else None,
+            "holds": [],
+            "outcome": outcome,
+            "limits": limits(self._policy, self.run, known, now, defers=self.memory.defers),
+            "version": self.version(),
+            "server_time": now,
+            "confirmed_at": self.confirmed_at,
+            "stale": self.instance is not None and self.error is not None,
+            "problem": self._problem(passed=passed),
+            "platform": self._platform.name,
+            "emulated": self._platform.emulated,
+        }
+
+    def digest(self) -> str:
+        """Return a fingerprint of the State without what merely passes with time."""
+        state = self.state()
+        limit = {key: value for key, value in state["limits"].items() if key != "until"}
+        said = {**state["auto_stop"], "remain_time": None} if state["auto_stop"] else None
+        passing = {"limits": limit, "auto_stop": said, "server_time": 0, "confirmed_at": 0, "outcome": None}
+        return part_version({**state, **passing})

@@ -1,0 +1,82 @@
+"""The State that every client reads, typed without importing anything heavy.
+
+Every time is epoch **ms** UTC on the platform's clock, every length is in **s**.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+Effect = Literal["now", "held", "next_start", "none", "unconfirmed"]
+
+
+class AutoStopState(TypedDict):
+    """What the platform last said of auto-stop."""
+
+    enable: bool | None
+    duration: int | None
+    prompt: bool | None
+    stop_timestamp: int | None
+    remain_time: int | None
+
+
+class Deadline(TypedDict):
+    """When this run will be stopped, and who sees to it."""
+
+    stop_timestamp: int
+    kept_by: Literal["platform", "server"]
+
+
+class NextStart(TypedDict):
+    """The setting that waits for the next start."""
+
+    enable: bool | None
+    duration: int | None
+
+
+class Outcome(TypedDict):
+    """What became of the write just made."""
+
+    effect: Effect
+    message: str
+    clamped: bool
+
+
+class Limits(TypedDict):
+    """What can be asked for, so that a client refuses before the server does; `until` in ms, `duration` in s."""
+
+    duration: list[int]
+    until: list[int]
+    description_max: int
+    description_forbidden: str
+    can_extend: bool
+    can_disable: bool
+    can_stop: bool
+    why_not: dict[str, str]
+
+
+class Problem(TypedDict):
+    """Why the State is stale or unknown, and what to do."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class State(TypedDict):
+    """The whole State; a null `deadline` with a `problem` means unknown, not off."""
+
+    instance: dict[str, Any] | None
+    auto_stop: AutoStopState | None
+    deadline: Deadline | None
+    next_start: NextStart | None
+    holds: list[dict[str, Any]]
+    outcome: Outcome | None
+    limits: Limits
+    version: str
+    server_time: int
+    confirmed_at: int | None
+    stale: bool
+    problem: Problem | None
+    platform: Literal["demanager", "notebooks"]
+    emulated: bool

@@ -1,0 +1,74 @@
+"""The State in words, for a terminal and a cell: plain sentences, times in the reader's own zone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown
+
+if TYPE_CHECKING:
+    from jupyter_autostop.state import State
+
+OFF = "Auto-stop is off: the instance runs, and bills, until you stop it."
+_STATUS = {
+    "STOPPED": "The instance is stopped.",
+    "STOPPING": "The instance is stopping.",
+    "STARTING": "The instance is starting.",
+    "RESTARTING": "The instance is restarting.",
+}
+_KEPT_BY = {"platform": "ModelArts", "server": "this server"}
+
+
+def _local(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000).astimezone()
+
+
+def clock_time(ms: int, now: int) -> str:
+    """Write a moment (epoch ms) as people near `now` say it: `18:40`, on another day `Tue 24 Nov 09:00`."""
+    then = _local(ms)
+    if then.date() == _local(now).date():
+        return f"{then:%H:%M}"
+    return f"{then:%a} {then.day} {then:%b %H:%M}"
+
+
+def ago(ms: int, now: int) -> str:
+    """Write how long ago a moment was, in its largest whole unit."""
+    seconds = max(0, (now - ms) // 1000)
+    for size, unit in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
+
+
+def _problem(state: State) -> str:
+    problem = state["problem"]
+    return " ".join(part for part in (problem["message"], problem["hint"]) if part) if problem else ""
+
+
+def _run(state: State) -> str:
+    deadline, instance, now = state["deadline"], state["instance"], state["server_time"]
+    if deadline:
+        stop = deadline["stop_timestamp"]
+        left = format_countdown((stop - now) / 1000)
+        line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {_KEPT_BY[deadline['kept_by']]}"
+        if state["stale"] and state["confirmed_at"] is not None:
+            line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
+        return line
+    if state["problem"]:
+        return f"It is not known when this instance stops. {_problem(state)}"
+    status = str((instance or {}).get("status"))
+    if status != "RUNNING":
+        return _STATUS.get(status, f"The instance is not running (status {status}).")
+    return OFF
+
+
+def status_line(state: State) -> str:
+    """Return the State in one line, e.g. `Stops at 18:40 (in 2 h 13 min), kept by ModelArts`."""
+    line = _run(state)
+    return f"[emulator] {line}" if state["emulated"] else line
+
+
+def is_unknown(state: State) -> bool:
+    """Tell whether nobody can say when, or whether, the instance stops."""
+    return state["deadline"] is None and state["problem"] is not None

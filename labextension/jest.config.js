@@ -1,0 +1,37 @@
+// JupyterLab's packages and what they stand on are published as ES modules, which Jest must be told to turn.
+const modules = [
+  '@jupyter',
+  '@jupyterlab',
+  '@lumino',
+  '@microsoft',
+  'exenv-es6',
+  'lib0',
+  'y-protocols',
+  'yjs'
+];
+
+module.exports = {
+  testEnvironment: '<rootDir>/test/environment.js',
+  testMatch: ['<rootDir>/test/*.spec.ts'],
+  // Of the status bar only its token is used; the rest would load half of JupyterLab.
+  moduleNameMapper: { '^@jupyterlab/statusbar$': '@jupyterlab/statusbar/lib/tokens' },
+  transform: {
+    '\\.[jt]sx?$': [
+      'ts-jest',
+      {
+        // Types are checked by the linting step, once for sources and tests together.
+        diagnostics: false,
+        tsconfig: {
+          allowJs: true,
+          esModuleInterop: true,
+          isolatedModules: true,
+          module: 'commonjs',
+          sourceMap: true,
+          target: 'ES2020'
+        }
+      }
+    ]
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(${modules.join('|')})/)`],
+  restoreMocks: true
+};

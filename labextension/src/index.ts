@@ -1,0 +1,51 @@
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IStatusBar } from '@jupyterlab/statusbar';
+import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+
+import { AutostopModel } from './model';
+import { StatusItem } from './status';
+import { IAutostopModel } from './tokens';
+
+const DOMAIN = 'jupyter_autostop';
+
+/** Asks the server when something shows the answer: it starts with the first plugin that wants it. */
+const model: JupyterFrontEndPlugin<IAutostopModel> = {
+  id: 'jupyter-autostop:model',
+  description: 'Knows when the instance that runs this server stops.',
+  provides: IAutostopModel,
+  optional: [ITranslator],
+  activate: (app: JupyterFrontEnd, translator: ITranslator | null) =>
+    new AutostopModel({
+      settings: app.serviceManager.serverSettings,
+      trans: (translator ?? nullTranslator).load(DOMAIN),
+      events: app.serviceManager.events.stream
+    })
+};
+
+const status: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-autostop:status',
+  description: 'Shows the time until the instance stops in the status bar.',
+  autoStart: true,
+  optional: [IAutostopModel, IStatusBar, ITranslator],
+  activate: (
+    _app: JupyterFrontEnd,
+    autostop: IAutostopModel | null,
+    statusBar: IStatusBar | null,
+    translator: ITranslator | null
+  ) => {
+    if (!autostop || !statusBar) {
+      return;
+    }
+    const language = translator ?? nullTranslator;
+    const item = new StatusItem(autostop, {
+      trans: language.load(DOMAIN),
+      locale: language.languageCode.replace('_', '-')
+    });
+    statusBar.registerStatusItem(status.id, { item, align: 'right', rank: 5 });
+  }
+};
+
+export { IAutostopModel } from './tokens';
+
+const plugins: JupyterFrontEndPlugin<unknown>[] = [model, status];
+export default plugins;

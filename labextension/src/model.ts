@@ -1,0 +1,248 @@
+import type { Event, ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+import { getInstance } from './api';
+import type { IClock } from './clock';
+import { browserClock, ServerTime } from './clock';
+import { timeLeft } from './countdown';
+import { Hints } from './hints';
+import { linkProblem, retryDelay } from './link';
+import type { IConnection, IReceived } from './request';
+import { sameState } from './state';
+import { Ticker } from './ticker';
+import type { IAutostopModel, ILinkProblem, ISituation, IState } from './tokens';
+
+/** Pushes make this rare; it stays under the time after which the server stops looking for us. */
+const RESYNC = 330_000;
+/** The same page gets and loses the focus often; an answer this fresh will do. */
+const FRESH = 10_000;
+/** After the stop time has passed: when the server has had time to see what came of it. */
+const AFTERMATH = 5_000;
+
+export interface IModelOptions {
+  settings: ServerConnection.ISettings;
+  trans: TranslationBundle;
+  /** The server's events; without them the slow resync alone follows what others do. */
+  events?: ISignal<unknown, Event.Emission>;
+  clock?: IClock;
+  random?: () => number;
+}
+
+/** Keeps what the server says, and the time it is there. */
+export class AutostopModel implements IAutostopModel {
+  constructor(options: IModelOptions) {
+    const clock = options.clock ?? browserClock;
+    this._connection = { settings: options.settings, clock };
+    this._trans = options.trans;
+    this._random = options.random ?? Math.random;
+    this._time = new ServerTime(clock);
+    this.ticker = new Ticker(() => this._left());
+    this.ticker.subscribe(() => this._onTick());
+    this._hints = options.events ? new Hints(options.events, () => this._look(), clock) : null;
+    window.addEventListener('focus', this._onAttention);
+    window.addEventListener('online', this._onWake);
+    document.addEventListener('visibilitychange', this._onAttention);
+    void this.refresh();
+  }
+
+  readonly ticker: Ticker;
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get state(): IState | null {
+    return this._state;
+  }
+
+  get link(): ILinkProblem | null {
+    return this._link;
+  }
+
+  get isDisposed(): boolean {
+    return this._disposed;
+  }
+
+  situation(): ISituation {
+    return {
+      state: this._state,
+      link: this._link,
+      now: this._time.now(),
+      uncertain: this._time.uncertain
+    };
+  }
+
+  /** Resolves when an answer to a request sent after this call is in; never rejects: see `link`. */
+  refresh(platform = false): Promise<void> {
+    if (this._disposed) {
+      return Promise.resolve();
+    }
+    this._askPlatform ||= platform;
+    if (this._next) {
+      return this._next;
+    }
+    if (this._current) {
+      // One in flight may have been answered before what the caller wants to see: one more, for all.
+      this._next = this._current.then(() => this._begin());
+      return this._next;
+    }
+    return this._begin();
+  }
+
+  dispose(): void {
+    if (this._disposed) {
+      return;
+    }
+    this._disposed = true;
+    this._abort?.abort();
+    this._cancelTimer();
+    this._hints?.dispose();
+    this.ticker.dispose();
+    window.removeEventListener('focus', this._onAttention);
+    window.removeEventListener('online', this._onWake);
+    document.removeEventListener('visibilitychange', this._onAttention);
+    Signal.clearData(this);
+  }
+
+  private _begin(): Promise<void> {
+    this._next = null;
+    if (this._disposed) {
+      return Promise.resolve();
+    }
+    const flight = this._ask().finally(() => {
+      this._current = null;
+    });
+    this._current = flight;
+    return flight;
+  }
+
+  private async _ask(): Promise<void> {
+    const refresh = this._askPlatform;
+    const abort = new AbortController();
+    this._askPlatform = false;
+    this._abort = abort;
+    this._askedAt = this._connection.clock.monotonic();
+    this._cancelTimer();
+    // Jumps so far are over before the server tells its time; what is seen later came in between.
+    this._time.check();
+    let delay = RESYNC;
+    try {
+      const received = await getInstance(this._connection, { refresh, signal: abort.signal });
+      if (!this._disposed) {
+        this._accept(received);
+      }
+    } catch (error) {
+      if (abort.signal.aborted) {
+        // Given up by ourselves: no news about the server, and another request follows.
+        this._askPlatform ||= refresh;
+      } else if (!this._disposed) {
+        this._failures += 1;
+        this._setLink(linkProblem(error, this._trans));
+        delay = retryDelay(error, this._failures, this._random());
+      }
+    }
+    if (!this._disposed) {
+      this._timer = window.setTimeout(() => void this.refresh(), delay);
+    }
+  }
+
+  private _accept(received: IReceived): void {
+    const news = !sameState(this._state, received.state) || this._link !== null;
+    this._state = received.state;
+    this._link = null;
+    this._failures = 0;
+    this._time.set(received.state.server_time, received.at);
+    this.ticker.align();
+    if (this._time.uncertain) {
+      void this.refresh();
+    }
+    if (news) {
+      this._emit();
+    }
+  }
+
+  private _setLink(link: ILinkProblem): void {
+    const before = this._link;
+    this._link = link;
+    if (before?.kind !== link.kind || before.message !== link.message || before.hint !== link.hint) {
+      this._emit();
+    }
+  }
+
+  private _emit(): void {
+    this._revision += 1;
+    this._changed.emit();
+  }
+
+  /** Follow a hint; true when it was worth it. */
+  private async _look(): Promise<boolean> {
+    const before = this._revision;
+    await this.refresh();
+    return this._revision !== before;
+  }
+
+  private _left(): number | null {
+    return timeLeft(this._state?.deadline?.stop_timestamp, this._time.now());
+  }
+
+  private _onTick(): void {
+    if (this._time.check()) {
+      this._onWake();
+    }
+    const left = this._left();
+    const stop = this._state?.deadline?.stop_timestamp ?? null;
+    if (left !== null && left <= -AFTERMATH && this._seenPast !== stop) {
+      this._seenPast = stop;
+      void this.refresh();
+    }
+  }
+
+  /** After sleep, or back on the network: a request from before may hang for minutes. */
+  private readonly _onWake = (): void => {
+    this._abort?.abort();
+    this._failures = 0;
+    void this.refresh();
+  };
+
+  private readonly _onAttention = (): void => {
+    if (document.visibilityState === 'hidden') {
+      return;
+    }
+    if (this._time.check()) {
+      this._onWake();
+    } else if (this._current === null) {
+      const old = this._connection.clock.monotonic() - this._askedAt;
+      if (old > (this._link ? FRESH / 10 : FRESH)) {
+        void this.refresh();
+      }
+    }
+  };
+
+  private _cancelTimer(): void {
+    if (this._timer !== null) {
+      window.clearTimeout(this._timer);
+      this._timer = null;
+    }
+  }
+
+  private readonly _connection: IConnection;
+  private readonly _trans: TranslationBundle;
+  private readonly _random: () => number;
+  private readonly _time: ServerTime;
+  private readonly _hints: Hints | null;
+  private readonly _changed = new Signal<this, void>(this);
+  private _state: IState | null = null;
+  private _link: ILinkProblem | null = null;
+  private _failures = 0;
+  private _revision = 0;
+  private _timer: number | null = null;
+  private _current: Promise<void> | null = null;
+  private _next: Promise<void> | null = null;
+  private _abort: AbortController | null = null;
+  private _askPlatform = false;
+  private _askedAt = -Infinity;
+  private _seenPast: number | null = null;
+  private _disposed = false;
+}

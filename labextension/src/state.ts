@@ -1,0 +1,59 @@
+import type { IDeadline, IProblem, IState } from './tokens';
+
+/** The furthest moment that a JavaScript date can name, in ms; formatting a later one throws. */
+const LAST_MOMENT = 8.64e15;
+
+/** Whether an answer is a State as far as this page relies on it. */
+export function isState(value: unknown): value is IState {
+  return (
+    isRecord(value) &&
+    isMoment(value.server_time) &&
+    typeof value.stale === 'boolean' &&
+    typeof value.emulated === 'boolean' &&
+    typeof value.version === 'string' &&
+    (value.confirmed_at === null || isMoment(value.confirmed_at)) &&
+    (value.instance === null || isRecord(value.instance)) &&
+    (value.auto_stop === null || isRecord(value.auto_stop)) &&
+    (value.next_start === null || isRecord(value.next_start)) &&
+    (value.deadline === null || isDeadline(value.deadline)) &&
+    (value.problem === null || isProblem(value.problem))
+  );
+}
+
+/**
+ * Whether two States say the same, the passing of time aside.
+ *
+ * What moves with the clock by itself (the time of the answer, seconds left, the limits that are
+ * counted from now) is no change.
+ */
+export function sameState(one: IState | null, other: IState | null): boolean {
+  return one === other || (one !== null && other !== null && timeless(one) === timeless(other));
+}
+
+function timeless(state: IState): string {
+  const passing = new Set(['server_time', 'confirmed_at', 'remain_time', 'until']);
+  const { holds, ...rest } = state;
+  // A hold's `until` is somebody's wish and stays in; that of the limits is counted from now.
+  const without = (key: string, value: unknown): unknown => (passing.has(key) ? undefined : value);
+  return JSON.stringify([holds, JSON.stringify(rest, without)]);
+}
+
+function isRecord(value: unknown): value is { [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isMoment(value: unknown): value is number {
+  return typeof value === 'number' && Math.abs(value) <= LAST_MOMENT;
+}
+
+function isDeadline(value: unknown): value is IDeadline {
+  return (
+    isRecord(value) &&
+    isMoment(value.stop_timestamp) &&
+    (value.kept_by === 'platform' || value.kept_by === 'server')
+  );
+}
+
+function isProblem(value: unknown): value is IProblem {
+  return isRecord(value) && typeof value.code === 'string' && typeof value.message === 'string';
+}

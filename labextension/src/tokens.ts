@@ -1,0 +1,150 @@
+import { Token } from '@lumino/coreutils';
+import type { IDisposable } from '@lumino/disposable';
+import type { ISignal } from '@lumino/signaling';
+
+import type { ITicker } from './ticker';
+
+/** Which generation of the platform's API the server speaks. */
+export type Platform = 'demanager' | 'notebooks';
+
+/** Who stops the instance at the deadline: the cloud platform, or this Jupyter server. */
+export type Keeper = 'platform' | 'server';
+
+/** The platform's instance, as far as the server lets it through; only what is read here is named. */
+export interface IInstance {
+  id?: string | null;
+  name?: string | null;
+  description?: string | null;
+  status?: string | null;
+  [field: string]: unknown;
+}
+
+/** What the platform last said about auto-stop; lengths in seconds, times in epoch ms. */
+export interface IAutoStop {
+  enable: boolean | null;
+  duration: number | null;
+  prompt: boolean | null;
+  stop_timestamp: number | null;
+  remain_time: number | null;
+}
+
+/** When this run of the instance ends, in epoch ms, and who sees to it. */
+export interface IDeadline {
+  stop_timestamp: number;
+  kept_by: Keeper;
+}
+
+/** What holds from the next start of the instance on, where that differs from this run. */
+export interface INextStart {
+  enable: boolean | null;
+  duration: number | null;
+}
+
+/** A time until which the instance is kept running, and by whom. */
+export interface IHold {
+  id: string;
+  until: number;
+  then: 'restore' | 'stop';
+  reason: string | null;
+  owner: { kind: 'person' | 'kernel' | 'command'; kernel_id?: string };
+  created_at: number;
+}
+
+/** What the write that was just made has done. */
+export interface IOutcome {
+  effect: 'now' | 'held' | 'next_start' | 'none' | 'unconfirmed';
+  message: string;
+  clamped: boolean;
+}
+
+/** What may be asked for, and why something may not. */
+export interface ILimits {
+  duration: [number, number];
+  until: [number, number];
+  description_max: number;
+  description_forbidden: string;
+  can_extend: boolean;
+  can_disable: boolean;
+  can_stop: boolean;
+  why_not: { [what: string]: string };
+}
+
+/** Why something is stale or unknown, in sentences to show. */
+export interface IProblem {
+  code: string;
+  message: string;
+  hint: string | null;
+}
+
+/** Everything the server knows; every time in epoch ms UTC, every length in seconds. */
+export interface IState {
+  instance: IInstance | null;
+  auto_stop: IAutoStop | null;
+  /** Null without a problem: nothing will stop this run. Null with one: unknown. */
+  deadline: IDeadline | null;
+  next_start: INextStart | null;
+  holds: IHold[];
+  outcome: IOutcome | null;
+  limits: ILimits;
+  version: string;
+  /** When this was said, on the clock that every time in it is measured by. */
+  server_time: number;
+  confirmed_at: number | null;
+  stale: boolean;
+  problem: IProblem | null;
+  platform: Platform;
+  emulated: boolean;
+}
+
+/** What a PATCH may ask for: the update API's own names. */
+export interface IChange {
+  description?: string;
+  auto_stop?: { enable?: boolean; duration?: number; prompt?: boolean };
+}
+
+/** What stands between this page and the State, when the last request did not bring one. */
+export interface ILinkProblem {
+  kind:
+    | 'lost' // no answer from the Jupyter server itself
+    | 'logged_out' // it no longer knows this browser
+    | 'forbidden' // it knows the user, who may not look
+    | 'missing' // it does not run our server extension
+    | 'failed'; // it answered with an error of ours
+  message: string;
+  hint: string | null;
+}
+
+/** What the page knows about the instance, at one moment. */
+export interface ISituation {
+  /** The last State the server gave; null before the first. */
+  state: IState | null;
+  /** Set while the last request has not brought a State. */
+  link: ILinkProblem | null;
+  /** The present moment on the State's clock, in epoch ms. */
+  now: number;
+  /** The computer's clock jumped (sleep, or set by hand) and the server has not been heard since. */
+  uncertain: boolean;
+}
+
+/** The one place in a page that knows the State, how it was come by, and what time it is there. */
+export interface IAutostopModel extends IDisposable {
+  /** Emits when the State has changed in more than the passing of time, or the link to it has. */
+  readonly changed: ISignal<IAutostopModel, void>;
+  /** The page's one timer; ticks when the seconds left change. */
+  readonly ticker: ITicker;
+  readonly state: IState | null;
+  readonly link: ILinkProblem | null;
+  /** What is known right now, for a view to be made of. */
+  situation(): ISituation;
+  /**
+   * Read the State from the server again.
+   *
+   * @param platform - have the server ask the platform first; for a person's click only.
+   */
+  refresh(platform?: boolean): Promise<void>;
+}
+
+export const IAutostopModel = new Token<IAutostopModel>(
+  'jupyter-autostop:IAutostopModel',
+  'The stop time of the instance that this server runs in, and the ways to follow it.'
+);

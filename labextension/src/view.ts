@@ -1,0 +1,196 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { Level } from './countdown';
+import { formatCountdown, levelOf, timeLeft } from './countdown';
+import { age, details } from './details';
+import { formatDuration } from './duration';
+import type { Phase, ProblemClass } from './problems';
+import { classify, phaseOf } from './problems';
+import type { ILinkProblem, ISituation, IState } from './tokens';
+
+/** Every picture that there is of an instance and its stop time. */
+export type Kind =
+  | 'running'
+  | 'held'
+  | 'stale'
+  | 'off'
+  | 'next-start'
+  | 'idle-rule'
+  | ProblemClass
+  | Exclude<Phase, 'running'>
+  | ILinkProblem['kind'];
+
+/** What to show, in words only: whoever draws it adds shape and colour. */
+export interface IView {
+  kind: Kind;
+  level: Level;
+  /** The countdown, or the few words that stand in its place. */
+  text: string;
+  /** What the reader must know to take the text for what it is; often empty. */
+  note: string;
+  /** The text of the emulator's badge; empty for a real platform. */
+  badge: string;
+  /** Everything there is to say, a fact per line. */
+  title: string;
+  /** What a screen reader says for the countdown. */
+  label: string;
+}
+
+/** How to say it. */
+export interface IWords {
+  trans: TranslationBundle;
+  /** A language tag for dates, as browsers know them. */
+  locale: string;
+}
+
+type Core = Pick<IView, 'kind' | 'level' | 'text'> & { note?: string; label?: string };
+
+/** The view of a situation: honest about what is not known, never blank, never below zero. */
+export function describe(situation: ISituation, words: IWords): IView {
+  const { trans } = words;
+  const { state, link } = situation;
+  const core = state ? ofState(state, situation.now, trans) : beforeFirst(link, trans);
+  // A link that failed says so beside what was last known, which is all there is to go by.
+  const note = state && link ? linkNote(link, trans) : (core.note ?? '');
+  return {
+    kind: link && (core.kind === 'running' || core.kind === 'held') ? 'stale' : core.kind,
+    level: core.level,
+    text: core.text,
+    note,
+    badge: state?.emulated ? trans.__('emulated') : '',
+    title: details(situation, core.kind, words).join('\n'),
+    label: core.label ?? trans.__('Auto-stop: %1', core.text)
+  };
+}
+
+function beforeFirst(link: ILinkProblem | null, trans: TranslationBundle): Core {
+  switch (link?.kind) {
+    case undefined:
+      return { kind: 'waiting', level: 'normal', text: trans.__('Looking up the stop time…') };
+    case 'lost':
+      return { kind: 'lost', level: 'warning', text: trans.__('No connection to Jupyter') };
+    case 'logged_out':
+      return { kind: 'logged_out', level: 'warning', text: trans.__('Logged out of Jupyter') };
+    case 'forbidden':
+      return { kind: 'forbidden', level: 'warning', text: trans.__('Stop time not shown to you') };
+    case 'missing':
+      return { kind: 'missing', level: 'warning', text: trans.__('Auto-stop not loaded') };
+    case 'failed':
+      return { kind: 'failed', level: 'warning', text: trans.__('Stop time unknown') };
+  }
+}
+
+function linkNote(link: ILinkProblem, trans: TranslationBundle): string {
+  switch (link.kind) {
+    case 'lost':
+      return trans.__('no connection');
+    case 'logged_out':
+      return trans.__('logged out');
+    case 'forbidden':
+      return trans.__('no permission');
+    case 'missing':
+    case 'failed':
+      return trans.__('no answer');
+  }
+}
+
+function ofState(state: IState, now: number, trans: TranslationBundle): Core {
+  const phase = phaseOf(state.instance?.status);
+  if (phase !== 'running') {
+    return ofPhase(phase, state, now, trans);
+  }
+  const left = timeLeft(state.deadline?.stop_timestamp, now);
+  if (left !== null) {
+    return left > 0 ? counting(state, left, now, trans) : ofProblem('overdue', trans);
+  }
+  if (state.problem) {
+    return ofProblem(classify(state.problem.code), trans);
+  }
+  if (!state.auto_stop || state.stale) {
+    return ofProblem('unknown', trans);
+  }
+  if (state.next_start?.enable) {
+    const note = trans.__('on from the next start');
+    return { kind: 'next-start', level: 'normal', text: trans.__('Auto-stop off'), note };
+  }
+  if (state.auto_stop.enable) {
+    return { kind: 'idle-rule', level: 'normal', text: trans.__('No fixed stop time') };
+  }
+  return { kind: 'off', level: 'normal', text: trans.__('Auto-stop off') };
+}
+
+function counting(state: IState, left: number, now: number, trans: TranslationBundle): Core {
+  const seconds = Math.floor(left / 1000);
+  const shown = seconds >= 600 ? seconds - (seconds % 60) : seconds;
+  return {
+    kind: state.stale ? 'stale' : state.deadline?.kept_by === 'server' ? 'held' : 'running',
+    level: levelOf(seconds),
+    text: formatCountdown(seconds),
+    note: state.stale ? staleNote(state, now, trans) : '',
+    label: trans.__('The instance stops in %1', formatDuration(shown))
+  };
+}
+
+/** Why the countdown is old, where that is something to act on; else how old. */
+function staleNote(state: IState, now: number, trans: TranslationBundle): string {
+  switch (state.problem && classify(state.problem.code)) {
+    case 'refused':
+      return trans.__('credentials refused');
+    case 'no-credentials':
+      return trans.__('no credentials');
+    case 'denied':
+      return trans.__('no permission');
+    case 'not-found':
+      return trans.__('instance not found');
+    case 'frozen':
+      return trans.__('instance frozen');
+    default:
+      return state.confirmed_at === null
+        ? trans.__('not confirmed')
+        : trans.__('last confirmed %1', age(now - state.confirmed_at, trans));
+  }
+}
+
+function ofPhase(
+  phase: Exclude<Phase, 'running'>,
+  state: IState,
+  now: number,
+  trans: TranslationBundle
+): Core {
+  const note = state.stale ? staleNote(state, now, trans) : '';
+  switch (phase) {
+    case 'starting':
+      return { kind: phase, level: 'normal', text: trans.__('Instance starting'), note };
+    case 'stopping':
+      return { kind: phase, level: 'urgent', text: trans.__('Instance stopping'), note };
+    case 'stopped':
+      return { kind: phase, level: 'normal', text: trans.__('Instance stopped'), note };
+    case 'resizing':
+      return { kind: phase, level: 'normal', text: trans.__('Instance being resized'), note };
+    case 'frozen':
+      return { kind: phase, level: 'warning', text: trans.__('Instance frozen'), note };
+    case 'broken':
+      return { kind: phase, level: 'warning', text: trans.__('Instance not available'), note };
+    case 'deleted':
+      return { kind: phase, level: 'urgent', text: trans.__('Instance deleted'), note };
+  }
+}
+
+function ofProblem(problem: ProblemClass, trans: TranslationBundle): Core {
+  const texts: { [name in ProblemClass]: string } = {
+    waiting: trans.__('Looking up the stop time…'),
+    unconfigured: trans.__('Auto-stop not set up'),
+    'no-credentials': trans.__('Auto-stop: no credentials'),
+    refused: trans.__('Auto-stop: credentials refused'),
+    denied: trans.__('Auto-stop: no permission'),
+    'not-found': trans.__('Instance not found'),
+    frozen: trans.__('Instance frozen'),
+    overdue: trans.__('Stop time passed'),
+    'no-stop-time': trans.__('Stop time not given'),
+    unsupported: trans.__('Auto-stop not supported yet'),
+    unknown: trans.__('Stop time unknown')
+  };
+  const quiet: ProblemClass[] = ['waiting', 'unconfigured', 'unsupported'];
+  const level = quiet.includes(problem) ? 'normal' : 'warning';
+  return { kind: problem, level, text: texts[problem] };
+}
