@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     def server_command(name: str, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("-o", "--output", choices=["text", "json"], default="text", help="json for scripts")
-        command.add_argument("--server", metavar="URL", help="the Jupyter server to speak to, if it cannot be found out")
+        command.add_argument(
+            "--server", metavar="URL", help="the Jupyter server to speak to, if it cannot be found out"
+        )
         return command
 
     server_command("status", "say when the instance stops")

@@ -58,18 +58,20 @@ class Server:
 
 def parse_server_url(url: str) -> Server:
     """Return the server that a URL such as `http://127.0.0.1:8888/?token=…` names."""
+    refused = ClientError(
+        "That is no address of a Jupyter server.",
+        code="invalid",
+        hint="Copy it from `jupyter server list`, e.g. http://127.0.0.1:8888/?token=…",
+    )
     try:
         parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError
-        port = parts.port or (443 if secure else 80)
+        port = parts.port
     except ValueError:
-        raise ClientError(
-            "That is no address of a Jupyter server.",
-            code="invalid",
-            hint="Copy it from `jupyter server list`, e.g. http://127.0.0.1:8888/?token=…",
-        ) from None
+        raise refused from None
+    secure = parts.scheme == "https"
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise refused
+    port = port or (443 if secure else 80)
     token = parse_qs(parts.query).get("token", [""])[0]
     base = parts.path.partition("/lab")[0].partition("/tree")[0].rstrip("/") + "/"
     return Server(parts.hostname, port, base, secure, token)

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import shutil
-import signal
 import subprocess
-import sys
-import tempfile
 import threading
-from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
 
 EXAMPLE = Path(__file__).parent / "example.ipynb"
 _PATIENCE = 60.0

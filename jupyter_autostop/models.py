@@ -1,4 +1,4 @@
-"""What a client may ask for, checked before the platform is: `Change`, `Extend`; and what of an instance leaves the server."""
+"""What a client may ask for, checked before the platform is; and what of an instance leaves the server."""
 
 from __future__ import annotations
 

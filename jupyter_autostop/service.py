@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 from jupyter_autostop.changes import Changes
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.errors import AutostopError, UnavailableError
+from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.snapshot import Snapshot
 from jupyter_autostop.state import Outcome, State
+from jupyter_autostop.writing import Writer
 
 WATCH = 360.0
 """Seconds after the last look for which the platform is still asked in the background."""
@@ -26,8 +27,6 @@ LONGEST_PAUSE = 900.0
 """Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
 CLOSE_PATIENCE = 5.0
 """Seconds that a shutdown waits for a write under way."""
-
-_T = TypeVar("_T")
 
 
 class AutostopService:
@@ -55,7 +54,9 @@ class AutostopService:
         self._log = log
         self._on_change = on_change
         self.snapshot = Snapshot(platform, policy, memory)
-        self._changes = Changes(platform, self.snapshot, clock, policy, log)
+        writer = Writer(platform, self.snapshot, clock)
+        self._changes = Changes(writer, policy)
+        self._extensions = Extensions(writer, policy, log)
         self._flight: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[Outcome]] = set()
@@ -95,7 +96,7 @@ class AutostopService:
         self._tell()
         if self.snapshot.settling and not self._writes:
             try:
-                await self._write(self._changes.settle)
+                await self._write(self._extensions.settle)
             except AutostopError as error:
                 self._log.warning("jupyter_autostop: %s", error.message)
 
@@ -143,7 +144,7 @@ class AutostopService:
 
     async def extend(self, extend: Extend, if_match: str | None = None) -> State:
         """Move this run's stop time later, as far as the platform does that, and say what came of it."""
-        return await self._written(lambda: self._changes.extend(extend, if_match))
+        return await self._written(lambda: self._extensions.extend(extend, if_match))
 
     async def stop(self) -> State:
         """Stop the instance now."""

@@ -21,7 +21,10 @@ from jupyter_autostop.errors import (
 
 _WAIT = "Wait until that is done, then try again."
 _RENEW = "Renew the token or key of this server and restart it."
-_IAM = "Ask the account's administrator for modelarts:notebook:get, modelarts:notebook:update and modelarts:notebook:action."
+_IAM = (
+    "Ask the account's administrator for the IAM actions modelarts:notebook:get, modelarts:notebook:update and "
+    "modelarts:notebook:action."
+)
 
 Meaning = tuple[type[AutostopError], str, str | None]
 

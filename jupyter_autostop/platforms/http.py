@@ -182,8 +182,9 @@ class CloudHttp:
                 try:
                     verify = ssl.create_default_context(cafile=self._ca_file)
                 except OSError as error:
+                    why = error.strerror or "no certificate in it"
                     raise NotConfiguredError(
-                        f"The certificate file {self._ca_file} cannot be used: {error.strerror or 'no certificate in it'}.",
+                        f"The certificate file {self._ca_file} cannot be used: {why}.",
                         code="configuration_invalid",
                         hint="Point `ca_file` at a readable PEM file with the cloud's certificate authority.",
                     ) from error

@@ -7,7 +7,7 @@ import re
 from http.client import responses
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jupyter_server.auth.decorator import authorized
+from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
@@ -63,14 +63,13 @@ class AutostopHandler(APIHandler):
             raise web.HTTPError(403)
         self.set_header("Cache-Control", "no-store")
 
+    @allow_unauthenticated  # a preflight carries no credentials
     def options(self, *args: Any, **kwargs: Any) -> None:
         """Name `If-Match` among the headers a page of another origin may send."""
         super().options(*args, **kwargs)
         allowed = self._headers.get("Access-Control-Allow-Headers", "")
         self.set_header("Access-Control-Allow-Headers", f"{allowed}, if-match")
         self.finish()
-
-    options.__allow_unauthenticated = True  # type: ignore[attr-defined]  # a preflight carries no credentials
 
     def compute_etag(self) -> None:
         """The State holds the time, so no two answers are equal."""

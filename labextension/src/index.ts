@@ -41,7 +41,9 @@ const status: JupyterFrontEndPlugin<void> = {
       trans: language.load(DOMAIN),
       locale: language.languageCode.replace('_', '-')
     });
-    statusBar.registerStatusItem(status.id, { item, align: 'right', rank: 5 });
+    // Between the notifications and the items whose width follows the cursor and the open document:
+    // a countdown is looked for in one place.
+    statusBar.registerStatusItem(status.id, { item, align: 'right', rank: -0.5 });
   }
 };
 

@@ -1,0 +1,43 @@
+"""What the documents leave open about auto-stop, as switches; the defaults are the documented, or the stricter, reading."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+
+@dataclass
+class Behaviour:
+    """How the emulated platform takes a change of auto_stop on a RUNNING instance.
+
+    `duration_applies`: a new duration counts for this run, or (as documented) from the next start on.
+    `disable_applies`: `enable: false` lifts this run's stop time, or leaves it until the next start.
+    `reenable`: switched on, or shortened, to a stop time (run start + duration) that has passed: `refuse` with 6346,
+    `stop` at once, `count_anew` from now with the duration in force, `accept` without any stop time.
+    `merge_partial`: keys missing from auto_stop keep their value, instead of falling back to the documented defaults
+    (enable false, prompt true; duration has none and stays).
+    """
+
+    duration_applies: Literal["next_start", "now"] = "next_start"
+    disable_applies: Literal["now", "next_start"] = "now"
+    reenable: Literal["refuse", "stop", "count_anew", "accept"] = "refuse"
+    merge_partial: bool = False
+
+    def set(self, changes: Any) -> None:
+        """Turn switches by name; `ValueError` with a sentence where a name or value is unknown."""
+        if not isinstance(changes, dict):
+            raise ValueError("The body must be a JSON object of switches.")  # noqa: TRY004 - it is about a value sent
+        hints = get_type_hints(type(self))
+        for name, value in changes.items():
+            if name not in hints:
+                known = ", ".join(switch.name for switch in fields(self))
+                raise ValueError(f"There is no switch {name!r}; known are {known}.")
+            choices = get_args(hints[name]) or (True, False)
+            if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+                raise ValueError(f"{name} is one of {', '.join(map(str, choices))}.")
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+    def shown(self) -> dict[str, Any]:
+        """Return the switches as JSON."""
+        return asdict(self)

@@ -1,0 +1,118 @@
+"""What goes over the wire, without a wire: a request, an answer, a refusal."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl
+
+EMULATOR_HEADER = "X-Autostop-Emulator"
+EMULATOR_VERSION = "1"
+JSON_TYPE = "application/json;charset=utf8"
+_WITHOUT_BODY = (204, 304)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as received; `target` is the path with the query, `headers` have lower-case names."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The URL's path, as sent."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """The decoded query."""
+        return parse_qsl(self.target.partition("?")[2], keep_blank_values=True)
+
+    def json(self) -> Any:
+        """Return the parsed body; `ValueError` where it is none."""
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("The body is nested too deeply.") from None
+
+
+@dataclass
+class Answer:
+    """An answer; `content` is sent as JSON unless it is bytes already."""
+
+    status: int
+    content: Any = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """The bytes to send."""
+        if self.status in _WITHOUT_BODY:
+            return b""
+        if isinstance(self.content, bytes):
+            return self.content
+        return json.dumps(self.content, ensure_ascii=False).encode(errors="replace")
+
+    def stamp(self, now: float) -> None:
+        """Add the headers every answer has, dated `now` (epoch s); what is set already stays."""
+        length = {} if self.status in _WITHOUT_BODY else {"Content-Length": str(len(self.body))}
+        default = {
+            "Date": formatdate(now, usegmt=True),
+            "X-Request-Id": uuid.uuid4().hex,
+            EMULATOR_HEADER: EMULATOR_VERSION,
+            "Content-Type": JSON_TYPE,
+            **length,
+        }
+        given = {name.lower() for name in self.headers}
+        self.headers.update({name: value for name, value in default.items() if name.lower() not in given})
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase."""
+        try:
+            return HTTPStatus(self.status).phrase
+        except ValueError:
+            return "Unknown"
+
+    def head(self) -> bytes:
+        """Return the status line and the headers as bytes of HTTP/1.1."""
+        lines = [f"HTTP/1.1 {self.status} {self.reason}", *(f"{k}: {v}" for k, v in self.headers.items()), "", ""]
+        return "\r\n".join(lines).encode("latin-1", errors="replace")
+
+
+class PlatformError(Exception):
+    """ModelArts refuses: its code, and HTTP 400 as it sends with all of its own codes."""
+
+    def __init__(self, number: int, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = f"ModelArts.{number}"
+        self.status = status
+
+    def answer(self) -> Answer:
+        """Return the documented error body."""
+        return Answer(self.status, {"error_message": self.message, "error_code": self.code})
+
+
+class GatewayError(Exception):
+    """The gateway before ModelArts refuses."""
+
+    def __init__(self, status: int, number: str, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = f"APIGW.{number}"
+        self.status = status
+
+    def answer(self) -> Answer:
+        """Return the gateway's error body."""
+        request_id = uuid.uuid4().hex
+        body = {"error_msg": self.message, "error_code": self.code, "request_id": request_id}
+        return Answer(self.status, body, {"X-Request-Id": request_id})

@@ -1,0 +1,161 @@
+"""Extending the run that is going on, as far as the platform moves its stop time, and putting back what it cost.
+
+The update API says that a longer `duration` counts from the next start. So it is sent, the answer is looked at, and
+where the stop time did not move the old duration goes back at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from jupyter_autostop.deadline import RUNNING, TOLERANCE, next_start
+from jupyter_autostop.duration import format_duration
+from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NoAnswerError
+from jupyter_autostop.memory import Owed
+from jupyter_autostop.models import LONGEST_DURATION, Extend
+from jupyter_autostop.policy import DEFERS, Policy
+from jupyter_autostop.snapshot import setting
+from jupyter_autostop.state import Outcome
+from jupyter_autostop.wire import Instance, UpdateRequest
+from jupyter_autostop.writing import Writer, match, not_running, outcome, triple
+
+SETTLE_MARGIN = 900
+"""Seconds that a put-back must leave the run it happens in."""
+LANDS_WITHIN = 30
+"""Seconds within which an unanswered write takes effect, if ever."""
+
+
+class Extensions:
+    """The extensions of this run."""
+
+    def __init__(self, writer: Writer, policy: Policy, log: logging.Logger) -> None:
+        self._writer = writer
+        self._policy = policy
+        self._log = log
+
+    async def extend(self, extend: Extend, if_match: str | None) -> Outcome:
+        """Move this run's stop time if the platform does that; otherwise leave everything as it was and say so."""
+        before = await self._writer.snapshot.read()
+        run = self._writer.snapshot.run
+        now = self._writer.platform.time.now_ms()
+        if extend.until is not None and extend.until <= now:
+            raise InvalidInputError(
+                "That time has passed already.",
+                code="until_passed",
+                hint='"until" is in milliseconds since 1970, and must be later than now.',
+            )
+        if run.kind == "not_running":
+            raise not_running(before)
+        if run.kind == "off" and extend.until is not None:
+            return outcome("none", "Auto-stop is off: nothing will stop this run.")
+        stop = run.stop_timestamp
+        if stop is None or stop <= now:
+            raise ConflictError(
+                "There is no known stop time to extend.",
+                code="no_deadline",
+                hint="Switch auto-stop on first."
+                if run.kind == "off"
+                else "Refresh, or look at the ModelArts console.",
+            )
+        match(if_match, before, auto_stop=True, description=False)
+        asked = extend.until if extend.until is not None else stop + (extend.by or 0) * 1000
+        known = self._writer.snapshot.memory.run
+        target = min(asked, self._policy.latest(known, now))
+        clamped = target < asked
+        said = self._clamped_words(asked, target, now) if clamped else ""
+        if target <= stop:
+            return outcome("none", f"{said}This run lasts that long already; it was not shortened.", clamped=clamped)
+        # A setting that waits for the next start shows that this platform defers.
+        if self._writer.snapshot.memory.defers or next_start(known, before, run) is not None:
+            return outcome("next_start", f"{said}{DEFERS} Nothing was changed.", clamped=clamped)
+        prior = setting(before)["duration"]
+        if prior is None:
+            raise ConflictError(
+                "ModelArts does not tell the run length, so it cannot be made longer.", code="no_deadline"
+            )
+        probe = min(prior + -(-(target - stop) // 1000), LONGEST_DURATION)
+        if probe <= prior:
+            return outcome("none", "ModelArts' limit of 24 h for one run is reached.", clamped=True)
+        return await self._probe(before, prior, probe, stop, said)
+
+    def _clamped_words(self, asked: int, target: int, now: int) -> str:
+        def from_now(then: int) -> str:
+            minutes = min((then - now) // 60_000, 10**6)
+            return format_duration(max(minutes, 1) * 60)
+
+        return f"Asked for {from_now(asked)} from now, the limit is {from_now(target)}. "
+
+    async def _probe(self, before: Instance, prior: int, probe: int, stop: int, said: str) -> Outcome:
+        """Send the longer duration and look whether the stop time moved; put it back where it did not help."""
+        snapshot = self._writer.snapshot
+        memory = snapshot.memory
+        owed_before = memory.owed
+        # Kept before the write: whatever becomes of us, the run length that people chose is known.
+        if owed_before and owed_before.probe != prior:
+            owed_before = None  # somebody has chosen another run length since; theirs counts
+        owed = Owed(
+            owed_before.prior if owed_before else prior, probe, memory.serial, stop, self._writer.platform.time.now_ms()
+        )
+        snapshot.remember(replace(memory, owed=owed))
+        try:
+            confirmed = await self._writer.put(UpdateRequest(spec=triple(before, duration=probe)))
+        except AutostopError as error:
+            if not error.maybe_applied and not isinstance(error, NoAnswerError):
+                snapshot.remember(replace(snapshot.memory, owed=owed_before))
+            raise
+        if not confirmed:
+            return outcome("unconfirmed", "The extension was sent, but ModelArts could not be read afterwards.")
+        run = snapshot.run
+        if run.stop_timestamp is not None and run.stop_timestamp > stop + TOLERANCE:
+            return outcome("now", f"{said}This run now stops later, as shown.", clamped=bool(said))
+        snapshot.remember(replace(snapshot.memory, defers=True))
+        if await self._put_back(replace(owed, prior=prior), owed_before):
+            left = f"The run length at each start is {format_duration(prior)}, as before."
+            return outcome("next_start", f"{said}{DEFERS} {left}", clamped=bool(said))
+        return outcome(
+            "unconfirmed",
+            f"{said}{DEFERS} The run length at each start could not be put back to {format_duration(prior)} yet; "
+            "it will be tried again.",
+            clamped=bool(said),
+        )
+
+    async def _put_back(self, owed: Owed, then: Owed | None = None) -> bool:
+        """Set the run length back to `owed.prior`, after which `then` is owed; a failure leaves it owed as it was."""
+        snapshot = self._writer.snapshot
+        try:
+            instance = snapshot.instance
+            if instance is not None and setting(instance)["duration"] == owed.probe:
+                back = UpdateRequest(spec=triple(instance, duration=owed.prior))
+                if not await self._writer.put(back):
+                    return False
+        except AutostopError as error:
+            self._log.warning("jupyter_autostop: the run length could not be put back: %s", error.message)
+            return False
+        snapshot.remember(replace(snapshot.memory, owed=then))
+        return True
+
+    async def settle(self) -> Outcome:
+        """Put back a run length that is owed, once the run that needed the longer one is over."""
+        snapshot = self._writer.snapshot
+        memory, instance, run = snapshot.memory, snapshot.instance, snapshot.run
+        owed = memory.owed
+        if owed is None or instance is None:
+            return outcome("none", "Nothing is owed.")
+        if setting(instance)["duration"] != owed.probe:
+            if self._writer.platform.time.now_ms() < owed.sent + LANDS_WITHIN * 1000:
+                return outcome("none", "The longer run length may yet arrive.")
+            # Somebody has chosen another run length since; theirs counts.
+            snapshot.remember(replace(memory, owed=None))
+            return outcome("none", "The run length was changed elsewhere.")
+        same_run = memory.serial == owed.serial and run.kind == "deadline"
+        moved = run.stop_timestamp is not None and run.stop_timestamp > owed.stop_before + TOLERANCE
+        if same_run and moved:
+            return outcome("none", "The longer run is still going on.")
+        start = memory.run.start if memory.run else None
+        ends = None if start is None else start + owed.prior * 1000
+        too_late = ends is None or ends < self._writer.platform.time.now_ms() + SETTLE_MARGIN * 1000
+        if not same_run and instance.status == RUNNING and run.kind == "deadline" and not memory.defers and too_late:
+            return outcome("none", "Putting it back now would stop this run; it waits for the next start.")
+        put = await self._put_back(owed)
+        return outcome("now" if put else "unconfirmed", "The run length is as people chose it.")
