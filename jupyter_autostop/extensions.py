@@ -63,7 +63,7 @@ class Extensions:
         known = self._writer.snapshot.memory.run
         target = min(asked, self._policy.latest(known, now))
         clamped = target < asked
-        said = self._clamped_words(asked, target, now) if clamped else ""
+        said = self._clamped_words(asked, target, stop) if clamped else ""
         if target <= stop:
             return outcome("none", f"{said}This run lasts that long already; it was not shortened.", clamped=clamped)
         # A setting that waits for the next start shows that this platform defers.
@@ -79,12 +79,14 @@ class Extensions:
             return outcome("none", "ModelArts' limit of 24 h for one run is reached.", clamped=True)
         return await self._probe(before, prior, probe, stop, said)
 
-    def _clamped_words(self, asked: int, target: int, now: int) -> str:
-        def from_now(then: int) -> str:
-            minutes = min((then - now) // 60_000, 10**6)
-            return format_duration(max(minutes, 1) * 60)
+    def _clamped_words(self, asked: int, target: int, stop: int) -> str:
+        """Say how much longer was asked for and how much of it can be had, in whole minutes rounded down."""
 
-        return f"Asked for {from_now(asked)} from now, the limit is {from_now(target)}. "
+        def longer(then: int) -> str:
+            minutes = min((then - stop) // 60_000, 10**6)
+            return format_duration(minutes * 60) if minutes >= 1 else "nothing"
+
+        return f"Asked for {longer(asked)} more, the limit leaves {longer(target)}. "
 
     async def _probe(self, before: Instance, prior: int, probe: int, stop: int, said: str) -> Outcome:
         """Send the longer duration and look whether the stop time moved; put it back where it did not help."""

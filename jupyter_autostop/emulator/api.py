@@ -1,0 +1,97 @@
+"""The routes of the old generation, `/v1/{project_id}/demanager/instances`, without a network.
+
+Source: the ModelArts API reference, DevEnviron (Old Version): update, query, list and manage an instance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_autostop.emulator.message import Answer, GatewayError, PlatformError, Request
+from jupyter_autostop.emulator.rules import read_action, read_object, read_update
+from jupyter_autostop.emulator.state import Emulator
+
+_ROUTE = re.compile(r"/v1/([^/]+)/demanager/instances(?:/([^/]+)(/action)?)?")
+_METHODS = {"list": ("GET",), "one": ("GET", "PUT"), "action": ("POST",)}
+_SORTABLE = ("name", "creation_timestamp")
+
+Operation = Callable[[int], Answer]
+"""What a request does, given the time (epoch ms) at which it does it."""
+
+
+class Api:
+    """Answers requests out of an emulator's state."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def answer(self, request: Request) -> Answer:
+        """Carry a request out now."""
+        emulator = self._emulator
+        emulator.settle()
+        try:
+            return self._operation(request)(emulator.now())
+        except (PlatformError, GatewayError) as refusal:
+            return refusal.answer()
+
+    def answer_later(self, request: Request, seconds: float) -> None:
+        """Check a request now, as the gateway does, and carry it out `seconds` later."""
+        emulator = self._emulator
+        emulator.settle()
+        try:
+            emulator.land_later(seconds, self._operation(request))
+        except (PlatformError, GatewayError):
+            return
+
+    def _operation(self, request: Request) -> Operation:
+        emulator = self._emulator
+        match = _ROUTE.fullmatch(request.path)
+        if not match:
+            raise GatewayError(404, "0101", "The API does not exist or has not been published in the environment.")
+        emulator.gate.check(request)
+        project_id, instance_id, action = match.groups()
+        emulator.gate.check_project(project_id)
+        route = "action" if action else "one" if instance_id else "list"
+        if request.method not in _METHODS[route]:
+            return lambda _: _not_offered(request.method, _METHODS[route])
+        if route == "list":
+            return lambda at: Answer(200, self._list(dict(request.query), at))
+        if route == "action":
+            return lambda at: Answer(200, emulator.act(instance_id, read_action(read_object(request)), at))
+        if request.method == "PUT":
+            return lambda at: Answer(200, emulator.update(instance_id, read_update(read_object(request)), at))
+        return lambda at: Answer(200, emulator.get(instance_id).answer(at))
+
+    def _list(self, query: dict[str, str], at: int) -> dict[str, Any]:
+        if "de_type" not in query:
+            raise PlatformError(6335, "The parameter de_type is missing.")
+        sort_by, order = query.get("sortby", "name"), query.get("order", "asc")
+        if query["de_type"] != "Notebook" or sort_by not in _SORTABLE or order not in ("asc", "desc"):
+            raise PlatformError(6336, "The value of de_type, sortby or order is invalid.")
+        offset, limit = _count(query, "offset"), _count(query, "limit")
+        found = [instance.answer(at) for instance in self._emulator.instances.values()]
+        if "status" in query:
+            found = [answer for answer in found if answer.get("status") == query["status"]]
+        if "workspace_id" in query:
+            found = [answer for answer in found if answer.get("workspace", {}).get("id") == query["workspace_id"]]
+        found.sort(key=lambda answer: str(answer.get(sort_by, "")), reverse=order == "desc")
+        # A limit of 0 is documented to return all.
+        page = found[offset : offset + limit] if limit else found[offset:]
+        return {"total_count": len(found), "instances": page}
+
+
+def _count(query: dict[str, str], key: str) -> int:
+    text = query.get(key, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004 - digits of an int32
+        raise PlatformError(6336, f"The value of {key} is invalid.")
+    return int(text)
+
+
+def _not_offered(method: str, offered: tuple[str, ...]) -> Answer:
+    body = {
+        "error_message": f"{method} is not offered here; {', '.join(offered)} is.",
+        "error_code": "APIGW.0101",
+    }
+    return Answer(405, body, {"Allow": ", ".join(offered)})

@@ -1,0 +1,101 @@
+"""`jupyter autostop emulator`: the emulator in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+from jupyter_autostop.duration import format_duration
+from jupyter_autostop.emulator import defaults
+from jupyter_autostop.emulator.clock import OffsetClock
+from jupyter_autostop.emulator.server import EmulatorServer
+from jupyter_autostop.emulator.state import HOUR, Emulator, check_remaining
+
+DONE, FAILED = 0, 1
+_LOOK_EVERY = 0.5
+"""Seconds between looks at the clock, so that a stop is told when it comes."""
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    # Read by somebody, or by a program through a pipe: now, not when a buffer is full.
+    sys.stdout.flush()
+
+
+def run(port: int, remaining: int | None, out: Callable[[str], object] = _print) -> int:
+    """Run the emulator on a port (0: any free one) until interrupted; returns the exit status.
+
+    The instance runs, and stops `remaining` seconds from now (1 h).
+    """
+    remaining = HOUR if remaining is None else remaining
+    try:
+        check_remaining(remaining)
+    except ValueError as error:
+        out(str(error))
+        return FAILED
+    try:
+        return asyncio.run(_serve(port, remaining, out))
+    except KeyboardInterrupt:
+        return DONE
+
+
+def _clock_time(ms: int, form: str = "%H:%M:%S") -> str:
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime(form)
+
+
+async def _serve(port: int, remaining: int, out: Callable[[str], object]) -> int:
+    def tell(at: int, what: str) -> None:
+        # What came over the network must not steer the terminal.
+        out(f"{_clock_time(at)}  {''.join(char if char.isprintable() else '?' for char in what)}")
+
+    emulator = Emulator(OffsetClock(), remaining=remaining)
+    emulator.on_change = tell
+    server = EmulatorServer(emulator, port)
+    try:
+        await server.start()
+    except (OSError, OverflowError) as error:
+        out(_why_not(port, error))
+        return FAILED
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # Not in a thread, and not on Windows; there Ctrl-C comes as KeyboardInterrupt.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, ended.set)
+    try:
+        for line in _introduction(server, remaining):
+            out(line)
+        while not ended.is_set():
+            emulator.settle()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(ended.wait(), _LOOK_EVERY)
+    finally:
+        await server.stop()
+    out("The emulator has ended.")
+    return DONE
+
+
+def _why_not(port: int, error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        why = error.strerror[0].lower() + error.strerror[1:]
+        return f"Port {port} of this machine cannot be used ({why}); choose another with --port, or --port 0 for any."
+    return f"{port} is no port; choose one from 0 (any free one) to 65535 with --port."
+
+
+def _introduction(server: EmulatorServer, remaining: int) -> list[str]:
+    instance = server.emulator.instance
+    stop_at = instance.run.stop_at if instance.run else None
+    return [
+        f"A ModelArts emulator runs at {server.url} (Ctrl-C ends it).",
+        f"  project   {server.emulator.project_id}",
+        f"  instance  {instance.id}",
+        f"  It stops by itself at {_clock_time(stop_at or 0)}, in {format_duration(remaining)}.",
+        "To point a Jupyter server at it:",
+        "  export JUPYTER_AUTOSTOP_PLATFORM=emulator",
+        f"  export JUPYTER_AUTOSTOP_ENDPOINT={server.url}",
+        f"Its control routes are described at {server.url}/_emulator, the example keys in {defaults.__name__}.",
+    ]

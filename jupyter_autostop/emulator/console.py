@@ -1,0 +1,81 @@
+"""The cloud's console: changes to an instance that somebody else makes, and any field an answer could hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jupyter_autostop.emulator.instance import Instance
+from jupyter_autostop.emulator.message import PlatformError
+from jupyter_autostop.emulator.rules import Edit, check_description, read_auto_stop
+from jupyter_autostop.emulator.state import Emulator
+
+_AUTO_STOP = ("enable", "duration", "prompt", "stop_timestamp")
+_KEYS = ("description", "name", "status", "auto_stop", "remaining", "set", "remove", "reset")
+
+
+def edit_instance(emulator: Emulator, instance: Instance, body: Any) -> None:
+    """Change an instance; `ValueError` with a sentence where that cannot be.
+
+    `description`, `auto_stop.enable`, `.duration`, `.prompt`: by the rules of the update API, what is missing stays ·
+    `auto_stop.stop_timestamp` (epoch ms or null), `status`, `name`: as given, whatever the rules say · `remaining`: s
+    until a run ends by itself · `set` {dotted path: value} and `remove` [dotted path]: what the answers show, whatever
+    is true · `reset`: no more of these two.
+    """
+    if not isinstance(body, Mapping) or not body:
+        raise ValueError(f"The body must be a JSON object with any of {', '.join(_KEYS)}.")
+    if unknown := [key for key in body if key not in _KEYS]:
+        raise ValueError(f"Unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}.")
+    _check(body)
+    emulator.settle()
+    try:
+        _apply(emulator, instance, body)
+    except PlatformError as refusal:
+        raise ValueError(f"{refusal.message} ({refusal.code})") from None
+
+
+def _check(body: Mapping[str, Any]) -> None:
+    for key in ("name", "status"):
+        if key in body and not isinstance(body[key], str):
+            raise ValueError(f"{key} is a text.")
+    remaining = body.get("remaining", 1)
+    if isinstance(remaining, bool) or not isinstance(remaining, (int, float)):
+        raise ValueError("remaining is a number of seconds.")  # noqa: TRY004 - it is about a value sent
+    if not isinstance(body.get("set", {}), dict):
+        raise ValueError('set is an object like {"spec.auto_stop.duration": null}.')  # noqa: TRY004
+    remove = body.get("remove", [])
+    if not isinstance(remove, list) or not all(isinstance(path, str) for path in remove):
+        raise ValueError('remove is a list like ["spec.auto_stop"].')
+    auto_stop = body.get("auto_stop", {})
+    if not isinstance(auto_stop, dict) or (unknown := [key for key in auto_stop if key not in _AUTO_STOP]):
+        raise ValueError(f"auto_stop is an object of {', '.join(_AUTO_STOP)}.")
+    stop_at = auto_stop.get("stop_timestamp")
+    if stop_at is not None and (isinstance(stop_at, bool) or not isinstance(stop_at, int)):
+        raise ValueError("stop_timestamp is in whole milliseconds since 1970, or null.")
+
+
+def _apply(emulator: Emulator, instance: Instance, body: Mapping[str, Any]) -> None:
+    now = emulator.now()
+    if body.get("reset"):
+        instance.raw.clear()
+        instance.removed.clear()
+    if "status" in body and body["status"] != instance.status:
+        instance.enter(body["status"], now)
+    if "remaining" in body:
+        emulator.set_remaining(instance, body["remaining"])
+    auto_stop = dict(body.get("auto_stop", {}))
+    moved = "stop_timestamp" in auto_stop
+    stop_at = auto_stop.pop("stop_timestamp", None)
+    if auto_stop:
+        instance.check_editable()
+        instance.set_auto_stop(read_auto_stop(auto_stop), emulator.behaviour, now, merge=True)
+    if moved and instance.run is None:
+        raise ValueError("Only a running instance has a stop_timestamp.")
+    if moved and instance.run:
+        instance.run.stop_at = stop_at
+    if "description" in body:
+        emulator.update(instance.id, Edit(check_description(body["description"])), now)
+    instance.name = body.get("name", instance.name)
+    instance.raw.update(body.get("set", {}))
+    instance.removed.update(body.get("remove", []))
+    emulator.tell(now, "Changed from outside, as by the console.")

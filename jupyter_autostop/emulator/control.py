@@ -1,0 +1,178 @@
+"""The control routes below `/_emulator`: look inside, ask for faults, turn switches, move the clock.
+
+They need no authentication, so they answer on this machine only, and not to a web page: a browser names its
+page in `Origin`, and a rebound host name in `Host`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from jupyter_autostop.emulator.clock import MovableClock
+from jupyter_autostop.emulator.console import edit_instance
+from jupyter_autostop.emulator.faults import KINDS, read_fault
+from jupyter_autostop.emulator.instance import Instance
+from jupyter_autostop.emulator.message import EMULATOR_VERSION, Answer, Request
+from jupyter_autostop.emulator.state import Emulator
+
+ROOT = "/_emulator"
+_DECADE = 10 * 365 * 86400
+
+
+class _ControlError(Exception):
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.answer = Answer(status, {"message": message})
+
+
+def is_control(path: str) -> bool:
+    """Tell whether a path is the emulator's own."""
+    return path == ROOT or path.startswith(f"{ROOT}/")
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _seconds(body: Any, key: str, *, low: float) -> float:
+    value = body[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f"{key} is a number of seconds.")
+    if not low <= value <= _DECADE:
+        raise ValueError(f"{key} is from {low:g} to {_DECADE} seconds.")
+    return float(value)
+
+
+class Control:
+    """Answers the control routes; every refusal is JSON with a sentence in `message`."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+        self._routes: dict[str, dict[str, Callable[[Request], Any]]] = {
+            "": {"GET": lambda _: self._about()},
+            "requests": {"GET": lambda _: {"requests": emulator.record.shown()}, "DELETE": self._clear_requests},
+            "faults": {
+                "GET": lambda _: {"faults": emulator.faults.shown(), "kinds": KINDS},
+                "POST": self._add_fault,
+                "DELETE": self._clear_faults,
+            },
+            "behaviour": {"GET": lambda _: emulator.behaviour.shown(), "PATCH": self._set_behaviour},
+            "clock": {"GET": lambda _: self._clock(), "POST": self._move_clock},
+            "instance": {"GET": self._get_instance, "PATCH": self._edit_instance},
+        }
+
+    def answer(self, request: Request) -> Answer:
+        """Carry out a control request."""
+        try:
+            return Answer(200, self._verb(request)(request))
+        except _ControlError as refusal:
+            return refusal.answer
+        except ValueError as error:
+            return Answer(400, {"message": str(error)})
+
+    def _verb(self, request: Request) -> Callable[[Request], Any]:
+        headers = request.headers
+        if "origin" in headers or not _is_this_machine(headers.get("host", "")):
+            raise _ControlError(403, "The control routes are for programs on this machine, not for web pages.")
+        name = request.path[len(ROOT) :].strip("/").partition("/")[0]
+        if name not in self._routes or (name != "instance" and request.path.strip("/").count("/") > 1):
+            raise _ControlError(404, f"There is no such control route; {ROOT} tells which there are.")
+        verbs = self._routes[name]
+        if request.method not in verbs:
+            raise _ControlError(405, f"{request.method} is not for {request.path}; {', '.join(verbs)} is.")
+        return verbs[request.method]
+
+    def _body(self, request: Request) -> Any:
+        try:
+            return request.json()
+        except ValueError:
+            raise ValueError("The body must be JSON.") from None
+
+    def _about(self) -> dict[str, Any]:
+        emulator = self._emulator
+        emulator.settle()
+        return {
+            "message": "A local ModelArts, old generation. Nothing here is in the cloud, and nothing here costs money.",
+            "version": EMULATOR_VERSION,
+            "project_id": emulator.project_id,
+            "instance_ids": list(emulator.instances),
+            "behaviour": emulator.behaviour.shown(),
+            "clock": self._clock(),
+            "routes": {f"{ROOT}/{name}".rstrip("/"): list(verbs) for name, verbs in self._routes.items()},
+        }
+
+    def _clear_requests(self, _: Request) -> dict[str, Any]:
+        self._emulator.record.clear()
+        return {"requests": []}
+
+    def _add_fault(self, request: Request) -> dict[str, Any]:
+        self._emulator.faults.add(read_fault(self._body(request)))
+        return {"faults": self._emulator.faults.shown()}
+
+    def _clear_faults(self, _: Request) -> dict[str, Any]:
+        self._emulator.faults.clear()
+        return {"faults": []}
+
+    def _set_behaviour(self, request: Request) -> dict[str, Any]:
+        self._emulator.settle()
+        self._emulator.behaviour.set(self._body(request))
+        return self._emulator.behaviour.shown()
+
+    def _clock(self) -> dict[str, Any]:
+        emulator = self._emulator
+        movable = isinstance(emulator.clock, MovableClock)
+        return {"now": emulator.now(), "date_offset": emulator.date_offset, "movable": movable}
+
+    def _move_clock(self, request: Request) -> dict[str, Any]:
+        """Move the clock (`advance`, s), or only the `Date` of the answers (`date_offset`, s)."""
+        body = self._body(request)
+        if not isinstance(body, dict) or not body or not set(body) <= {"advance", "date_offset"}:
+            raise ValueError('The body must be a JSON object with "advance" or "date_offset", in seconds.')
+        advance = _seconds(body, "advance", low=0) if "advance" in body else None
+        date_offset = _seconds(body, "date_offset", low=-_DECADE) if "date_offset" in body else None
+        if advance is not None:
+            clock = self._emulator.clock
+            if not isinstance(clock, MovableClock):
+                raise _ControlError(409, "This emulator runs by a clock that it cannot move.")
+            clock.advance(advance)
+        if date_offset is not None:
+            self._emulator.date_offset = date_offset
+        self._emulator.settle()
+        return self._clock()
+
+    def _instance(self, request: Request) -> Instance:
+        given = unquote(request.path[len(ROOT) :].strip("/").partition("/")[2])
+        if not given:
+            return self._emulator.instance
+        if given not in self._emulator.instances:
+            raise _ControlError(404, "The emulator has no such instance.")
+        return self._emulator.instances[given]
+
+    def _get_instance(self, request: Request) -> dict[str, Any]:
+        """Show what is true (`state`) beside what the platform's routes answer (`answer`)."""
+        instance = self._instance(request)
+        self._emulator.settle()
+        run = instance.run
+        return {
+            "state": {
+                "status": instance.status,
+                "becomes": {"at": instance.becomes[0], "status": instance.becomes[1]} if instance.becomes else None,
+                "auto_stop": {"enable": instance.enable, "duration": instance.duration, "prompt": instance.prompt},
+                "run": {"started": run.started, "duration": run.duration, "stop_at": run.stop_at} if run else None,
+                "set": instance.raw,
+                "removed": sorted(instance.removed),
+            },
+            "answer": instance.answer(self._emulator.now()),
+        }
+
+    def _edit_instance(self, request: Request) -> dict[str, Any]:
+        edit_instance(self._emulator, self._instance(request), self._body(request))
+        return self._get_instance(request)

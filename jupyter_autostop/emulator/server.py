@@ -1,0 +1,161 @@
+"""The emulator's HTTP server: on 127.0.0.1 only, inside whatever asyncio loop runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from jupyter_autostop.emulator.api import Api
+from jupyter_autostop.emulator.control import Control, is_control
+from jupyter_autostop.emulator.delivery import Delivery
+from jupyter_autostop.emulator.message import Answer, Request
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
+    from tornado.iostream import IOStream
+
+    from jupyter_autostop.emulator.faults import Fault
+    from jupyter_autostop.emulator.state import Emulator
+
+HOST = "127.0.0.1"
+_HTML = b"<!DOCTYPE html><html><body><h1>Service temporarily unavailable</h1></body></html>"
+_CODES = {401: "APIGW.0301", 403: "APIGW.0302", 404: "APIGW.0101", 429: "APIGW.0308"}
+
+
+class EmulatorServer:
+    """Serves one emulator. `port` 0 is any free one; `start` raises `OSError` where the port is taken."""
+
+    def __init__(self, emulator: Emulator, port: int = 0) -> None:
+        self.emulator = emulator
+        self.port = port
+        self._api = Api(emulator)
+        self._control = Control(emulator)
+        self._server: HTTPServer | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._hanging: set[IOStream] = set()
+
+    @property
+    def url(self) -> str:
+        """The address to give as endpoint."""
+        return f"http://{HOST}:{self.port}"
+
+    async def start(self) -> None:
+        """Listen."""
+        sockets = bind_sockets(self.port, HOST)
+        self.port = sockets[0].getsockname()[1]
+        self._server = HTTPServer(self._received)
+        self._server.add_sockets(sockets)
+
+    async def stop(self) -> None:
+        """Stop listening and close every connection, whatever it is waiting for; nothing of it runs on."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.stop()
+        await server.close_all_connections()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in list(self._hanging):
+            stream.close()
+
+    def _received(self, request: HTTPServerRequest) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(request))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, received: HTTPServerRequest) -> None:
+        delivery = Delivery(received)
+        headers = {name.lower(): value for name, value in received.headers.items()}
+        request = Request(received.method or "", received.uri or "", headers, received.body)
+        emulator = self.emulator
+        if is_control(request.path):
+            delivery.send(self._stamped(self._control.answer(request)))
+            return
+        fault = emulator.faults.take(request.method, request.path)
+        seen = emulator.record.add(request, emulator.now())
+        if fault:
+            seen.fault = fault.kind
+            seen.status = await self._fail(fault, request, delivery)
+        else:
+            answer = self._api.answer(request)
+            seen.status = answer.status
+            delivery.send(self._stamped(answer))
+
+    def _stamped(self, answer: Answer, offset: float = 0.0) -> Answer:
+        emulator = self.emulator
+        answer.stamp(emulator.clock.time() + emulator.date_offset + offset)
+        return answer
+
+    async def _fail(self, fault: Fault, request: Request, delivery: Delivery) -> int | None:
+        """Do what the fault says; returns the status answered, if one was."""
+        if fault.kind in ("status", "html", "body", "redirect", "huge"):
+            return await self._replace(fault, request, delivery)
+        if fault.kind in ("hang", "reset", "lost_answer", "late"):
+            if fault.kind == "late":
+                self._api.answer_later(request, fault.seconds or 0.0)
+            elif fault.apply or fault.kind == "lost_answer":
+                self._api.answer(request)
+            if fault.kind == "hang":
+                self._hang(delivery)
+            else:
+                delivery.reset()
+            return None
+        answer = self._api.answer(request)
+        answer.headers.update(fault.headers)
+        await self._spoil(fault, answer, delivery)
+        return answer.status
+
+    async def _replace(self, fault: Fault, request: Request, delivery: Delivery) -> int:
+        if fault.apply:
+            self._api.answer(request)
+        answer = replacement(fault)
+        self._stamped(answer)
+        if fault.kind == "huge":
+            await delivery.pour(answer, fault.size)
+        else:
+            delivery.send(answer)
+        return answer.status
+
+    async def _spoil(self, fault: Fault, answer: Answer, delivery: Delivery) -> None:
+        """Give the real answer, but badly."""
+        seconds, clock = fault.seconds or 0.0, self.emulator.clock
+        if fault.kind == "slow":
+            await clock.sleep(seconds)
+        self._stamped(answer, seconds if fault.kind == "wrong_date" else 0.0)
+        if fault.kind == "cut":
+            await delivery.cut(answer)
+        elif fault.kind == "close":
+            await delivery.close_after(answer)
+        elif fault.kind == "drip":
+            await delivery.drip(answer, lambda: clock.sleep(seconds))
+        else:
+            delivery.send(answer)
+
+    def _hang(self, delivery: Delivery) -> None:
+        stream = delivery.take()
+        self._hanging.add(stream)
+        stream.set_close_callback(lambda: self._hanging.discard(stream))
+
+
+def replacement(fault: Fault) -> Answer:
+    """Return the answer that a fault puts in the place of the real one."""
+    status = fault.status or 500
+    if fault.kind == "html":
+        content, default = _HTML, {"Content-Type": "text/html; charset=utf-8"}
+    elif fault.kind == "redirect":
+        content, default = b"", {"Location": fault.location}
+    else:
+        content, default = fault.body, {}
+    if fault.kind == "status" and content is None:
+        code = _CODES.get(status, "ModelArts.6200")
+        content = {"error_message": "This answer is a fault that was asked for.", "error_code": code}
+    if isinstance(content, str):
+        content = content.encode(errors="replace")
+    given = {name.lower() for name in fault.headers}
+    headers = {**{name: value for name, value in default.items() if name.lower() not in given}, **fault.headers}
+    return Answer(status, content, headers)

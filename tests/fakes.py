@@ -1,0 +1,124 @@
+"""A platform in memory, for rules of the service that need no HTTP to show."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_autostop.errors import AutostopError
+from jupyter_autostop.memory import MemoryFile
+from jupyter_autostop.platforms.port import Reading
+from jupyter_autostop.platforms.time import PlatformClock
+from jupyter_autostop.policy import Policy
+from jupyter_autostop.service import AutostopService
+from jupyter_autostop.wire import Instance, UpdateRequest
+
+
+class FakePlatform:
+    """One running instance; records the calls, fails on request, moves the stop time if told to."""
+
+    name = "demanager"
+    emulated = False
+
+    def __init__(self, clock: Any, *, moves: bool = False) -> None:
+        self.clock = clock
+        self.time = PlatformClock(clock)
+        self.moves = moves
+        self.start = int(clock.time() * 1000) - 600_000
+        self.in_force = 3600
+        self.status = "RUNNING"
+        self.description = "first"
+        self.setting: dict[str, Any] = {"enable": True, "duration": 3600, "prompt": True}
+        self.calls: list[Any] = []
+        self.fail_read: AutostopError | None = None
+        self.fail_update: AutostopError | None = None
+        self.lose_update: AutostopError | None = None
+        self.ignore_updates = False
+        self.gate: asyncio.Event | None = None
+        self.on_update: Callable[[], None] = lambda: None
+
+    def answer(self) -> dict[str, Any]:
+        auto_stop = dict(self.setting)
+        if self.setting["enable"] and self.status == "RUNNING":
+            stop = self.start + self.in_force * 1000
+            auto_stop |= {"stop_timestamp": stop, "remain_time": stop // 1000 - int(self.clock.time())}
+        return {
+            "id": "DE-1",
+            "status": self.status,
+            "description": self.description,
+            "creation_timestamp": str(self.start - 60_000),
+            "spec": {"auto_stop": auto_stop},
+        }
+
+    async def read(self) -> Reading:
+        self.calls.append("read")
+        sent = self.clock.monotonic()
+        instance = Instance.model_validate(self.answer())
+        if self.gate:
+            await self.gate.wait()
+        if self.fail_read:
+            raise self.fail_read
+        self.time.observe(float(int(self.clock.time())), sent, self.clock.monotonic())
+        return Reading(instance, sent, self.clock.monotonic())
+
+    async def update(self, request: UpdateRequest) -> None:
+        self.calls.append(request.body())
+        if self.gate:
+            await self.gate.wait()
+        if self.fail_update:
+            raise self.fail_update
+        if not self.ignore_updates:
+            self.apply(request.body())
+        self.on_update()
+        if self.lose_update:
+            raise self.lose_update
+
+    def apply(self, body: dict[str, Any]) -> None:
+        self.description = body.get("description", self.description)
+        self.setting |= body.get("spec", {}).get("auto_stop", {})
+        if self.moves:
+            self.in_force = self.setting["duration"]
+
+    def restart(self, start_ms: int) -> None:
+        """Begin another run, in which the setting is in force."""
+        self.start = start_ms
+        self.in_force = self.setting["duration"]
+        self.status = "RUNNING"
+
+    async def stop(self) -> None:
+        self.calls.append("stop")
+        if self.fail_update:
+            raise self.fail_update
+        if not self.ignore_updates:
+            self.status = "STOPPING"
+        if self.lose_update:
+            raise self.lose_update
+
+    async def close(self) -> None:
+        self.calls.append("close")
+
+    @property
+    def writes(self) -> list[Any]:
+        return [call for call in self.calls if call not in ("read", "close")]
+
+
+def service_for(
+    platform: FakePlatform,
+    *,
+    state_dir: str | None = None,
+    changes: list[str] | None = None,
+    **more: Any,
+) -> AutostopService:
+    """Return a service on a fake platform; `changes` collects what is pushed."""
+    log = logging.getLogger("jupyter_autostop.tests")
+    return AutostopService(
+        platform,
+        clock=platform.clock,
+        policy=more.pop("policy", Policy()),
+        memory=MemoryFile(state_dir, "DE-1", log, more.pop("container", "one")),
+        on_change=(changes if changes is not None else []).append,
+        log=log,
+        **more,
+    )

@@ -1,0 +1,252 @@
+"""Extending: `now` only where the stop time moved, the run length as it was where it could not help the run."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ManualClock
+from fakes import FakePlatform, service_for
+
+from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputError, NoAnswerError
+from jupyter_autostop.models import parse_change, parse_extend
+from jupyter_autostop.policy import Policy
+
+
+def put(duration: int) -> dict[str, Any]:
+    return {"spec": {"auto_stop": {"enable": True, "duration": duration, "prompt": True}}}
+
+
+def lost() -> NoAnswerError:
+    error = NoAnswerError("The answer was lost.")
+    error.maybe_applied = True
+    return error
+
+
+@pytest.fixture
+def platform(clock: ManualClock) -> FakePlatform:
+    return FakePlatform(clock)
+
+
+async def test_a_platform_that_moves_the_stop_time(clock: ManualClock) -> None:
+    """Where the longer duration moves this run's stop, the effect is now, at the very time asked for."""
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform)
+    shown = (await service.look())["deadline"]["stop_timestamp"]
+    state = await service.extend(parse_extend({"by": 1800}))
+    assert state["outcome"] == {"effect": "now", "message": "This run now stops later, as shown.", "clamped": False}
+    assert state["deadline"] == {"stop_timestamp": shown + 1_800_000, "kept_by": "platform"}
+    assert state["next_start"] is None
+    again = await service.extend(parse_extend({"until": shown + 1_800_000}))
+    assert again["outcome"]["effect"] == "none"
+    assert platform.writes == [put(5400)]
+    await service.close()
+
+
+async def test_a_platform_that_defers(platform: FakePlatform) -> None:
+    """Where the stop time stays, the duration goes back at once, and the platform is not asked a second time."""
+    service = service_for(platform)
+    shown = (await service.look())["deadline"]
+    state = await service.extend(parse_extend({"by": 7200}))
+    assert state["outcome"]["effect"] == "next_start"
+    assert state["deadline"] == shown
+    assert state["auto_stop"]["duration"] == 3600
+    assert state["next_start"] is None
+    assert platform.writes == [put(10800), put(3600)]
+    assert not state["limits"]["can_extend"]
+    assert "next start" in state["limits"]["why_not"]["extend"]
+    state = await service.extend(parse_extend({"by": 7200}))
+    assert state["outcome"]["effect"] == "next_start"
+    assert len(platform.writes) == 2
+    await service.close()
+
+
+async def test_deferral_is_remembered_over_a_restart(platform: FakePlatform, tmp_path: Path) -> None:
+    """What the platform did once is known to the next server too."""
+    service = service_for(platform, state_dir=str(tmp_path))
+    await service.extend(parse_extend({"by": 60}))
+    await service.close()
+    platform.calls.clear()
+    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    state = await service.extend(parse_extend({"by": 60}))
+    assert state["outcome"]["effect"] == "next_start"
+    assert platform.writes == []
+    await service.close()
+
+
+async def test_the_old_duration_goes_back_at_the_next_start(clock: ManualClock, tmp_path: Path) -> None:
+    """A run that was made longer leaves the next one as long as people chose."""
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform, state_dir=str(tmp_path))
+    await service.extend(parse_extend({"by": 3600}))
+    await service.extend(parse_extend({"by": 3600}))
+    await service.close()
+    await clock.pass_time(20_000)
+    platform.restart(int(clock.time() * 1000))
+    platform.calls.clear()
+    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    state = await service.look()
+    assert platform.writes == [put(3600)]
+    assert state["auto_stop"]["duration"] == 3600
+    assert state["deadline"]["stop_timestamp"] == platform.start + 3_600_000
+    await service.look(refresh=True)
+    assert len(platform.writes) == 1
+    await service.close()
+
+
+async def test_a_duration_chosen_meanwhile_stays(clock: ManualClock, tmp_path: Path) -> None:
+    """What a person has set since is not put back to something older."""
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform, state_dir=str(tmp_path))
+    await service.extend(parse_extend({"by": 3600}))
+    await service.change(parse_change({"auto_stop": {"duration": 14400}}))
+    await clock.pass_time(31)
+    await service.look(refresh=True)
+    await service.close()
+    platform.restart(int(clock.time() * 1000))
+    platform.calls.clear()
+    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    await service.look()
+    assert platform.writes == []
+    await service.close()
+
+
+async def test_a_late_put_back_does_not_stop_the_new_run(clock: ManualClock, tmp_path: Path) -> None:
+    """Where the old duration would end the new run at once, it waits for the next start."""
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform, state_dir=str(tmp_path))
+    await service.extend(parse_extend({"by": 3600}))
+    await service.close()
+    platform.restart(int(clock.time() * 1000))
+    await clock.pass_time(3000)
+    platform.calls.clear()
+    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    await service.look()
+    assert platform.writes == []
+    await service.close()
+
+
+async def test_a_lost_probe_that_landed_is_put_back(clock: ManualClock, platform: FakePlatform) -> None:
+    """When neither the answer nor the read-back came, nothing is claimed, and the next look puts things right."""
+    service = service_for(platform)
+    platform.lose_update = lost()
+    platform.on_update = lambda: setattr(platform, "fail_read", NoAnswerError("gone"))
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "unconfirmed"
+    platform.fail_read = platform.lose_update = None
+    platform.on_update = lambda: None
+    state = await service.look(refresh=True)
+    assert platform.writes == [put(7200), put(3600)]
+    assert state["auto_stop"]["duration"] == 3600
+    await service.close()
+
+
+async def test_a_probe_that_lands_late_is_put_back(clock: ManualClock, platform: FakePlatform) -> None:
+    """A probe that shows only after its error was told is still known to be ours."""
+    service = service_for(platform)
+    await service.look()
+    platform.ignore_updates = True
+    platform.lose_update = lost()
+
+    async def extend() -> None:
+        with pytest.raises(NoAnswerError):
+            await service.extend(parse_extend({"by": 3600}))
+
+    task = asyncio.ensure_future(extend())
+    await clock.pass_time(5)
+    await task
+    platform.ignore_updates = False
+    platform.lose_update = None
+    await service.look(refresh=True)
+    platform.apply(put(7200))
+    await service.look(refresh=True)
+    assert platform.setting["duration"] == 3600
+    await service.close()
+
+
+async def test_a_put_back_that_fails_is_said_and_tried_again(platform: FakePlatform) -> None:
+    """The run length that could not be put back is named, and the next look tries once more."""
+    service = service_for(platform)
+    platform.on_update = lambda: setattr(platform, "fail_update", BadAnswerError("no"))
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "unconfirmed"
+    assert "put back to 1 h" in state["outcome"]["message"]
+    platform.fail_update = None
+    platform.on_update = lambda: None
+    await service.look(refresh=True)
+    assert platform.setting["duration"] == 3600
+    await service.close()
+
+
+async def test_a_refused_extension_leaves_nothing(platform: FakePlatform) -> None:
+    """The platform's own refusal is passed on, and nothing is owed for it."""
+    platform.fail_update = InvalidInputError("Too long.", code="ModelArts.6349")
+    service = service_for(platform)
+    with pytest.raises(InvalidInputError) as caught:
+        await service.extend(parse_extend({"by": 3600}))
+    assert caught.value.code == "ModelArts.6349"
+    platform.fail_update = None
+    await service.look(refresh=True)
+    assert platform.writes == [put(7200)]
+    await service.close()
+
+
+async def test_extending_never_shortens(platform: FakePlatform) -> None:
+    """A time before the shown deadline changes nothing, and says so."""
+    service = service_for(platform)
+    now = (await service.look())["server_time"]
+    state = await service.extend(parse_extend({"until": now + 60_000}))
+    assert (state["outcome"]["effect"], state["outcome"]["clamped"]) == ("none", False)
+    assert platform.writes == []
+    await service.close()
+
+
+async def test_beyond_the_limit_is_clamped_and_said(clock: ManualClock) -> None:
+    """The platform's 24 h for a run, or the site's ceiling, cut the wish, in words."""
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform)
+    state = await service.extend(parse_extend({"by": 30 * 3600}))
+    assert state["outcome"]["clamped"]
+    assert state["outcome"]["message"].startswith("Asked for 30 h more, the limit leaves 23 h. ")
+    assert state["deadline"]["stop_timestamp"] == platform.start + 86_400_000
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert (state["outcome"]["effect"], state["outcome"]["clamped"]) == ("none", True)
+    await service.close()
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform, policy=Policy(max_extension=4000))
+    state = await service.extend(parse_extend({"by": 10**30}))
+    assert state["deadline"]["stop_timestamp"] == pytest.approx(state["server_time"] + 4_000_000, abs=1000)
+    await service.close()
+
+
+async def test_what_cannot_be_extended(platform: FakePlatform) -> None:
+    """A past time, no deadline, no running instance: the contract's errors, and nothing is written."""
+    service = service_for(platform)
+    with pytest.raises(InvalidInputError) as invalid:
+        await service.extend(parse_extend({"until": 1_700_000_000}))
+    assert invalid.value.code == "until_passed"
+    platform.setting["enable"] = False
+    state = await service.extend(parse_extend({"until": 9_999_999_999_999}))
+    assert state["outcome"]["effect"] == "none"
+    with pytest.raises(ConflictError) as off:
+        await service.extend(parse_extend({"by": 60}))
+    assert off.value.code == "no_deadline"
+    platform.status = "STOPPED"
+    with pytest.raises(ConflictError) as stopped:
+        await service.extend(parse_extend({"by": 60}))
+    assert stopped.value.code == "ModelArts.6307"
+    assert platform.writes == []
+    await service.close()
+
+
+async def test_a_setting_that_waits_shows_that_the_platform_defers(platform: FakePlatform) -> None:
+    """A longer duration already set and not in force needs no probe to know what a probe would do."""
+    service = service_for(platform)
+    await service.look()
+    platform.setting["duration"] = 7200
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "next_start"
+    assert platform.writes == []
+    await service.close()

@@ -1,0 +1,172 @@
+"""AutostopService: how often it asks, what it says meanwhile, what it pushes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from conftest import ManualClock, settle
+from fakes import FakePlatform, service_for
+
+from jupyter_autostop.errors import CredentialsError, NoAnswerError
+from jupyter_autostop.models import parse_change
+
+
+def reads(platform: FakePlatform) -> int:
+    return platform.calls.count("read")
+
+
+async def test_simultaneous_first_looks_are_one_call(clock: ManualClock) -> None:
+    """200 looks on a cold cache wait for one call and all get its answer."""
+    platform = FakePlatform(clock)
+    platform.gate = asyncio.Event()
+    service = service_for(platform)
+    looks = [asyncio.create_task(service.look()) for _ in range(200)]
+    await settle()
+    platform.gate.set()
+    states = await asyncio.gather(*looks)
+    assert reads(platform) == 1
+    assert {state["deadline"]["stop_timestamp"] for state in states} == {platform.start + 3_600_000}
+    await service.close()
+
+
+async def test_pages_cost_what_one_page_costs(clock: ManualClock) -> None:
+    """However many look, the platform is asked once per interval, and not at all when nobody looks."""
+    counts = []
+    for pages in (1, 20):
+        platform = FakePlatform(clock)
+        service = service_for(platform)
+        for _ in range(10):
+            for _ in range(pages):
+                await service.look()
+            await clock.pass_time(60)
+        counts.append(reads(platform))
+        await clock.pass_time(360)
+        idle = reads(platform)
+        await clock.pass_time(3600)
+        assert reads(platform) == idle
+        await service.close()
+    assert counts[0] == counts[1] <= 11
+
+
+async def test_the_last_ten_minutes_are_watched_closely(clock: ManualClock) -> None:
+    """Within ten minutes of the deadline the platform is asked every 10 s."""
+    platform = FakePlatform(clock)
+    platform.start = int(clock.time() * 1000) - 3_100_000
+    service = service_for(platform)
+    await service.look()
+    await clock.pass_time(100)
+    assert 10 <= reads(platform) <= 11
+    await service.close()
+
+
+async def test_a_stale_state_is_served_at_once(clock: ManualClock) -> None:
+    """While a call hangs, looks get what is known, without another call."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    first = await service.look()
+    platform.gate = asyncio.Event()
+    await clock.pass_time(61)
+    calls = reads(platform)
+    state = await asyncio.wait_for(service.look(), 5)
+    assert state["deadline"] == first["deadline"]
+    assert reads(platform) == calls
+    platform.gate.set()
+    await service.close()
+
+
+async def test_an_unreachable_platform_leaves_the_deadline_counting(clock: ManualClock) -> None:
+    """The last confirmed deadline stays, marked; past it nobody knows, and nothing is negative."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    confirmed = (await service.look())["confirmed_at"]
+    platform.fail_read = NoAnswerError("ModelArts did not answer.")
+    await clock.pass_time(61)
+    state = await service.look(refresh=True)
+    assert state["stale"]
+    assert state["confirmed_at"] == confirmed
+    assert state["deadline"] == {"stop_timestamp": platform.start + 3_600_000, "kept_by": "platform"}
+    assert state["problem"]["code"] == "no_answer"
+    clock.turn(3600)
+    state = await service.look(refresh=True)
+    assert state["deadline"] is None
+    assert state["problem"]["code"] == "no_answer"
+    await service.close()
+
+
+async def test_a_passed_deadline_without_a_stop_is_unknown(clock: ManualClock) -> None:
+    """A platform that lets the stop time pass does not make the countdown negative."""
+    platform = FakePlatform(clock)
+    platform.start = int(clock.time() * 1000) - 3_605_000
+    service = service_for(platform)
+    state = await service.look()
+    assert state["deadline"] is None
+    assert state["problem"]["code"] == "overdue"
+    await service.close()
+
+
+async def test_refused_credentials_are_not_tried_every_minute(clock: ManualClock) -> None:
+    """Bad signatures in a row lock a key, so the pauses grow; a click still asks."""
+    platform = FakePlatform(clock)
+    platform.fail_read = CredentialsError("no")
+    service = service_for(platform)
+    for _ in range(30):
+        await service.look()
+        await clock.pass_time(60)
+    assert reads(platform) <= 6
+    before = reads(platform)
+    await service.look(refresh=True)
+    assert reads(platform) == before + 1
+    await service.close()
+
+
+async def test_only_what_changes_is_pushed(clock: ManualClock) -> None:
+    """Passing time pushes nothing; a change made elsewhere pushes once; a failure and its end push."""
+    platform = FakePlatform(clock)
+    changes: list[str] = []
+    service = service_for(platform, changes=changes)
+    await service.look()
+    assert len(changes) == 1
+    await clock.pass_time(300)
+    assert len(changes) == 1
+    await service.look()
+    platform.description = "second"
+    await clock.pass_time(60)
+    assert len(changes) == 2
+    platform.fail_read = NoAnswerError("gone")
+    await service.look(refresh=True)
+    platform.fail_read = None
+    await service.look(refresh=True)
+    assert len(changes) == 4
+    await service.close()
+
+
+async def test_an_answer_from_before_a_write_is_dropped(clock: ManualClock) -> None:
+    """A slow read that began before a write does not overwrite what was read after it."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    await service.look()
+    platform.gate = slow = asyncio.Event()
+    look = asyncio.create_task(service.look(refresh=True))
+    await settle()
+    platform.gate = None
+    clock.turn(1)
+    state = await service.change(parse_change({"description": "new"}))
+    assert state["instance"]["description"] == "new"
+    slow.set()
+    assert (await look)["instance"]["description"] == "new"
+    await service.close()
+
+
+async def test_closing_ends_every_task(clock: ManualClock) -> None:
+    """After close nothing of the service runs, a hanging call included."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    await service.look()
+    platform.gate = asyncio.Event()
+    await clock.pass_time(61)
+    before = asyncio.all_tasks()
+    await service.close()
+    await settle()
+    assert asyncio.all_tasks() <= before
+    assert [task for task in asyncio.all_tasks() if "jupyter_autostop" in repr(task)] == []
+    assert platform.calls[-1] == "close"
