@@ -36,7 +36,7 @@ lint: $(READY)
 	cd labextension && jlpm lint:check
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench.py
 
 build: $(READY)
 	$(BIN)/python -m build

@@ -96,6 +96,10 @@ class CredentialsError(UpstreamError):
     default_hint = "Check the access key or the token of this server; temporary ones expire and must be renewed."
 
 
+class ClockSkewError(CredentialsError):
+    """The platform refused a signature dated by a clock of ours that is off; the next one is dated by its own."""
+
+
 class PermissionRefusedError(UpstreamError):
     """The credentials are good but may not do this."""
 

@@ -103,9 +103,9 @@ def check_description(text: str) -> None:
     found = [char for char in DESCRIPTION_FORBIDDEN if char in text]
     if found:
         raise InvalidInputError(
-            f"The description cannot contain {' '.join(found)}",
+            f"The description cannot contain {' '.join(found)} (each is refused by ModelArts).",
             code="description_characters",
-            hint=f"ModelArts refuses {' '.join(DESCRIPTION_FORBIDDEN)} in descriptions; nothing was changed.",
+            hint=f"Leave out {' '.join(DESCRIPTION_FORBIDDEN)} altogether; nothing was changed.",
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from jupyter_autostop.changes import Changes
 from jupyter_autostop.clock import Clock
-from jupyter_autostop.errors import AutostopError, UnavailableError
+from jupyter_autostop.errors import AutostopError, ClockSkewError, UnavailableError
 from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend
@@ -108,6 +108,8 @@ class AutostopService:
     def _pause(self) -> float:
         """Return the seconds until the platform is worth another call of our own accord."""
         refused = self.snapshot.refusals
+        if refused == 1 and isinstance(self.snapshot.error, ClockSkewError):
+            return 0.0  # not the same signature again: the next one bears the platform's own date
         if refused:
             return min(max(self._interval, 60.0) * 2.0 ** min(refused - 1, 8), LONGEST_PAUSE)
         left = self.snapshot.seconds_left()

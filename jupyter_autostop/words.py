@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown
+from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
 
 if TYPE_CHECKING:
     from jupyter_autostop.state import State
@@ -63,9 +63,18 @@ def _run(state: State) -> str:
     return OFF
 
 
+def _next_start(state: State) -> str:
+    waiting = state["next_start"]
+    if waiting is None:
+        return ""
+    if waiting["enable"] is False:
+        return "; from the next start auto-stop is off"
+    return f"; from the next start a run lasts {format_duration(waiting['duration'] or 0)}"
+
+
 def status_line(state: State) -> str:
     """Return the State in one line, e.g. `Stops at 18:40 (in 2 h 13 min), kept by ModelArts`."""
-    line = _run(state)
+    line = _run(state) + _next_start(state)
     return f"[emulator] {line}" if state["emulated"] else line
 
 

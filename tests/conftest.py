@@ -5,8 +5,19 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from tornado.httpclient import HTTPClientError
+
+from jupyter_autostop.emulator.server import EmulatorServer
+from jupyter_autostop.emulator.state import Emulator
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
@@ -59,4 +70,70 @@ async def settle() -> None:
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock()
+    # Near the machine's own time, since a signature's date is checked against it.
+    return ManualClock(float(int(time.time()) - 1000))
+
+
+@pytest.fixture
+def emulator(jp_asyncio_loop: asyncio.AbstractEventLoop, clock: ManualClock) -> Iterator[EmulatorServer]:
+    """A running emulator whose clock is turned by hand, spoken to over real HTTP."""
+    server = EmulatorServer(Emulator(clock))
+    jp_asyncio_loop.run_until_complete(server.start())
+    yield server
+    jp_asyncio_loop.run_until_complete(server.stop())
+
+
+async def control(emulator: EmulatorServer, fault: dict[str, Any]) -> None:
+    """Ask the emulator for a fault, as somebody outside would."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        (await client.post(f"{emulator.url}/_emulator/faults", json=fault)).raise_for_status()
+
+
+@pytest.fixture
+def autostop_config(emulator: EmulatorServer) -> dict[str, Any]:
+    """The settings of AutostopApp; a test may replace this fixture."""
+    return {"platform": "emulator", "endpoint": emulator.url, "request_timeout": 2.0}
+
+
+@pytest.fixture
+def jp_server_config(autostop_config: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """A Jupyter server with nothing but this extension."""
+    return {
+        "ServerApp": {"jpserver_extensions": {"jupyter_autostop": True}},
+        "AutostopApp": {"state_dir": str(tmp_path / "state"), **autostop_config},
+    }
+
+
+@dataclass
+class Reply:
+    """An HTTP answer: status, headers, parsed JSON."""
+
+    status: int
+    headers: Any
+    json: Any
+
+
+Ask = Callable[..., Awaitable[Reply]]
+
+
+@pytest.fixture
+def ask(jp_fetch: Callable[..., Awaitable[Any]]) -> Ask:
+    """Send a request to an autostop route with the server's token; an error is an answer too."""
+
+    async def send(method: str, route: str, body: Any = None, **options: Any) -> Reply:
+        if body is not None and not isinstance(body, (str, bytes)):
+            body = json.dumps(body)
+        try:
+            response = await jp_fetch(
+                "jupyter-autostop",
+                route,
+                method=method,
+                body=body,
+                allow_nonstandard_methods=True,
+                **options,
+            )
+        except HTTPClientError as error:
+            response = error.response
+        return Reply(response.code, response.headers, json.loads(response.body or "null"))
+
+    return send

@@ -1,9 +1,12 @@
-"""What the documents leave open about auto-stop, as switches; the defaults are the documented, or the stricter, reading."""
+"""What the documents leave open about auto-stop, as switches; the defaults are the documented or stricter reading."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
+
+from jupyter_autostop.emulator.message import SettingError
 
 
 @dataclass
@@ -24,17 +27,17 @@ class Behaviour:
     merge_partial: bool = False
 
     def set(self, changes: Any) -> None:
-        """Turn switches by name; `ValueError` with a sentence where a name or value is unknown."""
+        """Turn switches by name; `SettingError` where a name or value is unknown."""
         if not isinstance(changes, dict):
-            raise ValueError("The body must be a JSON object of switches.")  # noqa: TRY004 - it is about a value sent
+            raise SettingError("The body must be a JSON object of switches.")
         hints = get_type_hints(type(self))
         for name, value in changes.items():
             if name not in hints:
                 known = ", ".join(switch.name for switch in fields(self))
-                raise ValueError(f"There is no switch {name!r}; known are {known}.")
+                raise SettingError(f"There is no switch {name!r}; known are {known}.")
             choices = get_args(hints[name]) or (True, False)
             if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
-                raise ValueError(f"{name} is one of {', '.join(map(str, choices))}.")
+                raise SettingError(f"{name} is one of {', '.join(json.dumps(choice) for choice in choices)}.")
         for name, value in changes.items():
             setattr(self, name, value)
 

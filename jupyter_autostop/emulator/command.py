@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from datetime import datetime
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.clock import OffsetClock
+from jupyter_autostop.emulator.message import SettingError
 from jupyter_autostop.emulator.server import EmulatorServer
-from jupyter_autostop.emulator.state import HOUR, Emulator, check_remaining
+from jupyter_autostop.emulator.state import HOUR, Emulator
 
 DONE, FAILED = 0, 1
 _LOOK_EVERY = 0.5
@@ -33,12 +35,10 @@ def run(port: int, remaining: int | None, out: Callable[[str], object] = _print)
     """
     remaining = HOUR if remaining is None else remaining
     try:
-        check_remaining(remaining)
-    except ValueError as error:
+        return asyncio.run(_serve(port, remaining, out))
+    except SettingError as error:
         out(str(error))
         return FAILED
-    try:
-        return asyncio.run(_serve(port, remaining, out))
     except KeyboardInterrupt:
         return DONE
 
@@ -57,8 +57,9 @@ async def _serve(port: int, remaining: int, out: Callable[[str], object]) -> int
     server = EmulatorServer(emulator, port)
     try:
         await server.start()
-    except (OSError, OverflowError) as error:
-        out(_why_not(port, error))
+    except OSError as error:
+        why = os.strerror(error.errno or 0).lower()
+        out(f"Port {port} of this machine cannot be used ({why}); choose another with --port, or --port 0 for any.")
         return FAILED
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -77,13 +78,6 @@ async def _serve(port: int, remaining: int, out: Callable[[str], object]) -> int
         await server.stop()
     out("The emulator has ended.")
     return DONE
-
-
-def _why_not(port: int, error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        why = error.strerror[0].lower() + error.strerror[1:]
-        return f"Port {port} of this machine cannot be used ({why}); choose another with --port, or --port 0 for any."
-    return f"{port} is no port; choose one from 0 (any free one) to 65535 with --port."
 
 
 def _introduction(server: EmulatorServer, remaining: int) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jupyter_autostop.emulator.instance import Instance
-from jupyter_autostop.emulator.message import PlatformError
+from jupyter_autostop.emulator.message import PlatformError, SettingError
 from jupyter_autostop.emulator.rules import Edit, check_description, read_auto_stop
 from jupyter_autostop.emulator.state import Emulator
 
@@ -15,7 +15,7 @@ _KEYS = ("description", "name", "status", "auto_stop", "remaining", "set", "remo
 
 
 def edit_instance(emulator: Emulator, instance: Instance, body: Any) -> None:
-    """Change an instance; `ValueError` with a sentence where that cannot be.
+    """Change an instance; `SettingError` where that cannot be.
 
     `description`, `auto_stop.enable`, `.duration`, `.prompt`: by the rules of the update API, what is missing stays ·
     `auto_stop.stop_timestamp` (epoch ms or null), `status`, `name`: as given, whatever the rules say · `remaining`: s
@@ -23,35 +23,35 @@ def edit_instance(emulator: Emulator, instance: Instance, body: Any) -> None:
     is true · `reset`: no more of these two.
     """
     if not isinstance(body, Mapping) or not body:
-        raise ValueError(f"The body must be a JSON object with any of {', '.join(_KEYS)}.")
+        raise SettingError(f"The body must be a JSON object with any of {', '.join(_KEYS)}.")
     if unknown := [key for key in body if key not in _KEYS]:
-        raise ValueError(f"Unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}.")
+        raise SettingError(f"Unknown key {unknown[0]!r}; known are {', '.join(_KEYS)}.")
     _check(body)
     emulator.settle()
     try:
         _apply(emulator, instance, body)
     except PlatformError as refusal:
-        raise ValueError(f"{refusal.message} ({refusal.code})") from None
+        raise SettingError(f"{refusal.message} ({refusal.code})") from None
 
 
 def _check(body: Mapping[str, Any]) -> None:
     for key in ("name", "status"):
         if key in body and not isinstance(body[key], str):
-            raise ValueError(f"{key} is a text.")
+            raise SettingError(f"{key} is a text.")
     remaining = body.get("remaining", 1)
     if isinstance(remaining, bool) or not isinstance(remaining, (int, float)):
-        raise ValueError("remaining is a number of seconds.")  # noqa: TRY004 - it is about a value sent
+        raise SettingError("remaining is a number of seconds.")
     if not isinstance(body.get("set", {}), dict):
-        raise ValueError('set is an object like {"spec.auto_stop.duration": null}.')  # noqa: TRY004
+        raise SettingError('set is an object like {"spec.auto_stop.duration": null}.')
     remove = body.get("remove", [])
     if not isinstance(remove, list) or not all(isinstance(path, str) for path in remove):
-        raise ValueError('remove is a list like ["spec.auto_stop"].')
+        raise SettingError('remove is a list like ["spec.auto_stop"].')
     auto_stop = body.get("auto_stop", {})
-    if not isinstance(auto_stop, dict) or (unknown := [key for key in auto_stop if key not in _AUTO_STOP]):
-        raise ValueError(f"auto_stop is an object of {', '.join(_AUTO_STOP)}.")
+    if not isinstance(auto_stop, dict) or not set(auto_stop) <= set(_AUTO_STOP):
+        raise SettingError(f"auto_stop is an object of {', '.join(_AUTO_STOP)}.")
     stop_at = auto_stop.get("stop_timestamp")
     if stop_at is not None and (isinstance(stop_at, bool) or not isinstance(stop_at, int)):
-        raise ValueError("stop_timestamp is in whole milliseconds since 1970, or null.")
+        raise SettingError("stop_timestamp is in whole milliseconds since 1970, or null.")
 
 
 def _apply(emulator: Emulator, instance: Instance, body: Mapping[str, Any]) -> None:
@@ -70,7 +70,7 @@ def _apply(emulator: Emulator, instance: Instance, body: Mapping[str, Any]) -> N
         instance.check_editable()
         instance.set_auto_stop(read_auto_stop(auto_stop), emulator.behaviour, now, merge=True)
     if moved and instance.run is None:
-        raise ValueError("Only a running instance has a stop_timestamp.")
+        raise SettingError("Only a running instance has a stop_timestamp.")
     if moved and instance.run:
         instance.run.stop_at = stop_at
     if "description" in body:

@@ -16,7 +16,7 @@ from jupyter_autostop.emulator.clock import MovableClock
 from jupyter_autostop.emulator.console import edit_instance
 from jupyter_autostop.emulator.faults import KINDS, read_fault
 from jupyter_autostop.emulator.instance import Instance
-from jupyter_autostop.emulator.message import EMULATOR_VERSION, Answer, Request
+from jupyter_autostop.emulator.message import EMULATOR_VERSION, Answer, Request, SettingError
 from jupyter_autostop.emulator.state import Emulator
 
 ROOT = "/_emulator"
@@ -45,9 +45,9 @@ def _is_this_machine(host: str) -> bool:
 def _seconds(body: Any, key: str, *, low: float) -> float:
     value = body[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f"{key} is a number of seconds.")
+        raise SettingError(f"{key} is a number of seconds.")
     if not low <= value <= _DECADE:
-        raise ValueError(f"{key} is from {low:g} to {_DECADE} seconds.")
+        raise SettingError(f"{key} is from {low:g} to {_DECADE} seconds.")
     return float(value)
 
 
@@ -75,7 +75,7 @@ class Control:
             return Answer(200, self._verb(request)(request))
         except _ControlError as refusal:
             return refusal.answer
-        except ValueError as error:
+        except SettingError as error:
             return Answer(400, {"message": str(error)})
 
     def _verb(self, request: Request) -> Callable[[Request], Any]:
@@ -94,7 +94,7 @@ class Control:
         try:
             return request.json()
         except ValueError:
-            raise ValueError("The body must be JSON.") from None
+            raise SettingError("The body must be JSON.") from None
 
     def _about(self) -> dict[str, Any]:
         emulator = self._emulator
@@ -135,7 +135,7 @@ class Control:
         """Move the clock (`advance`, s), or only the `Date` of the answers (`date_offset`, s)."""
         body = self._body(request)
         if not isinstance(body, dict) or not body or not set(body) <= {"advance", "date_offset"}:
-            raise ValueError('The body must be a JSON object with "advance" or "date_offset", in seconds.')
+            raise SettingError('The body must be a JSON object with "advance" or "date_offset", in seconds.')
         advance = _seconds(body, "advance", low=0) if "advance" in body else None
         date_offset = _seconds(body, "date_offset", low=-_DECADE) if "date_offset" in body else None
         if advance is not None:

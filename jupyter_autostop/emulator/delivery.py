@@ -5,13 +5,15 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
 from tornado.iostream import IOStream, StreamClosedError
 
 from jupyter_autostop.emulator.message import Answer
+
+if TYPE_CHECKING:
+    from tornado.http1connection import HTTP1Connection
 
 _CHUNK = 256 * 1024
 
@@ -33,6 +35,10 @@ class Delivery:
     def take(self) -> IOStream:
         """Take the bare connection; who takes it must close it."""
         return self._connection.detach()
+
+    def abandon(self) -> None:
+        """Close the connection, unless it was taken."""
+        self._connection.close()
 
     def reset(self) -> None:
         """Close the connection so that the client sees a reset."""

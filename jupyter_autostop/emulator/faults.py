@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from jupyter_autostop.emulator.message import SettingError
+
 KINDS: dict[str, str] = {
     "status": "answers `status` (500) with `body` and `headers`",
     "html": "answers an HTML page with `status` (200)",
@@ -53,17 +55,17 @@ class Fault:
     apply: bool = False
 
     def __post_init__(self) -> None:
-        """Raise `ValueError` with a sentence about the first thing wrong."""
+        """Raise `SettingError` about the first thing wrong."""
         if self.kind not in KINDS:
-            raise ValueError(f"There is no fault {self.kind!r}; known are {', '.join(KINDS)}.")
+            raise SettingError(f"There is no fault {self.kind!r}; known are {', '.join(KINDS)}.")
         for name, kind in (("method", str), ("path", str), ("location", str), ("apply", bool), ("headers", dict)):
             value = getattr(self, name)
             if value is not None and not isinstance(value, kind):
-                raise ValueError(f"{name} has the wrong type.")
+                raise SettingError(f"{name} has the wrong type.")
         try:
             re.compile(self.path or "")
         except re.error as error:
-            raise ValueError(f"path is no regular expression: {error}.") from None
+            raise SettingError(f"path is no regular expression: {error}.") from None
         self.times = _whole("times", self.times, 0, 10**9)
         self.size = _whole("size", self.size, 0, 10**9)
         status = _STATUS.get(self.kind, 200) if self.status is None else self.status
@@ -72,7 +74,7 @@ class Fault:
         self.headers = {str(name): str(value) for name, value in self.headers.items()}
         for name, value in [*self.headers.items(), ("Location", self.location)]:
             if not _TOKEN.fullmatch(name) or not value.isprintable():
-                raise ValueError(f"{name!r} cannot be a header with that value.")
+                raise SettingError(f"{name!r} cannot be a header with that value.")
 
     def hits(self, method: str, path: str) -> bool:
         """Tell whether a request is meant."""
@@ -81,25 +83,25 @@ class Fault:
 
 def _whole(name: str, value: Any, low: int, high: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ValueError(f"{name} is a whole number from {low} to {high}.")
+        raise SettingError(f"{name} is a whole number from {low} to {high}.")
     return value
 
 
 def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("seconds is a number.")  # noqa: TRY004 - it is about a value sent
+        raise SettingError("seconds is a number.")
     if not math.isfinite(value) or abs(value) > _CENTURY:
-        raise ValueError("seconds is a number of some sense.")
+        raise SettingError("seconds is a number of some sense.")
     return float(value)
 
 
 def read_fault(data: Any) -> Fault:
-    """Return the fault a JSON body describes, or raise `ValueError` with a sentence."""
+    """Return the fault a JSON body describes, or raise `SettingError`."""
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
-        raise ValueError(f'The body must be a JSON object with a "kind": {", ".join(KINDS)}.')
+        raise SettingError(f'The body must be a JSON object with a "kind": {", ".join(KINDS)}.')
     known = Fault.__dataclass_fields__
     if unknown := [key for key in data if key not in known]:
-        raise ValueError(f"Unknown key {unknown[0]!r}; known are {', '.join(known)}.")
+        raise SettingError(f"Unknown key {unknown[0]!r}; known are {', '.join(known)}.")
     return Fault(**data)
 
 

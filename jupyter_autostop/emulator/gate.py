@@ -9,6 +9,7 @@ import calendar
 import hmac
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jupyter_autostop.clock import Clock
@@ -84,7 +85,9 @@ class Gate:
         now = self._clock.time()
         if now < self._locked_until:
             raise _refused("the access key is locked after too many bad signatures; wait 5 minutes")
-        self._check_headers(request, names.split(";"), now)
+        _check_names(request.headers, names.split(";"))
+        _check_date(request.headers["x-sdk-date"], now)
+        self._check_who(request.headers)
         if self._good(request, names, signature):
             self._bad = 0
             return
@@ -93,22 +96,7 @@ class Gate:
             self._bad, self._locked_until = 0, now + LOCK_SECONDS
         raise _refused("the signature does not match")
 
-    def _check_headers(self, request: Request, names: list[str], now: float) -> None:
-        sent = request.headers
-        for name in _ALWAYS_SIGNED:
-            if name not in names or name not in sent:
-                raise _refused(f"the header {name} must be sent and signed")
-        for name in _SIGNED_IF_SENT:
-            if name in sent and name not in names:
-                raise _refused(f"the header {name} must be signed")
-        if missing := [name for name in names if name not in sent]:
-            raise _refused(f"the signed header {missing[0]} was not sent")
-        try:
-            date = calendar.timegm(time.strptime(sent["x-sdk-date"], DATE_FORMAT))
-        except ValueError:
-            raise _refused("X-Sdk-Date is no date like 20240102T030405Z") from None
-        if abs(now - date) > DATE_TOLERANCE:
-            raise _refused("X-Sdk-Date is more than 15 minutes off")
+    def _check_who(self, sent: Mapping[str, str]) -> None:
         security_token = sent.get("x-security-token")
         if security_token is None and self.keys.temporary:
             raise _refused("a temporary access key needs X-Security-Token")
@@ -128,3 +116,23 @@ class Gate:
             request.body,
         )
         return names == expected_names and _same(signature, expected)
+
+
+def _check_names(sent: Mapping[str, str], names: list[str]) -> None:
+    for name in _ALWAYS_SIGNED:
+        if name not in names or name not in sent:
+            raise _refused(f"the header {name} must be sent and signed")
+    for name in _SIGNED_IF_SENT:
+        if name in sent and name not in names:
+            raise _refused(f"the header {name} must be signed")
+    if missing := [name for name in names if name not in sent]:
+        raise _refused(f"the signed header {missing[0]} was not sent")
+
+
+def _check_date(text: str, now: float) -> None:
+    try:
+        date = calendar.timegm(time.strptime(text, DATE_FORMAT))
+    except ValueError:
+        raise _refused("X-Sdk-Date is no date like 20240102T030405Z") from None
+    if abs(now - date) > DATE_TOLERANCE:
+        raise _refused("X-Sdk-Date is more than 15 minutes off")

@@ -88,6 +88,10 @@ class Answer:
         return "\r\n".join(lines).encode("latin-1", errors="replace")
 
 
+class SettingError(ValueError):
+    """A setting, fault or switch of the emulator makes no sense; its text is a sentence for whoever gave it."""
+
+
 class PlatformError(Exception):
     """ModelArts refuses: its code, and HTTP 400 as it sends with all of its own codes."""
 

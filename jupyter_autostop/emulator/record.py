@@ -1,4 +1,4 @@
-"""The record of the requests seen, so that a test can tell what a client sent; headers, and with them secrets, stay out."""
+"""The requests seen, so that a test can tell what a client sent; headers, and with them all secrets, stay out."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ LONGEST = 10_000
 
 @dataclass
 class Seen:
-    """A request: `body` is its JSON (`None`: none, or not JSON), `ignored` the keys in it that the platform knows nothing of.
+    """A request.
 
+    `body` is its JSON (`None`: none, or not JSON), `ignored` the keys in it that the platform knows nothing of,
     `status` is what was answered, `None` where no answer came or none yet; `at` is epoch ms.
     """
 

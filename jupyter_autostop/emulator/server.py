@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
+from tornado.log import app_log
 
 from jupyter_autostop.emulator.api import Api
 from jupyter_autostop.emulator.control import Control, is_control
 from jupyter_autostop.emulator.delivery import Delivery
-from jupyter_autostop.emulator.message import Answer, Request
+from jupyter_autostop.emulator.message import Answer, Request, SettingError
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from jupyter_autostop.emulator.state import Emulator
 
 HOST = "127.0.0.1"
+_HIGHEST_PORT = 65535
 _HTML = b"<!DOCTYPE html><html><body><h1>Service temporarily unavailable</h1></body></html>"
+# Given with a fault these may be lies, which the HTTP server would not tell; raw, they go out.
+_FRAMING = ("content-length", "transfer-encoding")
 _CODES = {401: "APIGW.0301", 403: "APIGW.0302", 404: "APIGW.0101", 429: "APIGW.0308"}
 
 
@@ -29,6 +33,8 @@ class EmulatorServer:
     """Serves one emulator. `port` 0 is any free one; `start` raises `OSError` where the port is taken."""
 
     def __init__(self, emulator: Emulator, port: int = 0) -> None:
+        if not 0 <= port <= _HIGHEST_PORT:
+            raise SettingError(f"{port} is no port; choose one from 0 (any free one) to {_HIGHEST_PORT}.")
         self.emulator = emulator
         self.port = port
         self._api = Api(emulator)
@@ -44,10 +50,11 @@ class EmulatorServer:
 
     async def start(self) -> None:
         """Listen."""
-        sockets = bind_sockets(self.port, HOST)
-        self.port = sockets[0].getsockname()[1]
+        listener = socket.create_server((HOST, self.port))
+        listener.setblocking(False)
+        self.port = listener.getsockname()[1]
         self._server = HTTPServer(self._received)
-        self._server.add_sockets(sockets)
+        self._server.add_socket(listener)
 
     async def stop(self) -> None:
         """Stop listening and close every connection, whatever it is waiting for; nothing of it runs on."""
@@ -64,12 +71,19 @@ class EmulatorServer:
             stream.close()
 
     def _received(self, request: HTTPServerRequest) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(request))
+        delivery = Delivery(request)
+        task = asyncio.get_running_loop().create_task(self._serve(request, delivery))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: self._served(done, delivery))
 
-    async def _serve(self, received: HTTPServerRequest) -> None:
-        delivery = Delivery(received)
+    def _served(self, task: asyncio.Task[None], delivery: Delivery) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            # A client must not wait for the answer of a request that broke the emulator.
+            delivery.abandon()
+            app_log.error("The emulator failed over a request.", exc_info=error)
+
+    async def _serve(self, received: HTTPServerRequest, delivery: Delivery) -> None:
         headers = {name.lower(): value for name, value in received.headers.items()}
         request = Request(received.method or "", received.uri or "", headers, received.body)
         emulator = self.emulator
@@ -117,6 +131,8 @@ class EmulatorServer:
         self._stamped(answer)
         if fault.kind == "huge":
             await delivery.pour(answer, fault.size)
+        elif any(name.lower() in _FRAMING for name in fault.headers):
+            await delivery.close_after(answer)
         else:
             delivery.send(answer)
         return answer.status

@@ -1,6 +1,6 @@
 """The documented shape of an instance's answer.
 
-Source: the sample answer of the update API, "Modifying a Development Environment Instance"; the values here are examples.
+Source: the sample answer of the update API, "Modifying a Development Environment Instance"; the values are examples.
 """
 
 from __future__ import annotations

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from jupyter_autostop.clock import Clock
+from jupyter_autostop.duration import format_duration
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.behaviour import Behaviour
 from jupyter_autostop.emulator.faults import Faults
 from jupyter_autostop.emulator.gate import Gate, Keys
 from jupyter_autostop.emulator.instance import RUNNING, STOPPED, Instance, Run, Times
-from jupyter_autostop.emulator.message import PlatformError
+from jupyter_autostop.emulator.message import PlatformError, SettingError
 from jupyter_autostop.emulator.record import Record
 from jupyter_autostop.emulator.rules import LONGEST_DURATION, Edit
 
@@ -24,9 +25,9 @@ DESCRIPTION = "Example notebook of the ModelArts emulator"
 
 
 def check_remaining(remaining: float) -> None:
-    """Raise `ValueError` with a sentence unless a running instance can have this many seconds left."""
+    """Raise `SettingError` unless a running instance can have this many seconds left."""
     if not 1 <= remaining <= LONGEST_DURATION:
-        raise ValueError(f"An instance stops 1 s to 24 h ({LONGEST_DURATION} s) from now, not {remaining:.0f} s.")
+        raise SettingError(f"An instance stops 1 s to 24 h ({LONGEST_DURATION} s) from now, not {remaining:.0f} s.")
 
 
 class Emulator:
@@ -143,7 +144,7 @@ class Emulator:
         if edit.auto_stop:
             instance.set_auto_stop(edit.auto_stop, self.behaviour, at, merge=self.behaviour.merge_partial)
             state = "on" if instance.enable else "off"
-            self.tell(at, f"Auto-stop was set: {state}, {instance.duration} s from each start.")
+            self.tell(at, f"Auto-stop was set: {state}, {format_duration(instance.duration)} from each start.")
         if edit.description is not None:
             instance.description, instance.updated = edit.description, at
             self.tell(at, f"The description was set: {edit.description}")

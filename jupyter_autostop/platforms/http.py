@@ -17,6 +17,7 @@ from jupyter_autostop.clock import Clock
 from jupyter_autostop.errors import (
     AutostopError,
     BadAnswerError,
+    ClockSkewError,
     CredentialsError,
     NoAnswerError,
     NotConfiguredError,
@@ -212,7 +213,7 @@ class CloudHttp:
             headers={"Content-Type": "application/json"},
         )
         auth = CloudAuth(self._credentials, self._host, self._project_id, self._time.now)
-        skew_before = self._time.known
+        time_known = self._time.known
         try:
             response = await client.send(request, auth=auth, stream=True)
             try:
@@ -233,7 +234,7 @@ class CloudHttp:
         if date is not None:
             self._time.observe(date, sent, received)
         self.emulated = EMULATOR_HEADER in response.headers
-        return self._read(response, raw, method, Answer(None, sent, received), signed_by_wall_clock=not skew_before)
+        return self._read(response, raw, method, Answer(None, sent, received), signed_by_wall_clock=not time_known)
 
     async def _body(self, response: httpx.Response) -> bytes:
         chunks = bytearray()
@@ -269,8 +270,11 @@ class CloudHttp:
         error.maybe_applied = method != "GET" and status >= 500  # noqa: PLR2004 - HTTP's server errors
         if isinstance(error, CredentialsError) and signed_by_wall_clock and abs(self._time.skew()) > SKEW_LIMIT:
             minutes = round(abs(self._time.skew()) / 60)
-            error.hint = (
-                f"This machine's clock is {minutes} min off; requests are dated by the cloud's clock from now on."
+            raise ClockSkewError(
+                f"{error.message} This machine's clock is {minutes} min off.",
+                code=error.code,
+                hint="Set this machine's clock; from now on requests are dated by the cloud's.",
+                request_id=error.request_id,
             )
         raise error
 

@@ -39,13 +39,18 @@ const status: JupyterFrontEndPlugin<void> = {
     const language = translator ?? nullTranslator;
     const item = new StatusItem(autostop, {
       trans: language.load(DOMAIN),
-      locale: language.languageCode.replace('_', '-')
+      locale: localeOf(language)
     });
-    // Between the notifications and the items whose width follows the cursor and the open document:
-    // a countdown is looked for in one place.
-    statusBar.registerStatusItem(status.id, { item, align: 'right', rank: -0.5 });
+    // Towards the middle: a window too narrow for all items cuts off the outer ones, or those without
+    // a priority, and where the cursor is can be seen elsewhere.
+    statusBar.registerStatusItem(status.id, { item, align: 'right', rank: 10, priority: 1 });
   }
 };
+
+/** JupyterLab 4.0 has translations but does not tell their language: the browser's own then. */
+function localeOf(translator: { readonly languageCode?: string }): string {
+  return (translator.languageCode ?? navigator.language).replace('_', '-');
+}
 
 export { IAutostopModel } from './tokens';
 

@@ -73,6 +73,11 @@ describe('parseDuration', () => {
     }
   });
 
+  it('takes no clock time for a duration that has more hours than anybody means', () => {
+    expect(refusal('999999:00').kind).toBe('range');
+    expect(refusal('9999999:00').kind).toBe('syntax');
+  });
+
   it('answers a hostile text at once', () => {
     const started = Date.now();
     for (const text of ['9'.repeat(100_000) + 'h', ' '.repeat(100_000) + 'x', '1h '.repeat(50_000)]) {

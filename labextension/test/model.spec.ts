@@ -108,6 +108,7 @@ describe('a model', () => {
     await pass(0);
     bench.state = stateOf({
       confirmed_at: NOON + 1000,
+      auto_stop: { ...stateOf().auto_stop, remain_time: 7979 } as IState['auto_stop'],
       limits: { ...stateOf().limits, until: [NOON + 1000, NOON + HOUR] }
     });
     await bench.model.refresh();
@@ -158,6 +159,21 @@ describe('a model', () => {
     await Promise.all(later);
     expect(bench.asked).toBe(3);
     expect(bench.model.state?.deadline?.stop_timestamp).toBe(NOON + 2 * HOUR);
+  });
+
+  it('takes back every listener that it has put on the page', () => {
+    bench.model.dispose();
+    const listeners: string[] = [];
+    for (const target of [window, document]) {
+      jest.spyOn(target, 'addEventListener').mockImplementation(type => void listeners.push(type));
+      jest.spyOn(target, 'removeEventListener').mockImplementation(type => {
+        listeners.splice(listeners.indexOf(type), 1);
+      });
+    }
+    bench = new Bench();
+    expect([...listeners].sort()).toEqual(['focus', 'online', 'visibilitychange']);
+    bench.model.dispose();
+    expect(listeners).toEqual([]);
   });
 
   it('leaves nothing behind when disposed, with a request under way', async () => {
@@ -231,6 +247,38 @@ describe('time', () => {
     expect(bench.server.requests[1]?.signal.aborted).toBe(true);
     expect(bench.model.link).toBeNull();
     expect(bench.error()).toBeLessThan(1);
+  });
+});
+
+describe('an answer', () => {
+  it('that came in over a sleep is asked for once more', async () => {
+    await pass(0);
+    let release: (response: Response) => void = () => undefined;
+    bench.server.answer = () => new Promise(resolve => (release = resolve));
+    void bench.model.refresh();
+    await pass(100);
+    const old = json({ ...bench.state, server_time: bench.serverTime() });
+    bench.server.answer = () => json({ ...bench.state, server_time: bench.serverTime() });
+    bench.sleep(HOUR);
+    release(old);
+    await pass(0);
+    expect(bench.asked).toBe(3);
+    expect(bench.model.situation().uncertain).toBe(false);
+    expect(bench.error()).toBeLessThan(1);
+  });
+
+  it('that a person wanted from the platform is still wanted from it after a request was given up', async () => {
+    await pass(0);
+    bench.server.answer = silence;
+    void bench.model.refresh(true);
+    await pass(100);
+    bench.server.answer = () => json(stateOf());
+    window.dispatchEvent(new window.Event('online'));
+    await pass(0);
+    expect(bench.server.paths.slice(1)).toEqual([
+      'jupyter-autostop/instance?refresh=1',
+      'jupyter-autostop/instance?refresh=1'
+    ]);
   });
 });
 

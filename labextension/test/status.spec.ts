@@ -1,5 +1,6 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { IStatusBar } from '@jupyterlab/statusbar';
+import type { ITranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
@@ -183,6 +184,18 @@ describe('the plugins', () => {
     expect(shown.node.textContent).toContain('Looking up the stop time');
     shown.dispose();
     made.dispose();
+  });
+
+  it('do without the language that JupyterLab 4.0 does not tell', async () => {
+    const registerStatusItem = jest.fn<
+      { dispose(): void; isDisposed: boolean },
+      [string, IStatusBar.IItem]
+    >();
+    const translator = { load: () => words.trans } as unknown as ITranslator;
+    await statusPlugin?.activate({} as unknown as JupyterFrontEnd, model, { registerStatusItem }, translator);
+    const shown = registerStatusItem.mock.calls[0]?.[1].item;
+    expect(shown?.node.title).toContain('Stops Monday, November 23');
+    shown?.dispose();
   });
 
   it('do nothing where there is no status bar, or no model', async () => {

@@ -1,0 +1,204 @@
+"""What is remembered over a restart: one small file, replaced in one step, lived without where it cannot be."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jupyter_autostop.deadline import KnownRun
+from jupyter_autostop.memory import Memory, MemoryFile, Owed, container_marker
+
+LOG = logging.getLogger("jupyter_autostop.tests")
+RUN = KnownRun(1795000000000, 1795007200000, 7200)
+OWED = Owed(prior=3600, probe=7200, serial=4, stop_before=1795007200000, sent=1795003600000)
+MEMORY = Memory(container="one", serial=4, run=RUN, defers=True, owed=OWED)
+ANEW = Memory(container="one", serial=1)
+
+
+def file_in(directory: Path, container: str = "one") -> MemoryFile:
+    return MemoryFile(str(directory), "DE-1", LOG, container)
+
+
+def on_disk(directory: Path, **changes: Any) -> dict[str, Any]:
+    """Save the memory, change the file as somebody else might, and return its content."""
+    file_in(directory).save(MEMORY)
+    path = directory / "DE-1.json"
+    data = {**json.loads(path.read_text(encoding="utf-8")), **changes}
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return data
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [MEMORY, ANEW, Memory("one", 1, KnownRun(None, 1795007200000, None), owed=None), Memory("one", 10**6, owed=OWED)],
+)
+def test_what_is_saved_is_loaded(memory: Memory, tmp_path: Path) -> None:
+    """All of it comes back, from a folder that is made where it is missing, and nothing else lies there."""
+    directory = tmp_path / "state" / "deeper"
+    file_in(directory).save(memory)
+    assert file_in(directory).load() == memory
+    assert [path.name for path in directory.iterdir()] == ["DE-1.json"]
+    assert (directory / "DE-1.json").stat().st_mode & 0o077 == 0
+
+
+def test_the_first_time_is_no_fault(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No file yet: the first run, and nothing in the log."""
+    assert file_in(tmp_path / "none").load() == ANEW
+    assert caplog.records == []
+
+
+def test_two_instances_have_two_memories(tmp_path: Path) -> None:
+    """What is known of one instance is not taken for another's."""
+    file_in(tmp_path).save(MEMORY)
+    assert MemoryFile(str(tmp_path), "DE-2", LOG, "one").load() == ANEW
+
+
+@pytest.mark.parametrize(("directory", "instance_id"), [(None, "DE-1"), ("", "DE-1"), ("{}", "")])
+def test_without_a_place_nothing_is_written(
+    directory: str | None, instance_id: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a folder or an instance there is no file, and that is no fault."""
+    file = MemoryFile(directory and directory.format(tmp_path), instance_id, LOG, "one")
+    file.save(MEMORY)
+    assert file.load() == ANEW
+    assert list(tmp_path.iterdir()) == []
+    assert caplog.records == []
+
+
+def test_another_container_means_another_run(tmp_path: Path) -> None:
+    """After a restart of the instance the run is another one; what is owed, and the platform's ways, are not."""
+    file_in(tmp_path).save(MEMORY)
+    after = file_in(tmp_path, "two").load()
+    assert after == Memory(container="two", serial=5, run=None, defers=True, owed=OWED)
+
+
+def test_this_containers_marker_is_stable() -> None:
+    """The marker is a text that does not change while the container lives."""
+    assert isinstance(container_marker(), str)
+    assert container_marker() == container_marker()
+
+
+DAMAGED = [
+    "", " ", "\x00", "{", "null", "3", "true", '"text"', "[]", "{}", '{"format": 1}', "[" * 100_000, "\ufeff{}",
+    '{"format": 2, "container": "one", "serial": 9, "run": null, "defers": true, "owed": null}',
+    '{"format": "1", "container": "one", "serial": 9, "run": null, "defers": true, "owed": null}',
+]  # fmt: skip
+
+
+def assert_anew(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Assert that the file is not believed, that the log says so once, and that the next save puts it right."""
+    assert file_in(directory).load() == ANEW
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert str(directory / "DE-1.json") in record.getMessage()
+    file_in(directory).save(MEMORY)
+    assert file_in(directory).load() == MEMORY
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=lambda text: text[:20])
+def test_a_damaged_or_foreign_file_starts_anew(text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is not ours, not whole or of another format is as good as none."""
+    (tmp_path / "DE-1.json").write_text(text, encoding="utf-8")
+    assert_anew(tmp_path, caplog)
+
+
+def test_bytes_that_are_no_text_start_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file of zeros and ones, as a crashed disk leaves it, is as good as none."""
+    (tmp_path / "DE-1.json").write_bytes(b"\xff\xfe\x00{}")
+    assert_anew(tmp_path, caplog)
+
+
+def test_an_interrupted_file_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file cut off in the middle is as good as none."""
+    text = json.dumps(on_disk(tmp_path))
+    (tmp_path / "DE-1.json").write_text(text[: len(text) // 2], encoding="utf-8")
+    assert_anew(tmp_path, caplog)
+
+
+WRONG: list[dict[str, Any]] = [
+    *({"serial": wrong} for wrong in (None, "x", [], {}, float("nan"), float("inf"))),
+    *({"run": wrong} for wrong in (5, "run", [], {}, {"start": 1}, {"start": 1, "stop_timestamp": 2, "end": 3})),
+    *({"owed": wrong} for wrong in (5, "owed", [], {}, {"prior": 3600})),
+    {"run": {"start": "1", "stop_timestamp": 1795007200000, "duration": 7200}},
+    {"run": {"start": True, "stop_timestamp": 1795007200000, "duration": 7200}},
+    {"run": {"start": None, "stop_timestamp": 1.5, "duration": 7200}},
+    {"run": {"start": None, "stop_timestamp": None, "duration": None}},
+    *(
+        {"owed": {"prior": 3600, "probe": 7200, "serial": 4, "stop_before": 1795007200000, "sent": 1, key: wrong}}
+        for key in ("prior", "probe", "serial", "stop_before", "sent")
+        for wrong in (None, "1")
+    ),
+]
+
+
+@pytest.mark.parametrize("changes", WRONG, ids=str)
+def test_a_value_of_the_wrong_type_starts_anew(
+    changes: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the rules would later stumble over is not loaded."""
+    on_disk(tmp_path, **changes)
+    assert_anew(tmp_path, caplog)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+NUMBER = st.none() | st.integers() | JSON
+RUNS = st.fixed_dictionaries({"start": NUMBER, "stop_timestamp": NUMBER, "duration": NUMBER})
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(["format", "container", "serial", "run", "defers", "owed"]), JSON | RUNS))
+def test_any_file_is_lived_with(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Whatever JSON stands in the file, loading gives a memory whose numbers are numbers."""
+    on_disk(tmp_path, **changes)
+    memory = file_in(tmp_path).load()
+    assert type(memory.serial) is int
+    assert memory.run is None or type(memory.run.stop_timestamp) is int
+
+
+@pytest.mark.parametrize("where", ["a file", "a file/below", "a folder in the way"])
+def test_an_impossible_place_is_said_and_lived_without(
+    where: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where nothing can be written the log says where and why, and everything goes on."""
+    (tmp_path / "a file").write_text("somebody's", encoding="utf-8")
+    (tmp_path / "a folder in the way" / "DE-1.json" / "x").mkdir(parents=True)
+    file = file_in(tmp_path / where)
+    file.save(MEMORY)
+    [record] = caplog.records
+    assert record.levelno == logging.WARNING
+    assert str(tmp_path / where / "DE-1.json") in record.getMessage()
+    assert file.load() == ANEW
+    assert (tmp_path / "a file").read_text(encoding="utf-8") == "somebody's"
+    assert [path.name for path in (tmp_path / "a folder in the way").iterdir()] == ["DE-1.json"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    """When writing breaks in the middle the old file stands untouched, and no half of a new one beside it."""
+    file = file_in(tmp_path)
+    file.save(MEMORY)
+    before = (tmp_path / "DE-1.json").read_bytes()
+    broken: Any = object()
+    with pytest.raises(TypeError):
+        file.save(Memory(container="one", serial=5, run=KnownRun(1, 2, broken)))
+    assert (tmp_path / "DE-1.json").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["DE-1.json"]
+
+
+def test_the_file_is_replaced_and_never_rewritten(tmp_path: Path) -> None:
+    """Whoever has the old file open still reads the old file whole: the new one is another file."""
+    file = file_in(tmp_path)
+    file.save(MEMORY)
+    before = (tmp_path / "DE-1.json").read_bytes()
+    with (tmp_path / "DE-1.json").open("rb") as old:
+        file.save(ANEW)
+        assert old.read() == before
+    assert file.load() == ANEW

@@ -1,0 +1,220 @@
+"""What a client may ask for: each limit at its edge, each refusal with its reason."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jupyter_autostop.errors import InvalidInputError
+from jupyter_autostop.models import (
+    DESCRIPTION_FORBIDDEN,
+    DESCRIPTION_MAX,
+    Change,
+    Extend,
+    check_description,
+    check_duration,
+    parse_change,
+    parse_extend,
+    parse_nothing,
+)
+
+
+def refused(parse: Any, body: Any) -> InvalidInputError:
+    """Return the refusal of a body, complete as the error contract wants it."""
+    with pytest.raises(InvalidInputError) as caught:
+        parse(body)
+    error = caught.value
+    assert error.status == 400
+    assert error.message.encode()
+    assert error.code
+    assert error.hint
+    assert json.dumps(error.payload())
+    return error
+
+
+@pytest.mark.parametrize("seconds", [3600, 3601, 86399, 86400])
+def test_a_running_duration_within_the_limits(seconds: int) -> None:
+    """One hour and one day are in."""
+    check_duration(seconds)
+    change = parse_change({"auto_stop": {"duration": seconds}})
+    assert change.auto_stop is not None
+    assert change.auto_stop.duration == seconds
+
+
+@pytest.mark.parametrize("seconds", [3599, 86401, 0, -3600, 10**9, -(10**15), 10**400])
+def test_a_running_duration_outside_the_limits(seconds: int) -> None:
+    """A second too few or too many is refused, with both limits, and without a thousand digits."""
+    error = refused(parse_change, {"auto_stop": {"duration": seconds}})
+    assert error.code == "duration_range"
+    assert "3600 to 86400" in error.message
+    assert len(error.message) < 200
+    assert "1 h" in error.hint
+    assert "24 h" in error.hint
+
+
+@pytest.mark.parametrize("text", ["", "x" * 512, "ä" * 512, "😀" * 512, "two\nlines", "100 % done"])
+def test_a_description_within_the_limits(text: str) -> None:
+    """512 characters, of any script, and the empty text are in."""
+    check_description(text)
+    assert parse_change({"description": text}).description == text
+
+
+def test_a_description_one_too_long() -> None:
+    """A 513th character is refused, with both numbers."""
+    error = refused(parse_change, {"description": "x" * 513})
+    assert error.code == "description_length"
+    assert "513" in error.message
+    assert "512" in error.message
+
+
+@pytest.mark.parametrize("char", "&<>\"'/")
+def test_each_forbidden_character_is_named(char: str) -> None:
+    """The character that ModelArts refuses is named, and only that one."""
+    error = refused(parse_change, {"description": f"a {char} b"})
+    assert error.code == "description_characters"
+    assert [word for word in error.message.split() if word in DESCRIPTION_FORBIDDEN] == [char]
+
+
+def test_all_forbidden_characters_at_once() -> None:
+    """Several wrong characters are named in one go."""
+    error = refused(parse_change, {"description": DESCRIPTION_FORBIDDEN})
+    assert all(char in error.message for char in DESCRIPTION_FORBIDDEN)
+
+
+@pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\udc00\ud800"])
+def test_half_a_character_is_refused(text: str) -> None:
+    """A lone surrogate, which JSON can carry and UTF-8 cannot, never reaches the platform."""
+    refused(parse_change, {"description": text})
+    refused(parse_change, {text: 1})
+    with pytest.raises(InvalidInputError):
+        check_description(text)
+
+
+WRONG_CHANGES: list[tuple[Any, str]] = [
+    (None, "The body"),
+    ([], "The body"),
+    ([{"description": "x"}], "The body"),
+    ("description", "The body"),
+    (5, "The body"),
+    (True, "The body"),
+    ({}, "asks for no change"),
+    ({"auto_stop": {}}, "asks for no change"),
+    ({"description": None}, "null"),
+    ({"auto_stop": None}, "null"),
+    ({"auto_stop": {"duration": None}}, "null"),
+    ({"auto_stop": {"enable": None, "prompt": True}}, "null"),
+    ({"description": 5}, "“description”"),
+    ({"description": ["x"]}, "“description”"),
+    ({"description": True}, "“description”"),
+    ({"auto_stop": []}, "“auto_stop”"),
+    ({"auto_stop": "off"}, "“auto_stop”"),
+    ({"auto_stop": False}, "“auto_stop”"),
+    ({"auto_stop": {"enable": 1}}, "“auto_stop.enable”"),
+    ({"auto_stop": {"enable": "true"}}, "“auto_stop.enable”"),
+    ({"auto_stop": {"prompt": 0}}, "“auto_stop.prompt”"),
+    ({"auto_stop": {"duration": True}}, "“auto_stop.duration”"),
+    ({"auto_stop": {"duration": 7200.0}}, "“auto_stop.duration”"),
+    ({"auto_stop": {"duration": 7200.5}}, "“auto_stop.duration”"),
+    ({"auto_stop": {"duration": float("nan")}}, "“auto_stop.duration”"),
+    ({"auto_stop": {"duration": float("inf")}}, "“auto_stop.duration”"),
+    ({"auto_stop": {"duration": "7200"}}, "“auto_stop.duration”"),
+    ({"auto_stop": {"duration": [7200]}}, "“auto_stop.duration”"),
+    ({"description": "x", "name": "y"}, "Unknown key “name”"),
+    ({"auto_stop": {"duration": 7200, "stop_timestamp": 1}}, "Unknown key “auto_stop.stop_timestamp”"),
+    ({"instance_id": "DE-2", "description": "x"}, "Unknown key “instance_id”"),
+    ({"Description": "x"}, "Unknown key “Description”"),
+    ({"x" * 10_000: 1}, "Unknown key “xxx"),
+]
+
+
+@pytest.mark.parametrize(("body", "words"), WRONG_CHANGES, ids=lambda value: str(value)[:60])
+def test_a_wrong_change_says_what_is_wrong(body: Any, words: str) -> None:
+    """Wrong types, nulls, unknown keys and no change at all are refused, naming the place."""
+    error = refused(parse_change, body)
+    assert words in error.message
+    assert error.code == "invalid_body"
+    assert len(error.message) < 300
+
+
+def test_keys_left_out_are_left_alone() -> None:
+    """A change asks only for what is in it: nothing is filled in."""
+    change = parse_change({"auto_stop": {"enable": False}})
+    assert change.model_dump(exclude_none=True) == {"auto_stop": {"enable": False}}
+    assert parse_change({"description": ""}).model_dump(exclude_none=True) == {"description": ""}
+
+
+@pytest.mark.parametrize("body", [{"by": 1}, {"by": 7200}, {"until": 1795000000000}, {"until": 0}])
+def test_an_extension(body: dict[str, int]) -> None:
+    """Seconds beyond the deadline, or an absolute time whose sense the service judges."""
+    assert parse_extend(body).model_dump(exclude_none=True) == body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(None, [], "2h", 7200, {}, {"by": None}, {"until": None}, {"by": 60, "until": 1795000000000}),
+        *({"by": wrong} for wrong in (0, -1, True, 1.0, float("nan"), "2h", [], {})),
+        *({"until": wrong} for wrong in (True, 1795000000000.0, float("inf"), "18:00", [], {})),
+        *({"by": 60, "kernel_id": "x"}, {"duration": 7200}, {"by": 60, "until": None}),
+    ],
+    ids=str,
+)
+def test_a_wrong_extension(body: Any) -> None:
+    """Neither, both, none of a whole number, or a length of nothing is refused."""
+    refused(parse_extend, body)
+
+
+def test_a_body_that_must_be_empty() -> None:
+    """No body and `{}` are nothing; anything else is refused."""
+    parse_nothing(None)
+    parse_nothing({})
+    for body in ({"force": True}, {"x": None}, [], [1], "", "stop", 0, False):
+        refused(parse_nothing, body)
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+    | st.sampled_from([3599, 3600, 86400, 86401, "x" * 512, "x" * 513, "&", "\ud800"])
+)  # fmt: skip
+KEYS = st.sampled_from(["description", "auto_stop", "enable", "duration", "prompt", "by", "until"]) | st.text()
+BODIES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+)
+LIKELY = st.fixed_dictionaries(
+    {},
+    optional={
+        "description": st.text(max_size=600) | SCALARS,
+        "auto_stop": st.fixed_dictionaries(
+            {},
+            optional={"enable": st.booleans(), "duration": st.integers(3000, 90000) | SCALARS, "prompt": SCALARS},
+        )
+        | BODIES,
+    },
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(BODIES | LIKELY)
+def test_any_body_is_within_the_limits_or_refused(body: Any) -> None:
+    """Whatever JSON comes, it parses to something the platform takes or is refused with words."""
+    try:
+        change: Change = parse_change(body)
+    except InvalidInputError:
+        refused(parse_change, body)
+    else:
+        assert change.model_dump(exclude_none=True) == body
+        text, auto_stop = change.description, change.auto_stop
+        assert text is None or (len(text) <= DESCRIPTION_MAX and not set(text) & set(DESCRIPTION_FORBIDDEN))
+        assert auto_stop is None or auto_stop.duration is None or 3600 <= auto_stop.duration <= 86400
+    try:
+        extend: Extend = parse_extend(body)
+    except InvalidInputError:
+        refused(parse_extend, body)
+    else:
+        assert extend.model_dump(exclude_none=True) == body
+        assert (extend.by is None) != (extend.until is None)

@@ -1,0 +1,184 @@
+"""The platform's clock: learned from the `Date` of answers, carried on a clock that never jumps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import pytest
+from conftest import ManualClock
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
+
+NINE = 1795510800.0
+"""2026-11-24 09:00:00 UTC."""
+
+
+class Platform:
+    """A platform whose clock is `ahead` of the steady clock, and what it learns who asks it."""
+
+    def __init__(self, clock: ManualClock, ahead: float) -> None:
+        self.clock = clock
+        self.ahead = ahead
+        self.learned = PlatformClock(clock)
+
+    def now(self) -> float:
+        return self.clock.monotonic() + self.ahead
+
+    def ask(self, there: float = 0.0, back: float = 0.0) -> None:
+        """Exchange one request and answer that take so long on the way."""
+        sent = self.clock.monotonic()
+        self.clock.turn(there)
+        date = float(math.floor(self.now()))
+        self.clock.turn(back)
+        self.learned.observe(date, sent, self.clock.monotonic())
+
+    def error(self) -> float:
+        return abs(self.learned.now() - self.now())
+
+
+def test_before_the_first_answer_this_machine_tells_the_time(clock: ManualClock) -> None:
+    """Nothing learned: the wall clock, right or wrong, and no skew to speak of."""
+    learned = PlatformClock(clock)
+    clock.wall_error = 3600
+    assert not learned.known
+    assert learned.now() == clock.time()
+    assert learned.skew() == 0
+
+
+@pytest.mark.parametrize("wall_error", [-3600, 0, 3600, 10**6])
+def test_this_machines_wall_clock_does_not_count(clock: ManualClock, wall_error: float) -> None:
+    """A wall clock that is wrong, or is set meanwhile, changes nothing once the platform has answered."""
+    platform = Platform(clock, 1_795_000_000.25)
+    platform.ask()
+    clock.wall_error = wall_error
+    clock.turn(1234.5)
+    assert platform.learned.known
+    assert platform.error() <= 0.5
+    assert abs(platform.learned.skew() - (clock.time() - platform.now())) <= 0.5
+    assert platform.learned.now_ms() == math.floor(platform.learned.now() * 1000)
+
+
+def test_answers_narrow_it(clock: ManualClock) -> None:
+    """A Date has whole seconds only; many of them, at different parts of a second, tell the time far better."""
+    platform = Platform(clock, 1_795_000_000.37)
+    errors = []
+    for _ in range(40):
+        platform.ask()
+        errors.append(platform.error())
+        clock.turn(10.03)
+    assert errors[0] > 0.05
+    assert errors[-1] <= 0.03
+
+
+def test_a_slow_answer_spoils_nothing(clock: ManualClock) -> None:
+    """After quick answers a very slow one does not make the time worse."""
+    platform = Platform(clock, 1_795_000_000.5)
+    platform.ask(0.01, 0.01)
+    before = platform.error()
+    platform.ask(9.0, 0.0)
+    assert platform.error() <= max(before, 0.51)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, -3600.0, -2.5, 2.5, 3600.0, 86400.0])
+def test_a_clock_that_was_set_is_followed(clock: ManualClock, jump: float) -> None:
+    """When the platform's clock, or the steady one through a suspension, jumps, the next answer puts it right."""
+    platform = Platform(clock, 1_795_000_000.5)
+    for _ in range(20):
+        platform.ask(0.02, 0.02)
+        clock.turn(1.07)
+    platform.ahead += jump
+    platform.ask(0.02, 0.02)
+    assert platform.error() <= 1.04
+
+
+def test_one_wrong_date_is_got_over(clock: ManualClock) -> None:
+    """A single answer an hour off is believed only until the next right one."""
+    platform = Platform(clock, 1_795_000_000.5)
+    platform.ask()
+    for wrong in (3600, -3600):
+        platform.ahead += wrong
+        platform.ask()
+        platform.ahead -= wrong
+        platform.ask()
+        assert platform.error() <= 1
+
+
+WAY = st.floats(0, 10)
+STEP = st.tuples(st.floats(0, 100_000), WAY, WAY, st.just(0.0) | st.floats(-100_000, 100_000))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.floats(10**9, 3 * 10**9), st.lists(STEP, min_size=1, max_size=12))
+def test_it_is_never_off_by_more_than_a_second_and_the_way(
+    ahead: float, steps: list[tuple[float, float, float, float]]
+) -> None:
+    """Right after an answer, whatever jumped before it, the error is within 1 s plus the way there and back."""
+    platform = Platform(ManualClock(), ahead)
+    for pause, there, back, jump in steps:
+        platform.clock.turn(pause)
+        platform.ahead += jump
+        platform.ask(there, back)
+        assert platform.error() <= 1 + there + back + 1e-5
+
+
+@pytest.fixture(params=["UTC", "Asia/Shanghai", "America/New_York"])
+def zone(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run under another local time zone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield request.param
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tue, 24 Nov 2026 09:00:00 GMT",
+        "Tuesday, 24-Nov-26 09:00:00 GMT",
+        "Tue, 24 Nov 2026 17:00:00 +0800",
+        "24 Nov 2026 09:00:00 UTC",
+    ],
+)
+def test_an_http_date(text: str, zone: str) -> None:
+    """The forms of HTTP, wherever this machine stands."""
+    assert parse_http_date(text) == NINE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tue, 24 Nov 2026 09:00:00",
+        "Tue, 24 Nov 2026 09:00:00 -0000",
+        "Tue, 24 Nov 2026 09:00:00 GMT, Tue, 24 Nov 2026 09:00:00 GMT",
+    ],
+)
+def test_a_date_without_a_usable_zone_is_not_local(text: str, zone: str) -> None:
+    """A Date whose zone is missing, or that a proxy has sent twice, is GMT or nothing, never this machine's zone."""
+    assert parse_http_date(text) in (NINE, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [None, "", " ", "now", "0", "-1", "1795510800", "1.5", "5, 10", "Tue", "Tue, 24", "24 Nov 2026", ",,,", "\x00",
+     "Tue, 99 Nov 2026 09:00:00 GMT", "Tue, 24 Nov 2026 99:00:00 GMT", "Tue, 24 Nov 99999999 09:00:00 GMT",
+     "Tue, 24 Nov 2026 09:00:00 +9999", "<html>", "9" * 10_000],
+)  # fmt: skip
+def test_what_is_no_date(text: str | None) -> None:
+    """Garbage is no date."""
+    assert parse_http_date(text) is None
+
+
+PIECES = st.sampled_from(["Tue,", "24", "Nov", "2026", "09:00:00", "9:0", "GMT", "+0800", "-0000", "-", ":", ",", "٣", "1e5"])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text() | st.lists(PIECES, max_size=8).map(" ".join))
+def test_any_text_is_a_date_or_none(text: str) -> None:
+    """No header makes it fail."""
+    date = parse_http_date(text)
+    assert date is None or math.isfinite(date)

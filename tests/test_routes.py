@@ -1,0 +1,216 @@
+"""The routes, from a real Jupyter server over HTTP to the emulator over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from conftest import Ask, ManualClock, control
+
+from jupyter_autostop.emulator import defaults
+from jupyter_autostop.emulator.server import EmulatorServer
+
+INSTANCE = f"/v1/{defaults.PROJECT_ID}/demanager/instances/{defaults.INSTANCE_ID}"
+
+
+def writes(emulator: EmulatorServer) -> list[Any]:
+    return [seen["body"] for seen in emulator.emulator.record.shown() if seen["method"] != "GET"]
+
+
+async def test_the_state(ask: Ask, emulator: EmulatorServer, clock: ManualClock) -> None:
+    """GET tells the instance, its deadline on the platform's clock, and that it is emulated."""
+    reply = await ask("GET", "instance")
+    assert reply.status == 200
+    state = reply.json
+    assert state["instance"]["id"] == defaults.INSTANCE_ID
+    assert state["instance"]["status"] == "RUNNING"
+    assert state["deadline"] == {
+        "stop_timestamp": emulator.emulator.instance.run.stop_at,
+        "kept_by": "platform",
+    }
+    assert abs(state["server_time"] - clock.time() * 1000) <= 1500
+    assert state["emulated"] is True
+    assert state["platform"] == "demanager"
+    assert state["problem"] is None
+    assert reply.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_get_changes_nothing(ask: Ask, emulator: EmulatorServer) -> None:
+    """Looking, with or without refresh, sends the platform nothing but GETs."""
+    for query in ({}, {"refresh": "1"}, {"refresh": "0"}):
+        assert (await ask("GET", "instance", params=query)).status == 200
+    assert writes(emulator) == []
+    assert {seen["method"] for seen in emulator.emulator.record.shown()} == {"GET"}
+
+
+async def test_refresh_asks_the_platform(ask: Ask, emulator: EmulatorServer) -> None:
+    """A cached look makes no call, `refresh=1` makes one, anything else is refused."""
+    await ask("GET", "instance")
+    await ask("GET", "instance")
+    assert len(emulator.emulator.record.shown()) == 1
+    await ask("GET", "instance", params={"refresh": "1"})
+    assert len(emulator.emulator.record.shown()) == 2
+    reply = await ask("GET", "instance", params={"refresh": "yes"})
+    assert (reply.status, reply.json["code"]) == (400, "invalid_query")
+
+
+async def test_patch(ask: Ask, emulator: EmulatorServer) -> None:
+    """PATCH changes description and auto-stop at the platform and answers with what it then says."""
+    reply = await ask("PATCH", "instance", {"description": "run 7"})
+    assert (reply.status, reply.json["outcome"]["effect"]) == (200, "now")
+    assert reply.json["instance"]["description"] == "run 7"
+    reply = await ask("PATCH", "instance", {"auto_stop": {"enable": False}})
+    assert (reply.json["deadline"], reply.json["problem"], reply.json["outcome"]["effect"]) == (None, None, "now")
+    reply = await ask("PATCH", "instance", {"auto_stop": {"enable": True, "duration": 14400}})
+    assert reply.json["deadline"] is not None
+    assert writes(emulator)[0] == {"description": "run 7"}
+    assert writes(emulator)[1] == {"spec": {"auto_stop": {"enable": False, "duration": 3600, "prompt": True}}}
+
+
+async def test_if_match(ask: Ask, emulator: EmulatorServer) -> None:
+    """The version sent back guards its part; the second of two gets 409 with the current State."""
+    version = (await ask("GET", "instance")).json["version"]
+    headers = {"If-Match": f'"{version}"'}
+    assert (await ask("PATCH", "instance", {"description": "one"}, headers=headers)).status == 200
+    reply = await ask("PATCH", "instance", {"description": "two"}, headers=headers)
+    assert (reply.status, reply.json["code"]) == (409, "changed_elsewhere")
+    assert reply.json["state"]["instance"]["description"] == "one"
+    newer = {"If-Match": reply.json["state"]["version"]}
+    assert (await ask("PATCH", "instance", {"description": "two"}, headers=newer)).status == 200
+    assert (await ask("PATCH", "instance", {"description": "three"}, headers={"If-Match": "*"})).status == 200
+    reply = await ask("PATCH", "instance", {"description": "four"}, headers={"If-Match": "yesterday"})
+    assert (reply.status, reply.json["code"]) == (400, "invalid_version")
+    assert writes(emulator) == [{"description": "one"}, {"description": "two"}, {"description": "three"}]
+
+
+@pytest.mark.parametrize(("applies", "effect"), [("now", "now"), ("next_start", "next_start")])
+async def test_extend(ask: Ask, emulator: EmulatorServer, applies: Any, effect: str) -> None:
+    """What an extension is said to have done is what the platform did with it."""
+    emulator.emulator.behaviour.duration_applies = applies
+    shown = (await ask("GET", "instance")).json["deadline"]["stop_timestamp"]
+    reply = await ask("POST", "extend", {"by": 3600})
+    assert (reply.status, reply.json["outcome"]["effect"]) == (200, effect)
+    moved = reply.json["deadline"]["stop_timestamp"] - shown
+    assert moved == (3_600_000 if effect == "now" else 0)
+    assert reply.json["auto_stop"]["duration"] == (7200 if effect == "now" else 3600)
+    again = await ask("POST", "extend", {"until": shown + 3_600_000})
+    assert again.json["outcome"]["effect"] == ("none" if effect == "now" else "next_start")
+
+
+async def test_stop(ask: Ask, emulator: EmulatorServer) -> None:
+    """Stop is accepted with 202 and seen; what is stopping cannot be extended or stopped again."""
+    reply = await ask("POST", "stop")
+    assert (reply.status, reply.json["instance"]["status"]) == (202, "STOPPING")
+    assert emulator.emulator.instance.status == "STOPPING"
+    for route, body in (("stop", None), ("extend", {"by": 60})):
+        reply = await ask("POST", route, body)
+        assert (reply.status, reply.json["code"]) == (409, "ModelArts.6308")
+        assert reply.json["state"]["instance"]["status"] == "STOPPING"
+
+
+@pytest.mark.parametrize(
+    ("route", "method", "body", "code"),
+    [
+        ("instance", "PATCH", "", "invalid_body"),
+        ("instance", "PATCH", "[]", "invalid_body"),
+        ("instance", "PATCH", "{}", "invalid_body"),
+        ("instance", "PATCH", "{", "invalid_body"),
+        ("instance", "PATCH", "null", "invalid_body"),
+        ("instance", "PATCH", b"\xff\xfe", "invalid_body"),
+        ("instance", "PATCH", '{"auto_stop": {"duration": NaN}}', "invalid_body"),
+        ("instance", "PATCH", '{"auto_stop": {"duration": 1e999}}', "invalid_body"),
+        ("instance", "PATCH", "[" * 30_000, "invalid_body"),
+        ("instance", "PATCH", '{"a":' * 10_000, "invalid_body"),
+        ("instance", "PATCH", '{"description": "' + "x" * 70_000 + '"}', "invalid_body"),
+        ("instance", "PATCH", '{"description": "x", "name": "y"}', "invalid_body"),
+        ("instance", "PATCH", '{"auto_stop": {"enabled": true}}', "invalid_body"),
+        ("instance", "PATCH", '{"auto_stop": {}}', "invalid_body"),
+        ("instance", "PATCH", '{"auto_stop": {"duration": 3599}}', "duration_range"),
+        ("instance", "PATCH", '{"auto_stop": {"duration": 86401}}', "duration_range"),
+        ("instance", "PATCH", '{"auto_stop": {"duration": "7200"}}', "invalid_body"),
+        ("instance", "PATCH", '{"auto_stop": {"enable": 1}}', "invalid_body"),
+        ("instance", "PATCH", '{"description": "' + "x" * 513 + '"}', "description_length"),
+        ("instance", "PATCH", '{"description": "a\\ud800"}', "description_characters"),
+        *[("instance", "PATCH", '{"description": "a%s"}' % char, "description_characters") for char in "&<>'/"],
+        ("instance", "PATCH", '{"description": "a\\""}', "description_characters"),
+        ("extend", "POST", "", "invalid_body"),
+        ("extend", "POST", "{}", "invalid_body"),
+        ("extend", "POST", '{"by": 0}', "duration_range"),
+        ("extend", "POST", '{"by": -60}', "duration_range"),
+        ("extend", "POST", '{"by": 1.5}', "invalid_body"),
+        ("extend", "POST", '{"by": true}', "invalid_body"),
+        ("extend", "POST", '{"by": 60, "until": 9999999999999}', "invalid_body"),
+        ("extend", "POST", '{"until": 1700000000}', "until_passed"),
+        ("extend", "POST", '{"until": "18:00"}', "invalid_body"),
+        ("stop", "POST", '{"force": true}', "invalid_body"),
+        ("stop", "POST", "[]", "invalid_body"),
+    ],
+)
+async def test_bad_bodies(ask: Ask, emulator: EmulatorServer, route: str, method: str, body: Any, code: str) -> None:
+    """Whatever is wrong with a body is 400 by contract, with a sentence; the platform is not written to."""
+    reply = await ask(method, route, body)
+    assert (reply.status, reply.json["code"]) == (400, code), reply.json
+    assert set(reply.json) == {"message", "code", "hint", "request_id"}
+    assert reply.json["message"].endswith(".")
+    assert writes(emulator) == []
+
+
+async def test_the_platforms_refusal_is_passed_on(ask: Ask, emulator: EmulatorServer) -> None:
+    """A platform's error keeps its code and gains words, a hint and the request id."""
+    await ask("GET", "instance")
+    await control(emulator, {"method": "PUT", "kind": "status", "status": 400,
+                             "body": {"error_code": "ModelArts.6357", "error_message": "Busy."}})
+    reply = await ask("PATCH", "instance", {"description": "new"})
+    assert (reply.status, reply.json["code"]) == (409, "ModelArts.6357")
+    assert "Another operation" in reply.json["message"]
+    assert reply.json["hint"]
+    assert reply.json["request_id"]
+    assert reply.json["state"]["instance"]["description"] != "new"
+
+
+async def test_throttled(ask: Ask, emulator: EmulatorServer) -> None:
+    """429 becomes 503 with the platform's Retry-After, and until then nothing is sent."""
+    await ask("GET", "instance")
+    await control(emulator, {"method": "GET", "kind": "status", "status": 429, "times": 1, "headers": {"Retry-After": "7"},
+                             "body": {"error_code": "APIGW.0308", "error_msg": "slow down"}})
+    reply = await ask("PATCH", "instance", {"description": "new"})
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "7")
+    calls = len(emulator.emulator.record.shown())
+    reply = await ask("PATCH", "instance", {"description": "new"})
+    assert reply.status == 503
+    state = (await ask("GET", "instance", params={"refresh": "1"})).json
+    assert state["stale"]
+    assert len(emulator.emulator.record.shown()) == calls
+
+
+async def test_the_platforms_401_is_not_ours(ask: Ask, emulator: EmulatorServer) -> None:
+    """Refused credentials are a 502 on a write and a problem in the State, never a 401 or 403 to the browser."""
+    await control(emulator, {"kind": "status", "status": 401, "times": 0,
+                             "body": {"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication"}})
+    reply = await ask("GET", "instance")
+    assert (reply.status, reply.json["problem"]["code"]) == (200, "APIGW.0301")
+    assert reply.json["deadline"] is None
+    reply = await ask("PATCH", "instance", {"description": "new"})
+    assert (reply.status, reply.json["code"]) == (502, "APIGW.0301")
+
+
+async def test_a_lost_answer_is_read_back(ask: Ask, emulator: EmulatorServer) -> None:
+    """A write whose answer is lost is sent once and reported by what the platform shows."""
+    await control(emulator, {"method": "PUT", "kind": "lost_answer"})
+    reply = await ask("PATCH", "instance", {"description": "landed"})
+    assert (reply.status, reply.json["outcome"]["effect"]) == (200, "now")
+    assert len(writes(emulator)) == 1
+
+
+async def test_a_hanging_platform_delays_no_look(ask: Ask, emulator: EmulatorServer) -> None:
+    """While the platform hangs, a known State is served and a write ends with 504 in time."""
+    await ask("GET", "instance")
+    await control(emulator, {"kind": "hang", "times": 0})
+    refresh = asyncio.ensure_future(ask("GET", "instance", params={"refresh": "1"}))
+    state = (await ask("GET", "instance")).json
+    assert not refresh.done()
+    assert state["deadline"] is not None
+    assert (await refresh).json["stale"]
+    reply = await ask("PATCH", "instance", {"description": "new"})
+    assert (reply.status, reply.json["code"]) == (504, "no_answer")

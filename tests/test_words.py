@@ -1,0 +1,112 @@
+"""The State in one line of words, for a terminal and a cell."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+
+from jupyter_autostop.state import State
+from jupyter_autostop.words import OFF, ago, clock_time, is_unknown, status_line
+
+NOW = 1_795_507_200_000
+"""2026-11-24 08:00:00 UTC, a Tuesday; 16:00 in Shanghai."""
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+STOP = NOW + 2 * HOUR + 13 * MINUTE
+LOST = {"code": "no_answer", "message": "ModelArts did not answer within 10 s.", "hint": "Check the network."}
+
+
+@pytest.fixture(autouse=True)
+def shanghai() -> Iterator[None]:
+    """Read every time in one zone, whatever this machine's is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Shanghai")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str = "platform", **more: Any) -> State:
+    given = {
+        "instance": None if status is None else {"id": "DE-1", "status": status},
+        "deadline": None if stop is None else {"stop_timestamp": stop, "kept_by": kept_by},
+        "server_time": NOW,
+        "confirmed_at": NOW,
+        "stale": False,
+        "problem": None,
+        "emulated": False,
+        **more,
+    }
+    return cast("State", given)
+
+
+LINES: dict[str, tuple[State, str]] = {
+    "running": (state(STOP), "Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
+    "kept by the server": (state(STOP, kept_by="server"), "Stops at 18:13 (in 2 h 13 min), kept by this server"),
+    "soon": (state(NOW + 9 * MINUTE + 42_999), "Stops at 16:09 (in 9:42), kept by ModelArts"),
+    "in a moment": (state(NOW + 1), "Stops at 16:00 (in 0:00), kept by ModelArts"),
+    "tomorrow": (state(NOW + 26 * HOUR), "Stops at Wed 25 Nov 18:00 (in 26 h), kept by ModelArts"),
+    "just after midnight": (state(NOW + 8 * HOUR), "Stops at Wed 25 Nov 00:00 (in 8 h), kept by ModelArts"),
+    "emulated": (state(STOP, emulated=True), "[emulator] Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
+    "off": (state(), OFF),
+    "off, emulated": (state(emulated=True), f"[emulator] {OFF}"),
+    "stopped": (state(status="STOPPED"), "The instance is stopped."),
+    "stopping": (state(status="STOPPING"), "The instance is stopping."),
+    "starting": (state(status="STARTING"), "The instance is starting."),
+    "restarting": (state(status="RESTARTING"), "The instance is restarting."),
+    "another status": (state(status="CREATE_FAILED"), "The instance is not running (status CREATE_FAILED)."),
+    "unknown": (
+        state(problem=LOST, stale=True),
+        "It is not known when this instance stops. ModelArts did not answer within 10 s. Check the network.",
+    ),
+    "never asked": (
+        state(status=None, confirmed_at=None, problem={**LOST, "message": "Not asked.", "hint": ""}),
+        "It is not known when this instance stops. Not asked.",
+    ),
+    "stale": (
+        state(STOP, stale=True, confirmed_at=NOW - 5 * MINUTE, problem=LOST),
+        "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; last confirmed 5 min ago. "
+        "ModelArts did not answer within 10 s. Check the network.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "line"), LINES.values(), ids=LINES.keys())
+def test_each_state_has_its_line(given: State, line: str) -> None:
+    """One line, plain words, local times, time left rounded down."""
+    assert status_line(given) == line
+
+
+def test_off_is_said_only_of_a_running_instance_without_a_problem() -> None:
+    """A null deadline with a problem is unknown, and what does not run is not "off" either."""
+    assert [name for name, (given, _) in LINES.items() if OFF in status_line(given)] == ["off", "off, emulated"]
+    assert [name for name, (given, _) in LINES.items() if is_unknown(given)] == ["unknown", "never asked"]
+
+
+def test_no_line_is_two() -> None:
+    """Whatever the state, it is one line."""
+    assert not [name for name, (given, _) in LINES.items() if "\n" in status_line(given)]
+
+
+def test_the_clock_is_the_readers() -> None:
+    """The same moment reads differently in another zone, and daylight saving is the moment's own."""
+    assert clock_time(STOP, NOW) == "18:13"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        assert clock_time(STOP, NOW) == "11:13"
+        summer = 1_782_900_000_000  # 2026-07-01 10:00 UTC
+        assert clock_time(summer, NOW) == "Wed 1 Jul 12:00"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "0 s ago"), (0, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (3599, "59 min ago"), (3600, "1 h ago"),
+     (86399, "23 h ago"), (86400, "1 d ago"), (30 * 86400, "30 d ago")],
+)  # fmt: skip
+def test_how_long_ago(seconds: int, words: str) -> None:
+    """The largest whole unit, rounded down, never negative."""
+    assert ago(NOW - seconds * 1000, NOW) == words
