@@ -17,7 +17,7 @@ LONGEST = 365 * DAY
 
 _UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "min": MINUTE, "s": 1}
 _EXAMPLES = "write 2h, 90m, 1h30m, 1:30 or 1.5h"
-_TOKEN = re.compile(r"([0-9]+(?:\.[0-9]+)?)[ \t]*(min|[dhms])[ \t]*", re.IGNORECASE)
+_TOKEN = re.compile(r"([0-9]+(?:\.[0-9]+)?)[ \t]*(min|[dhms])[ \t]*", re.IGNORECASE | re.ASCII)
 _COLON = re.compile(r"([0-9]{1,6}):([0-9]{2})(?::([0-9]{2}))?")
 _BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _TIME_OF_DAY = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")

@@ -35,6 +35,7 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
         "deadline": None if stop is None else {"stop_timestamp": stop, "kept_by": kept_by},
         "server_time": NOW,
         "confirmed_at": NOW,
+        "next_start": None,
         "stale": False,
         "problem": None,
         "emulated": False,
@@ -58,6 +59,14 @@ LINES: dict[str, tuple[State, str]] = {
     "starting": (state(status="STARTING"), "The instance is starting."),
     "restarting": (state(status="RESTARTING"), "The instance is restarting."),
     "another status": (state(status="CREATE_FAILED"), "The instance is not running (status CREATE_FAILED)."),
+    "longer from the next start": (
+        state(STOP, next_start={"enable": True, "duration": 14400}),
+        "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; from the next start a run lasts 4 h",
+    ),
+    "off from the next start": (
+        state(STOP, next_start={"enable": False, "duration": None}),
+        "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; from the next start auto-stop is off",
+    ),
     "unknown": (
         state(problem=LOST, stale=True),
         "It is not known when this instance stops. ModelArts did not answer within 10 s. Check the network.",
@@ -100,6 +109,14 @@ def test_the_clock_is_the_readers() -> None:
         assert clock_time(STOP, NOW) == "11:13"
         summer = 1_782_900_000_000  # 2026-07-01 10:00 UTC
         assert clock_time(summer, NOW) == "Wed 1 Jul 12:00"
+
+
+def test_a_stale_line_with_a_next_start_reads_as_sentences() -> None:
+    """What comes after the hint's full stop does not go on with a semicolon."""
+    waiting = {"enable": True, "duration": 14400}
+    line = status_line(state(STOP, stale=True, confirmed_at=NOW - 5 * MINUTE, problem=LOST, next_start=waiting))
+    assert "4 h" in line
+    assert ".;" not in line
 
 
 @pytest.mark.parametrize(

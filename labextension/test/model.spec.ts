@@ -164,7 +164,7 @@ describe('a model', () => {
   it('takes back every listener that it has put on the page', () => {
     bench.model.dispose();
     const listeners: string[] = [];
-    for (const target of [window, document]) {
+    for (const target of [window, document] as EventTarget[]) {
       jest.spyOn(target, 'addEventListener').mockImplementation(type => void listeners.push(type));
       jest.spyOn(target, 'removeEventListener').mockImplementation(type => {
         listeners.splice(listeners.indexOf(type), 1);

@@ -1,0 +1,170 @@
+"""`jupyter autostop …` as people run it: a real command, a real Jupyter server, an emulator."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from processes import JupyterServer, emulated, own_environment, running_emulator, running_jupyter
+
+from jupyter_autostop.emulator import defaults
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with running_emulator("--remaining", "50m") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    folder = tmp_path_factory.mktemp("jupyter")
+    with running_jupyter(folder, settings=emulated(endpoint)) as server:
+        yield server
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "jupyter_autostop", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def instance(endpoint: str) -> Any:
+    with httpx.Client(base_url=endpoint, trust_env=False, headers={"X-Auth-Token": defaults.TOKEN}) as client:
+        return client.get(f"/v1/{defaults.PROJECT_ID}/demanager/instances/{defaults.INSTANCE_ID}").json()
+
+
+def test_the_whole_round(server: JupyterServer, endpoint: str) -> None:
+    """Each command does what it says at the platform, says the new fact, and exits 0 only if it is so."""
+    status = run(server.environment, "status")
+    assert status.returncode == 0
+    assert status.stdout.startswith("[emulator] Stops at ")
+    assert status.stdout.endswith(", kept by ModelArts\n")
+    assert "(in 49 min)" in status.stdout
+
+    described = run(server.environment, "describe", "Tuning", "run", "7,", "lr", "sweep")
+    assert (described.returncode, instance(endpoint)["description"]) == (0, "Tuning run 7, lr sweep")
+
+    off = run(server.environment, "off")
+    assert (off.returncode, instance(endpoint)["spec"]["auto_stop"]["enable"]) == (0, False)
+    assert "until you stop it" in off.stdout
+    assert "until you stop it" in run(server.environment, "status").stdout
+
+    on = run(server.environment, "on", "4h")
+    assert on.returncode == 0
+    assert instance(endpoint)["spec"]["auto_stop"]["duration"] == 14400
+    assert "from the next start a run lasts 4 h" in on.stdout
+
+    extended = run(server.environment, "extend", "2h")
+    assert extended.returncode == 1
+    assert "only from the next start" in extended.stdout
+    assert "(in 49 min)" in extended.stdout
+    assert instance(endpoint)["spec"]["auto_stop"]["duration"] == 14400
+
+    until = run(server.environment, "until", "2099-01-01T00:00")
+    assert until.returncode == 1
+
+
+def test_a_platform_that_extends(server: JupyterServer, endpoint: str, tmp_path: Path) -> None:
+    """Where the stop time really moves, extend says so and exits 0."""
+    httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "now"}, trust_env=False)
+    with running_jupyter(tmp_path, settings=emulated(endpoint)) as other:
+        extended = run(other.environment, "extend", "1h30m")
+    httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "next_start"}, trust_env=False)
+    assert extended.returncode == 0
+    assert "This run now stops later" in extended.stdout
+
+
+def test_json_for_scripts(server: JupyterServer) -> None:
+    """`-o json` prints the State, or the error of the contract with the State at hand, and nothing else."""
+    status = run(server.environment, "status", "-o", "json")
+    assert json.loads(status.stdout)["emulated"] is True
+    refused = run(server.environment, "describe", "R&D", "-o", "json")
+    assert refused.returncode == 1
+    assert json.loads(refused.stdout)["code"] == "description_characters"
+    assert refused.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["extend", "90"], "90m or 90h"),
+        (["extend", "soon"], "not a duration"),
+        (["until", "25:00"], "not a time"),
+        (["until", "2020-01-01T00:00"], "has passed"),
+        (["on", "later"], "not a duration"),
+        (["describe"], "required"),
+        (["fly"], "invalid choice"),
+        ([], "required"),
+        (["emulator", "--port", "70000"], "65535"),
+    ],
+)
+def test_misuse_is_2(server: JupyterServer, arguments: list[str], words: str) -> None:
+    """What cannot be meant is refused on the spot with the way out, exit status 2, and no traceback."""
+    result = run(server.environment, *arguments)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_refusal_is_1_with_the_reason(server: JupyterServer) -> None:
+    """What the server or the site refuses is one line with the limit and the way out."""
+    refused = run(server.environment, "describe", "x" * 513)
+    assert refused.returncode == 1
+    assert "513 characters; the limit is 512" in refused.stderr
+    refused = run(server.environment, "on", "30m")
+    assert refused.returncode == 1
+    assert "3600 to 86400" in refused.stderr
+
+
+def test_no_server(tmp_path: Path) -> None:
+    """Without a server there is one line that says so and what to do."""
+    result = run(own_environment(tmp_path), "status")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "No Jupyter server" in result.stderr
+
+
+def test_a_server_without_the_extension(tmp_path: Path) -> None:
+    """A server that does not know us is named, with what to do."""
+    disabled = "--ServerApp.jpserver_extensions={'jupyter_autostop': False}"
+    with running_jupyter(tmp_path, disabled) as server:
+        result = run(server.environment, "status")
+    assert result.returncode == 1
+    assert "does not know jupyter_autostop" in result.stderr
+
+
+def test_its_own_server_among_several(server: JupyterServer, tmp_path: Path) -> None:
+    """With several servers, a kernel's or terminal's own is taken by process id; a stranger must choose."""
+    environment = {**own_environment(tmp_path), "JUPYTER_RUNTIME_DIR": server.environment["JUPYTER_RUNTIME_DIR"]}
+    (tmp_path / "work").mkdir()
+    with running_jupyter(tmp_path) as other:
+        runtime = Path(server.environment["JUPYTER_RUNTIME_DIR"])
+        copy = runtime / f"jpserver-{other.pid}.json"
+        copy.write_bytes((tmp_path / "runtime" / copy.name).read_bytes())
+        (runtime / "jpserver-99999999.json").write_text("{", encoding="utf-8")
+        choose = run(environment, "status")
+        assert choose.returncode == 1
+        assert "Several" in choose.stderr
+        mine = run({**environment, "JPY_PARENT_PID": str(server.pid)}, "status")
+        assert mine.stdout.startswith("[emulator]")
+        theirs = run({**environment, "JPY_PARENT_PID": str(other.pid)}, "status")
+        assert "does not know its instance yet" in theirs.stdout
+        assert theirs.returncode == 1
+        named = run(environment, "status", "--server", f"{server.url}lab?token={server.token}")
+        assert named.stdout.startswith("[emulator]")
+        wrong = run(environment, "status", "--server", server.url)
+        assert "token" in wrong.stderr
+        copy.unlink()
+
+
+def test_the_emulators_port_is_taken(endpoint: str, tmp_path: Path) -> None:
+    """A taken port is one sentence."""
+    result = run(own_environment(tmp_path), "emulator", "--port", endpoint.rpartition(":")[2])
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr + result.stdout

@@ -1,0 +1,180 @@
+"""The cloud over a real connection that misbehaves: a typed error within the total time limit, never a second write."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import Any
+
+import pytest
+from raw_server import INSTANCE, PATIENCE, TOKEN, UPDATE, Exchange, RawServer, Script, cloud, failure
+
+from jupyter_autostop.errors import BadAnswerError, NoAnswerError
+
+
+async def silent(exchange: Exchange) -> None:
+    await exchange.stay_silent()
+
+
+async def dripping_head(exchange: Exchange) -> None:
+    await exchange.send(b"HTTP/1.1 200 OK\r\n")
+    await exchange.drip(b"X-Drip: drip\r\n")
+
+
+async def dripping_body(exchange: Exchange) -> None:
+    await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    await exchange.drip(b" ")
+
+
+async def dripping_chunks(exchange: Exchange) -> None:
+    await exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    await exchange.drip(b"1\r\n \r\n")
+
+
+async def endless_continue(exchange: Exchange) -> None:
+    await exchange.drip(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def half_then_silent(exchange: Exchange) -> None:
+    await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + INSTANCE)
+    await exchange.stay_silent()
+
+
+async def reset_at_once(exchange: Exchange) -> None:
+    exchange.reset()
+
+
+async def reset_in_body(exchange: Exchange) -> None:
+    await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + INSTANCE)
+    exchange.reset()
+
+
+async def short_body(exchange: Exchange) -> None:
+    await exchange.answer(INSTANCE[:10], "Content-Length: 100")
+    exchange.writer.close()
+
+
+async def cut_off_body(exchange: Exchange) -> None:
+    await exchange.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + INSTANCE)
+    exchange.writer.close()
+
+
+async def closed_without_a_word(exchange: Exchange) -> None:
+    exchange.writer.close()
+
+
+async def no_http(exchange: Exchange) -> None:
+    await exchange.send(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+    exchange.writer.close()
+
+
+async def huge_header(exchange: Exchange) -> None:
+    await exchange.answer(INSTANCE, f"X-Huge: {'x' * 500_000}")
+
+
+async def broken_gzip(exchange: Exchange) -> None:
+    await exchange.answer(INSTANCE, "Content-Encoding: gzip")
+
+
+async def error_in_gzip(exchange: Exchange) -> None:
+    await exchange.answer(b"oops", "Content-Encoding: gzip", status="500 Oops")
+
+
+FAULTS = (
+    *(silent, dripping_head, dripping_body, dripping_chunks, endless_continue, half_then_silent, reset_at_once),
+    *(reset_in_body, short_body, cut_off_body, closed_without_a_word, no_http, huge_header),
+    *(broken_gzip, error_in_gzip),
+)
+LOST = set(FAULTS) - {huge_header, broken_gzip, error_in_gzip}
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("script", FAULTS, ids=lambda script: script.__name__)
+async def test_a_broken_answer_ends_in_a_typed_error(script: Script, method: str) -> None:
+    """Whatever goes wrong on the way ends within the total limit, a write is sent once and may have been applied."""
+    async with RawServer(script) as server:
+        error = await failure(cloud(server.url), method)
+        requests = len(server.requests)
+    if script in LOST:
+        assert isinstance(error, NoAnswerError)
+    if method == "PUT":
+        assert requests == 1
+        assert error.maybe_applied
+    else:
+        assert not error.maybe_applied
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_body_of_50_mb_is_not_swallowed(chunked: bool) -> None:
+    """An answer beyond the cap is given up long before its end."""
+    sent = 0
+    megabyte = bytes(1024 * 1024)
+
+    async def script(exchange: Exchange) -> None:
+        nonlocal sent
+        length = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {50 * len(megabyte)}"
+        await exchange.send(f"HTTP/1.1 200 OK\r\n{length}\r\n\r\n".encode())
+        for _ in range(50):
+            await exchange.send((b"100000\r\n%b\r\n" if chunked else b"%b") % megabyte)
+            sent += 1
+
+    async with RawServer(script) as server:
+        error = await failure(cloud(server.url, timeout=10), "GET")
+        assert isinstance(error, BadAnswerError)
+        assert len(server.requests) == 1
+    assert sent < 50
+
+
+async def test_a_small_answer_that_unpacks_to_50_mb_is_refused() -> None:
+    """Nobody has asked for compression; what comes compressed all the same is held to the same cap."""
+    packed = gzip.compress(bytes(50 * 1024 * 1024))
+    async with RawServer(lambda exchange: exchange.answer(packed, "Content-Encoding: gzip")) as server:
+        error = await failure(cloud(server.url, timeout=10), "PUT")
+        assert b"gzip" not in server.requests[0]
+    assert isinstance(error, BadAnswerError)
+
+
+async def test_nobody_there_is_said_so() -> None:
+    """A refused connection is told as such, with the way out, and a write was certainly not applied."""
+    async with RawServer(silent) as server:
+        url = server.url
+    for method in ("GET", "PUT"):
+        error = await failure(cloud(url), method)
+        assert isinstance(error, NoAnswerError)
+        assert not error.maybe_applied
+    assert "emulator" in error.hint
+
+
+async def test_a_connection_closed_meanwhile_costs_no_write() -> None:
+    """A kept connection that the cloud has closed is noticed: the write goes over a new one, once."""
+    gone = asyncio.Event()
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.answer(INSTANCE)
+        exchange.writer.close()
+        gone.set()
+
+    async with RawServer(script) as server:
+        platform = cloud(server.url, timeout=10)
+        await platform.read()
+        await asyncio.wait_for(gone.wait(), PATIENCE)
+        await platform.update(UPDATE)
+        assert [request.split()[0] for request in server.requests] == [b"GET", b"PUT"]
+        assert TOKEN.encode() in server.requests[1]
+        await platform.close()
+
+
+async def test_a_connection_is_kept() -> None:
+    """Calls one after the other share a connection."""
+    writers: set[Any] = set()
+
+    async def script(exchange: Exchange) -> None:
+        writers.add(exchange.writer)
+        await exchange.answer(INSTANCE)
+
+    async with RawServer(script) as server:
+        platform = cloud(server.url, timeout=10)
+        for _ in range(3):
+            await platform.read()
+        assert len(writers) == 1
+        await platform.close()

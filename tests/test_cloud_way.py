@@ -1,0 +1,155 @@
+"""Where a request to the cloud may go: the configured host alone, verified, by the proxies meant for it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from raw_server import INSTANCE, PATIENCE, TOKEN, Exchange, RawServer, cloud, failure
+
+from jupyter_autostop.errors import AutostopError, BadAnswerError, NotConfiguredError
+from jupyter_autostop.platforms.http import check_base_url, is_loopback
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_a_redirect_is_not_followed(status: str, method: str) -> None:
+    """The host that a redirect names is never asked, and gets no token."""
+    async with RawServer(lambda exchange: exchange.answer(INSTANCE)) as other:
+
+        async def script(exchange: Exchange) -> None:
+            await exchange.answer(b"", f"Location: {other.url}/v1/p1", status=status)
+
+        async with RawServer(script) as server:
+            error = await failure(cloud(server.url), method)
+            assert isinstance(error, BadAnswerError)
+            assert "redirect" in error.message
+            assert len(server.requests) == 1
+        assert other.requests == []
+
+
+LOCATIONS = ["", "//", "http://", "http://[", "https://[::1", "https://xn--a/", "https://a:b:c/", "\x7f", "\xe9", "x" * 60_000]
+
+
+@pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: ascii(location[:20]))
+async def test_a_redirect_to_nonsense_is_a_typed_error(location: str) -> None:
+    """A Location that is no address at all is no reason to stumble."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.answer(b"", f"Location: {location}", status="302 Found")
+
+    async with RawServer(script) as server:
+        await failure(cloud(server.url), "GET")
+
+
+async def test_a_proxy_is_never_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way to an emulator on this machine leads past every proxy of the environment."""
+    async with RawServer(lambda exchange: exchange.answer(b"")) as proxy:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        async with RawServer(lambda exchange: exchange.answer(INSTANCE)) as server:
+            platform = cloud(server.url, timeout=10)
+            await platform.read()
+            await platform.close()
+            assert len(server.requests) == 1
+        assert proxy.requests == []
+
+
+async def test_a_proxy_is_used_for_the_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Towards the cloud HTTPS_PROXY is honoured, and the proxy sees the host and nothing else."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.answer(b"", status="502 Bad Gateway")
+        exchange.writer.close()
+
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with RawServer(script) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        await failure(cloud("https://modelarts.example.com", timeout=2), "PUT")
+        [request] = proxy.requests
+    assert request.startswith(b"CONNECT modelarts.example.com:443 ")
+    assert TOKEN.encode() not in request
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("HTTPS_PROXY", "ftp://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere.pem")],
+)
+async def test_an_unusable_environment_is_a_typed_error(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy or certificate setting of the environment that cannot be used is said, not a crash."""
+    monkeypatch.setenv(name, value)
+    platform = cloud("https://modelarts.example.com", timeout=2)
+    with pytest.raises(AutostopError) as caught:
+        await asyncio.wait_for(platform.read(), PATIENCE)
+    await platform.close()
+    assert caught.value.message
+    assert caught.value.hint
+
+
+GOOD = {
+    "https://modelarts.cn-north-4.myhuaweicloud.com": "https://modelarts.cn-north-4.myhuaweicloud.com",
+    "https://modelarts.example.com/": "https://modelarts.example.com",
+    "https://modelarts.example.com:8443/gateway/": "https://modelarts.example.com:8443/gateway",
+    "HTTPS://MODELARTS.example.com": "HTTPS://MODELARTS.example.com",
+    "http://127.0.0.1:8900": "http://127.0.0.1:8900",
+    "http://localhost:8900/": "http://localhost:8900",
+    "http://[::1]:8900": "http://[::1]:8900",
+}
+
+
+@pytest.mark.parametrize(("url", "base"), GOOD.items(), ids=GOOD.keys())
+def test_a_usable_endpoint(url: str, base: str) -> None:
+    """https anywhere, plain http on this machine; a slash at the end makes no difference."""
+    assert check_base_url(url, "endpoint") == base
+
+
+USERINFO = ["https://user@host", "https://user:pw@host", "https://:pw@host", "https://@host", "http://x@127.0.0.1"]
+MORE_THAN_HOST_AND_PATH = ["https://host?a=b", "https://host/?", "https://host?", "https://host#x", "https://host#"]
+PLAIN = [
+    "http://modelarts.example.com", "http://10.0.0.1", "http://0.0.0.0", "http://127.0.0.1.evil.com",
+    "http://localhost.evil.com", "http://evil.com/127.0.0.1", "http://[::2]",
+]  # fmt: skip
+NO_ADDRESS = [
+    "", "host", "modelarts.example.com", "//host", "https://", "https:///path", "ftp://host", "file:///etc/passwd",
+    "https://host:99999", "https://host:x", "https://[::1", "https://ho st", "https://host\n", "\thttps://host",
+    "https://höst", "javascript:alert(1)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", USERINFO + MORE_THAN_HOST_AND_PATH + PLAIN + NO_ADDRESS, ids=ascii)
+def test_an_unusable_endpoint(url: str) -> None:
+    """Plain http elsewhere, user names, queries and what is no address are refused, naming the setting."""
+    with pytest.raises(NotConfiguredError) as caught:
+        check_base_url(url, "endpoint")
+    assert "`endpoint`" in caught.value.message
+    assert "`endpoint`" in caught.value.hint
+    assert "pw" not in str(caught.value.payload())
+
+
+def test_what_stays_on_this_machine() -> None:
+    """The whole loopback network, by address or by the one name."""
+    assert all(is_loopback(host) for host in ("localhost", "127.0.0.1", "127.8.9.10", "::1"))
+    assert not [host for host in (None, "", "localhost.", "0.0.0.0", "::", "10.0.0.1", "a") if is_loopback(host)]  # noqa: S104
+
+
+@pytest.mark.parametrize("kind", ["missing", "a folder", "no certificate"])
+async def test_an_unusable_certificate_file_is_named(kind: str, tmp_path: Path) -> None:
+    """A `ca_file` that cannot be used is said, with its path and what to do, and nothing is sent."""
+    ca_file = tmp_path / "ca.pem"
+    if kind == "a folder":
+        ca_file.mkdir()
+    if kind == "no certificate":
+        ca_file.write_text("no certificate", encoding="ascii")
+    platform = cloud("https://modelarts.example.com", ca_file=str(ca_file))
+    with pytest.raises(NotConfiguredError) as caught:
+        await platform.read()
+    await platform.close()
+    assert str(ca_file) in caught.value.message
+    assert "`ca_file`" in caught.value.hint
+    assert TOKEN not in str(caught.value.payload())
