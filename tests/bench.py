@@ -120,12 +120,14 @@ async def measure_server(endpoint: str, control: httpx.AsyncClient) -> None:
             ours = statistics.median(turn[0][0] for turn in turns)
             peer = statistics.median(turn[1][0] for turn in turns)
             ratio = statistics.median(turn[0][0] / turn[1][0] for turn in turns)
-            row(f"cached GET instance, {clients} client(s), requests/s", f"{ours:.0f}", f"/api/status {peer:.0f}, ratio {ratio:.2f}")
+            against = f"/api/status {peer:.0f}, ratio {ratio:.2f}"
+            row(f"cached GET instance, {clients} client(s), requests/s", f"{ours:.0f}", against)
         await control.post("/_emulator/faults", json={"kind": "hang", "times": 0})
         hanging = asyncio.ensure_future(client.get("jupyter-autostop/instance?refresh=1"))
         _, ours_taken = await rate(client, "jupyter-autostop/instance", 16)
         _, peer_taken = await rate(client, "api/status", 16)
-        row("p99 while the platform hangs, 16 clients, ms", f"{p99(ours_taken):.1f}", f"/api/status {p99(peer_taken):.1f}")
+        against = f"/api/status {p99(peer_taken):.1f}"
+        row("p99 while the platform hangs, 16 clients, ms", f"{p99(ours_taken):.1f}", against)
         await control.request("DELETE", "/_emulator/faults")
         await hanging
         await client.get("jupyter-autostop/instance?refresh=1")
@@ -133,14 +135,14 @@ async def measure_server(endpoint: str, control: httpx.AsyncClient) -> None:
         for number in range(20):
             begun = time.perf_counter()
             (await client.patch("jupyter-autostop/instance", json={"description": f"n {number}"})).raise_for_status()
-            whole = time.perf_counter() - begun
-            extra.append(whole * 1000)
+            extra.append((time.perf_counter() - begun) * 1000)
         begun = time.perf_counter()
         for _ in range(60):
             await control.get("/_emulator")
         call = (time.perf_counter() - begun) / 60 * 1000
-        row("a write, whole (three calls to the platform), ms", f"{statistics.median(extra):.1f}")
-        row("  of it on top of the platform's three calls, ms", f"{statistics.median(extra) - 3 * call:.1f}", f"one call {call:.1f}")
+        whole = statistics.median(extra)
+        row("a write, whole (three calls to the platform), ms", f"{whole:.1f}")
+        row("  of it on top of the platform's three calls, ms", f"{whole - 3 * call:.1f}", f"one call {call:.1f}")
     for pages in (1, 20, 200):
         await control.request("DELETE", "/_emulator/requests")
         async with jupyter(endpoint) as client:
@@ -153,7 +155,8 @@ async def measure_server(endpoint: str, control: httpx.AsyncClient) -> None:
 
 def load_rows() -> None:
     """Measure loading and importing, each in a process of its own, five times."""
-    loads = [json.loads(subprocess.check_output([sys.executable, "-c", LOAD], stderr=subprocess.DEVNULL)) for _ in range(5)]
+    command = [sys.executable, "-c", LOAD]
+    loads = [json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL)) for _ in range(5)]
     ours, memory = (statistics.median(load[0][part] for load in loads) for part in (0, 1))
     peer, peer_memory = (statistics.median(load[1][part] for load in loads) for part in (0, 1))
     row("extension load in the server, ms", f"{ours:.0f}", f"jupyter_server_terminals {peer:.0f}")

@@ -29,7 +29,18 @@ async def test_a_redirect_is_not_followed(status: str, method: str) -> None:
         assert other.requests == []
 
 
-LOCATIONS = ["", "//", "http://", "http://[", "https://[::1", "https://xn--a/", "https://a:b:c/", "\x7f", "\xe9", "x" * 60_000]
+LOCATIONS = [
+    "",
+    "//",
+    "http://",
+    "http://[",
+    "https://[::1",
+    "https://xn--a/",
+    "https://a:b:c/",
+    "\x7f",
+    "\xe9",
+    "x" * 60_000,
+]
 
 
 @pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: ascii(location[:20]))
@@ -79,9 +90,7 @@ async def test_a_proxy_is_used_for_the_cloud(monkeypatch: pytest.MonkeyPatch) ->
     ("name", "value"),
     [("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("HTTPS_PROXY", "ftp://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere.pem")],
 )
-async def test_an_unusable_environment_is_a_typed_error(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unusable_environment_is_a_typed_error(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy or certificate setting of the environment that cannot be used is said, not a crash."""
     monkeypatch.setenv(name, value)
     platform = cloud("https://modelarts.example.com", timeout=2)
@@ -105,7 +114,7 @@ GOOD = {
 
 @pytest.mark.parametrize(("url", "base"), GOOD.items(), ids=GOOD.keys())
 def test_a_usable_endpoint(url: str, base: str) -> None:
-    """https anywhere, plain http on this machine; a slash at the end makes no difference."""
+    """Https anywhere, plain http on this machine; a slash at the end makes no difference."""
     assert check_base_url(url, "endpoint") == base
 
 

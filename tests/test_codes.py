@@ -76,7 +76,9 @@ STATUSES: dict[int, type[AutostopError]] = {
 
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES.items(), ids=str)
-@pytest.mark.parametrize("code", [None, "", "APIGW.0201", "APIG.0201", "ModelArts.9999", "x" * 300, "\ud800"], ids=ascii)
+@pytest.mark.parametrize(
+    "code", [None, "", "APIGW.0201", "APIG.0201", "ModelArts.9999", "x" * 300, "\ud800"], ids=ascii
+)
 def test_without_a_known_code_the_status_decides(status: int, kind: type[AutostopError], code: str | None) -> None:
     """Whatever the status, there is a class and a sentence."""
     assert meaning(status, code)[0] is kind

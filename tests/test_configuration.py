@@ -178,7 +178,7 @@ class TestAWrongClock:
         return clock
 
     async def test_shows_the_time_left_all_the_same(self, ask: Ask, emulator: EmulatorServer, clock: Any) -> None:
-        """The first signature is refused for its date; the next one bears the platform's, and the time left is right."""
+        """The first signature is refused for its date; the next bears the platform's, and the time left is right."""
         first = (await ask("GET", "instance")).json
         assert first["problem"]["code"] == "APIGW.0301"
         assert "60 min off" in first["problem"]["message"]

@@ -102,7 +102,9 @@ def test_no_credentials_say_what_to_set() -> None:
 
 
 @pytest.mark.parametrize("name", [AK, SK, SECURITY_TOKEN, TOKEN])
-@pytest.mark.parametrize("wrong", ["sec\nret", "sec\r\nX-Evil: 1", "sec\rret", "sec ret", "sec\x00ret", "secretä", "s\x7fec"])
+@pytest.mark.parametrize(
+    "wrong", ["sec\nret", "sec\r\nX-Evil: 1", "sec\rret", "sec ret", "sec\x00ret", "secretä", "s\x7fec"]
+)
 def test_characters_that_no_secret_has(name: str, wrong: str) -> None:
     """A line break or the like inside a secret is refused by the variable's name, without its value."""
     error = missing({**EVERYTHING, name: wrong})

@@ -90,6 +90,13 @@ def test_host_date_and_project_must_be_signed(cloud: Cloud, name: str) -> None:
     refused(cloud.request("GET", INSTANCE, headers=headers), f"{name.lower()} must be")
 
 
+def test_the_signed_headers_are_named_in_order(cloud: Cloud) -> None:
+    """The list is part of what is signed: in another order it is another request."""
+    headers = signed(cloud)
+    headers["Authorization"] = headers["Authorization"].replace("host;x-project-id", "x-project-id;host")
+    refused(cloud.request("GET", INSTANCE, headers=headers), "does not match")
+
+
 def test_a_signed_header_must_be_sent(cloud: Cloud) -> None:
     """What is named as signed is there to be checked."""
     headers = signed(cloud, X_Extra="1")

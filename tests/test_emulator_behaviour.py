@@ -119,9 +119,10 @@ def test_reenabling_too_late_counts_anew(cloud: Cloud) -> None:
 
 
 def test_reenabling_too_late_is_accepted_without_a_stop_time(cloud: Cloud) -> None:
-    """`reenable` accept: `enable` reads true and yet nothing will stop this run; also when it is sent again."""
+    """`reenable` accept: `enable` reads true and yet nothing will stop this run; sending it again is no switching on."""
     turn(cloud, reenable="accept")
     assert late(cloud).status_code == 200
+    turn(cloud, reenable="refuse")
     assert cloud.set(enable=True, duration=6 * HOUR).status_code == 200
     assert cloud.auto_stop() == {"enable": True, "duration": 6 * HOUR, "prompt": True}
     cloud.clock.advance(48 * HOUR)

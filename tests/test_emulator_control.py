@@ -266,6 +266,17 @@ def test_changes_are_told_as_they_happen(cloud: Cloud) -> None:
     ]
 
 
+def test_what_two_instances_were_due_happens_in_the_order_of_time(cloud: Cloud) -> None:
+    """Whichever was added first."""
+    other = cloud.emulator.add("DE-other", name="other")
+    cloud.emulator.set_remaining(other, 600)
+    told: list[float] = []
+    cloud.emulator.on_change = lambda at, _: told.append(at / 1000 - START)
+    cloud.clock.advance(2 * HOUR)
+    cloud.get()
+    assert told == [600, 602, HOUR, HOUR + 2]
+
+
 def test_the_offset_clock_wakes_its_sleepers_when_it_is_moved() -> None:
     """A wait of a day is over as soon as the clock has been moved by one."""
 

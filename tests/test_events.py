@@ -51,9 +51,7 @@ async def test_looking_tells_nothing(ask: Ask, heard: list[Any]) -> None:
 async def test_anybody_can_post_an_event_and_it_changes_nothing(jp_fetch: Any, ask: Ask, heard: list[Any]) -> None:
     """An event posted by a client carries no State, so it can claim none."""
     await ask("GET", "instance")
-    body = (
-        f'{{"schema_id": "{EVENT_ID}", "version": "1", "data": {{"state_version": "0.0", "deadline": null}}}}'
-    )
+    body = f'{{"schema_id": "{EVENT_ID}", "version": "1", "data": {{"state_version": "0.0", "deadline": null}}}}'
     with pytest.raises(Exception, match="400"):
         await jp_fetch("api", "events", method="POST", body=body)
     state = (await ask("GET", "instance")).json

@@ -173,7 +173,9 @@ def test_what_is_no_date(text: str | None) -> None:
     assert parse_http_date(text) is None
 
 
-PIECES = st.sampled_from(["Tue,", "24", "Nov", "2026", "09:00:00", "9:0", "GMT", "+0800", "-0000", "-", ":", ",", "٣", "1e5"])
+PIECES = st.sampled_from(
+    ["Tue,", "24", "Nov", "2026", "09:00:00", "9:0", "GMT", "+0800", "-0000", "-", ":", ",", "٣", "1e5"]
+)
 
 
 @settings(deadline=None, max_examples=300)

@@ -132,7 +132,7 @@ async def test_stop(ask: Ask, emulator: EmulatorServer) -> None:
         ("instance", "PATCH", '{"auto_stop": {"enable": 1}}', "invalid_body"),
         ("instance", "PATCH", '{"description": "' + "x" * 513 + '"}', "description_length"),
         ("instance", "PATCH", '{"description": "a\\ud800"}', "description_characters"),
-        *[("instance", "PATCH", '{"description": "a%s"}' % char, "description_characters") for char in "&<>'/"],
+        *[("instance", "PATCH", f'{{"description": "a{char}"}}', "description_characters") for char in "&<>'/"],
         ("instance", "PATCH", '{"description": "a\\""}', "description_characters"),
         ("extend", "POST", "", "invalid_body"),
         ("extend", "POST", "{}", "invalid_body"),
@@ -159,8 +159,15 @@ async def test_bad_bodies(ask: Ask, emulator: EmulatorServer, route: str, method
 async def test_the_platforms_refusal_is_passed_on(ask: Ask, emulator: EmulatorServer) -> None:
     """A platform's error keeps its code and gains words, a hint and the request id."""
     await ask("GET", "instance")
-    await control(emulator, {"method": "PUT", "kind": "status", "status": 400,
-                             "body": {"error_code": "ModelArts.6357", "error_message": "Busy."}})
+    await control(
+        emulator,
+        {
+            "method": "PUT",
+            "kind": "status",
+            "status": 400,
+            "body": {"error_code": "ModelArts.6357", "error_message": "Busy."},
+        },
+    )
     reply = await ask("PATCH", "instance", {"description": "new"})
     assert (reply.status, reply.json["code"]) == (409, "ModelArts.6357")
     assert "Another operation" in reply.json["message"]
@@ -172,8 +179,17 @@ async def test_the_platforms_refusal_is_passed_on(ask: Ask, emulator: EmulatorSe
 async def test_throttled(ask: Ask, emulator: EmulatorServer) -> None:
     """429 becomes 503 with the platform's Retry-After, and until then nothing is sent."""
     await ask("GET", "instance")
-    await control(emulator, {"method": "GET", "kind": "status", "status": 429, "times": 1, "headers": {"Retry-After": "7"},
-                             "body": {"error_code": "APIGW.0308", "error_msg": "slow down"}})
+    await control(
+        emulator,
+        {
+            "method": "GET",
+            "kind": "status",
+            "status": 429,
+            "times": 1,
+            "headers": {"Retry-After": "7"},
+            "body": {"error_code": "APIGW.0308", "error_msg": "slow down"},
+        },
+    )
     reply = await ask("PATCH", "instance", {"description": "new"})
     assert (reply.status, reply.headers["Retry-After"]) == (503, "7")
     calls = len(emulator.emulator.record.shown())
@@ -186,8 +202,15 @@ async def test_throttled(ask: Ask, emulator: EmulatorServer) -> None:
 
 async def test_the_platforms_401_is_not_ours(ask: Ask, emulator: EmulatorServer) -> None:
     """Refused credentials are a 502 on a write and a problem in the State, never a 401 or 403 to the browser."""
-    await control(emulator, {"kind": "status", "status": 401, "times": 0,
-                             "body": {"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication"}})
+    await control(
+        emulator,
+        {
+            "kind": "status",
+            "status": 401,
+            "times": 0,
+            "body": {"error_code": "APIGW.0301", "error_msg": "Incorrect IAM authentication"},
+        },
+    )
     reply = await ask("GET", "instance")
     assert (reply.status, reply.json["problem"]["code"]) == (200, "APIGW.0301")
     assert reply.json["deadline"] is None

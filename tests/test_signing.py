@@ -137,7 +137,9 @@ def test_a_token_is_sent_as_it_is() -> None:
     assert "Authorization" not in request.headers
 
 
-@pytest.mark.parametrize("credentials", [VECTORS["V2"].credentials, Credentials("t", token="a.b.c")], ids=["key", "token"])
+@pytest.mark.parametrize(
+    "credentials", [VECTORS["V2"].credentials, Credentials("t", token="a.b.c")], ids=["key", "token"]
+)
 @pytest.mark.parametrize(
     "url",
     ["https://evil.example/v1", f"https://{HOST}.evil.example/", f"https://{HOST}:8443/", f"https://x{HOST}/", "/v1"],
@@ -158,7 +160,9 @@ def encoded(text: str) -> str:
     return "".join(chr(byte) if byte in UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
-def by_the_rules(method: str, segments: list[str], query: list[tuple[str, str]], headers: dict[str, str], body: bytes) -> str:
+def by_the_rules(
+    method: str, segments: list[str], query: list[tuple[str, str]], headers: dict[str, str], body: bytes
+) -> str:
     """Compute a signature from the text of the rules: six parts, hashed, with the date, under the key."""
     lower = sorted((name.lower(), value) for name, value in headers.items())
     canonical = f"{method}\n"
