@@ -12,18 +12,19 @@ SOURCES := $(shell find labextension/src labextension/style labextension/schema 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench clean build help
+.PHONY: demo test lint bench clean build pictures help
 
 help:
 	@echo 'make demo    JupyterLab with an emulated instance (REMAINING=6m brings the stop near)'
 	@echo 'make test    every Python, TypeScript and browser test'
 	@echo 'make lint    ruff, mypy, eslint, prettier'
 	@echo 'make bench   the figures, each beside its peer'
+	@echo 'make pictures  the pictures in the README'
 	@echo 'make build   wheel and sdist in dist/'
 	@echo 'make clean   remove what these commands made'
 
 demo: $(READY)
-	$(BIN)/jupyter-autostop demo $(if $(REMAINING),--remaining $(REMAINING)) $(if $(PORT),--port $(PORT))
+	@$(BIN)/jupyter-autostop demo $(if $(REMAINING),--remaining $(REMAINING)) $(if $(PORT),--port $(PORT))
 
 test: $(READY)
 	@sh tests/get_chromium.sh
@@ -38,24 +39,32 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python tests/bench.py
 
+pictures: $(READY)
+	@sh tests/get_chromium.sh
+	$(BIN)/python tests/pictures.py
+
 build: $(READY)
 	$(BIN)/python -m build
 
 $(READY): pyproject.toml $(BUILT)
-	SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install --quiet --editable '.[test,lint]'
-	$(BIN)/jupyter-builder develop . --overwrite
-	touch $@
+	@echo 'Installing …'
+	@SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	@$(BIN)/jupyter-builder develop . --overwrite >/dev/null
+	@touch $@
 
 $(BUILT): $(SOURCES) | $(VENV)
-	$(BIN)/python -m pip install --quiet 'jupyter-builder>=1.3,<2' 'jupyterlab>=4.4,<5'
-	cd labextension && jlpm install --immutable && jlpm build:prod
-	touch $@
+	@$(BIN)/python -m pip install --quiet 'jupyter-builder>=1.3,<2' 'jupyterlab>=4.4,<5'
+	@echo 'Building the front end …'
+	@cd labextension && { jlpm install --immutable && jlpm build:prod; } >$(CURDIR)/$(VENV)/front-end.log 2>&1 || \
+	  { cat $(CURDIR)/$(VENV)/front-end.log >&2; exit 1; }
+	@touch $@
 
 $(VENV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo 'Python 3.10 or newer is needed; name one with: make PYTHON=python3.11 …' >&2; exit 1; }
 	@command -v node >/dev/null || { echo 'node (20 or newer) is needed to build the front end.' >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo 'Making the environment in $(VENV) …'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 clean:
 	rm -rf $(VENV) dist build *.egg-info jupyter_autostop/labextension labextension/lib labextension/node_modules \

@@ -1,4 +1,4 @@
-"""A TCP server on 127.0.0.1 that answers with whatever bytes, as brokenly as a test wants; and the client to meet it."""
+"""A TCP server on 127.0.0.1 that answers with whatever bytes, as brokenly as a test wants; and a client to meet it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class RawServer:
         """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def __aenter__(self) -> RawServer:
+    async def __aenter__(self) -> RawServer:  # noqa: PYI034 - `Self` is newer than Python 3.10
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self

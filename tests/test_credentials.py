@@ -75,7 +75,7 @@ def test_the_sdks_variables_can_be_kept() -> None:
 @pytest.mark.parametrize(
     "environ",
     [{AK: "a-key"}, {SK: "s-key"}, {AK: "bad key", SK: "s"}, {TOKEN: "to\nken"}, {PASSWORD: "hunter2"}, {FILE: "/x"}],
-    ids=lambda environ: "+".join(environ),
+    ids="+".join,
 )
 def test_the_secrets_leave_the_environment_also_when_they_are_no_good(environ: dict[str, str]) -> None:
     """What is refused is taken out too."""

@@ -119,7 +119,7 @@ def test_reenabling_too_late_counts_anew(cloud: Cloud) -> None:
 
 
 def test_reenabling_too_late_is_accepted_without_a_stop_time(cloud: Cloud) -> None:
-    """`reenable` accept: `enable` reads true and yet nothing will stop this run; sending it again is no switching on."""
+    """`reenable` accept: `enable` reads true and nothing will stop this run; sending it again is no switching on."""
     turn(cloud, reenable="accept")
     assert late(cloud).status_code == 200
     turn(cloud, reenable="refuse")

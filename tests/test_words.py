@@ -77,8 +77,10 @@ LINES: dict[str, tuple[State, str]] = {
     ),
     "stale": (
         state(STOP, stale=True, confirmed_at=NOW - 5 * MINUTE, problem=LOST),
-        "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; last confirmed 5 min ago. "
-        "ModelArts did not answer within 10 s. Check the network.",
+        (
+            "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; last confirmed 5 min ago. "
+            "ModelArts did not answer within 10 s. Check the network."
+        ),
     ),
 }
 
