@@ -11,7 +11,8 @@ from jupyter_autostop.wire import Instance
 RUNNING = "RUNNING"
 TOLERANCE = 2000
 """ms by which two tellings of one moment may differ: whole seconds, and the way."""
-_OLDEST, _NEWEST = 10**12, 10**13
+_DIGITS = 13
+_OLDEST, _NEWEST = 10 ** (_DIGITS - 1), 10**_DIGITS
 """A timestamp has 13 digits."""
 
 Kind = Literal["deadline", "off", "not_running", "unknown"]
@@ -24,6 +25,10 @@ class Run:
     kind: Kind
     stop_timestamp: int | None = None
     problem: Problem | None = None
+
+
+def _timestamp(ms: int | None) -> int | None:
+    return ms if ms is not None and _OLDEST <= ms < _NEWEST else None
 
 
 def _unknown(code: str, message: str, hint: str) -> Run:
@@ -46,19 +51,18 @@ def read_run(instance: Instance, now: int, *, now_is_platforms: bool, before: in
             "ModelArts does not say whether auto-stop is on for this run.",
             "Look at the instance in the ModelArts console.",
         )
-    stop = auto_stop.stop_timestamp
-    if stop is not None and not _OLDEST <= stop < _NEWEST:
-        stop = None
+    stop = _timestamp(auto_stop.stop_timestamp)
     remain = auto_stop.remain_time
-    if stop is None and (remain is None or not auto_stop.enable):
+    by_remain = None if remain is None else _timestamp(now + remain * 1000)
+    if stop is None and (by_remain is None or not auto_stop.enable):
         if auto_stop.enable is False and auto_stop.stop_timestamp is None:
             return Run("off")
+        said = "on" if auto_stop.enable else "off"
         return _unknown(
             "no_stop_time",
-            "Auto-stop is on, but ModelArts gives no stop time for this run.",
+            f"ModelArts says that auto-stop is {said}, and gives no usable stop time for this run.",
             "Look at the instance in the ModelArts console.",
         )
-    by_remain = None if remain is None else now + remain * 1000
     if stop is None:
         believed = by_remain
     elif by_remain is None or (now_is_platforms and abs(stop - by_remain) <= TOLERANCE):
@@ -100,7 +104,7 @@ def learn_run(known: KnownRun | None, instance: Instance, stop: int, now: int) -
     duration = instance.auto_stop.duration if instance.auto_stop else None
     guess = None if duration is None else stop - duration * 1000
     text = instance.creation_timestamp or ""
-    created = int(text) if text.isascii() and text.isdigit() else None
+    created = _timestamp(int(text)) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
     if guess is not None and (guess > now + TOLERANCE or (created is not None and guess < created - TOLERANCE)):
         guess = None
     if known is None:

@@ -61,13 +61,14 @@ def _decode(data: Any) -> Memory:
     run, owed = data["run"], data["owed"]
     memory = Memory(
         container=str(data["container"]),
-        serial=int(data["serial"]),
+        serial=data["serial"],
         run=None if run is None else KnownRun(**run),
         defers=bool(data["defers"]),
         owed=None if owed is None else Owed(**owed),
     )
-    numbers = [*(run or {}).values(), *(owed or {}).values()]
-    if not all(number is None or type(number) is int for number in numbers):
+    optional = [] if memory.run is None else [memory.run.start, memory.run.duration]
+    numbers = [memory.serial, *(owed or {}).values()] + ([] if memory.run is None else [memory.run.stop_timestamp])
+    if not all(type(n) is int for n in numbers) or not all(n is None or type(n) is int for n in optional):
         raise TypeError("a number is no whole number")
     return memory
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -192,6 +193,12 @@ _SHOWN: dict[str, Any] = {
 _PARAMS = ("CPU", "GPU", "NPU", "gpu_type", "npu_type", "memory")
 
 
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, (str, int)) and not isinstance(value, bool) and len(str(value)) <= 64  # noqa: PLR2004
+
+
 def shown_instance(instance: Instance) -> dict[str, Any]:
     """Return what clients see of an instance: documented, harmless fields; its times as epoch ms."""
     shown = instance.model_dump(mode="json", include=_SHOWN, exclude_unset=True)
@@ -202,8 +209,6 @@ def shown_instance(instance: Instance) -> dict[str, Any]:
     details = instance.flavor_details
     if details and details.params:
         shown["flavor_details"]["params"] = {
-            key: details.params[key]
-            for key in _PARAMS
-            if isinstance(details.params.get(key), (str, int, float)) and len(str(details.params[key])) <= 64  # noqa: PLR2004
+            key: details.params[key] for key in _PARAMS if _is_plain(details.params.get(key))
         }
     return shown

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
-    SecretStr,
+    StrictBool,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -59,6 +60,16 @@ Lenient = Annotated[_T | None, WrapValidator(_null_if_wrong)]
 Secret = Annotated[Concealed | None, PlainSerializer(lambda value: None if value is None else MASK)]
 
 
+def _no_switch(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a switch is no number")  # noqa: TRY004 - what pydantic understands
+    return value
+
+
+# Whole, also as a string of digits: this API writes times both ways.
+Number = Annotated[int, BeforeValidator(_no_switch)]
+
+
 def _conceal(value: Any) -> Any:
     """Wrap what a secret's name stands on, at any depth."""
     if isinstance(value, dict):
@@ -92,11 +103,11 @@ class Wire(BaseModel):
 class AutoStop(Wire):
     """Auto stop (Table 17): what decides about the run, so a wrong type here is an error."""
 
-    enable: bool | None = None
-    duration: int | None = None
-    prompt: bool | None = None
-    stop_timestamp: int | None = None
-    remain_time: int | None = None
+    enable: StrictBool | None = None
+    duration: Number | None = None
+    prompt: StrictBool | None = None
+    stop_timestamp: Number | None = None
+    remain_time: Number | None = None
 
 
 class ProvisionSpec(Wire):
@@ -271,7 +282,7 @@ class Instance(Wire):
     queuing_info: Lenient[QueuingInfo] = None
     user: Lenient[User] = None
     repository: Lenient[Repository] = None
-    token: SecretStr | None = None
+    token: Secret = None
 
     @property
     def auto_stop(self) -> AutoStop | None:

@@ -52,6 +52,7 @@ def _run(state: State) -> str:
         stop = deadline["stop_timestamp"]
         left = format_countdown((stop - now) / 1000)
         line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {_KEPT_BY[deadline['kept_by']]}"
+        line += _next_start(state)
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
         return line
@@ -74,7 +75,7 @@ def _next_start(state: State) -> str:
 
 def status_line(state: State) -> str:
     """Return the State in one line, e.g. `Stops at 18:40 (in 2 h 13 min), kept by ModelArts`."""
-    line = _run(state) + _next_start(state)
+    line = _run(state)
     return f"[emulator] {line}" if state["emulated"] else line
 
 

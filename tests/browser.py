@@ -1,13 +1,16 @@
-"""Chromium for the tests and the pictures."""
+"""Chromium for the tests and the pictures: a tab with JupyterLab, and what can be seen of it."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, final
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Request, WebSocket, expect, sync_playwright
+from processes import JupyterServer
 
 FLAGS = (
     "--no-sandbox",
@@ -18,6 +21,24 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+PATIENCE = 40_000
+"""Ms that something may take which is only waited for; never what a test is about."""
+CHANGED_EVENT = "https://events.jupyter.org/jupyter_autostop/changed/v1"
+PUSH, ASK = "push", "ask"
+
+# Keeps each thing the status item has shown, and when (epoch ms, by the clock that no test turns).
+_RECORD = """() => {
+  const item = document.querySelector('.jp-AutostopStatus');
+  window.autostopShown = [];
+  const note = () => {
+    const text = item.querySelector('.jp-AutostopCountdown').textContent;
+    if (text !== window.autostopShown.at(-1)?.text) {
+      window.autostopShown.push({ text, at: performance.timeOrigin + performance.now() });
+    }
+  };
+  note();
+  new MutationObserver(note).observe(item, { childList: true, characterData: true, subtree: true });
+}"""
 
 
 def chromium() -> str:
@@ -31,15 +52,124 @@ def chromium() -> str:
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """Run a headless Chromium."""
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         yield browser
         browser.close()
 
 
-def watch(page: Any) -> list[str]:
-    """Collect what a page says on its console that is not just talk, and what it throws."""
-    said: list[str] = []
-    page.on("console", lambda line: said.append(line.text) if line.type in ("warning", "error") else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    return said
+@final
+class Tab:
+    """A browser of its own with JupyterLab in it.
+
+    `seen` holds pushes of ours that came and requests of ours that went, in their order; `said` the warnings and
+    errors on the console and what was thrown, each with where it came from. Further options are the context's.
+    """
+
+    def __init__(self, browser: Browser, server: JupyterServer, *, script: str = "", **options: Any) -> None:
+        self.context = browser.new_context(**{"timezone_id": "Asia/Shanghai", "locale": "en-US", **options})
+        self.context.set_default_timeout(PATIENCE)
+        self.page = self.context.new_page()
+        self.seen: list[str] = []
+        self.asked: list[str] = []
+        self.said: list[str] = []
+        self._server = server
+        self._routes = f"{urlsplit(server.url).path}jupyter-autostop/"
+        self.page.on("request", self._on_request)
+        self.page.on("websocket", self._on_websocket)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", self._on_error)
+        if script:
+            self.page.add_init_script(script)
+
+    def open(self) -> Tab:
+        """Load JupyterLab and wait until every plugin of it has started."""
+        self.page.goto(f"{self._server.url}lab?token={self._server.token}")
+        self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+        return self
+
+    def start(self) -> Tab:
+        """Load JupyterLab, wait for the status item, and keep what it shows."""
+        self.open()
+        expect(self.item).to_be_visible()
+        self.page.evaluate(_RECORD)
+        return self
+
+    def close(self) -> None:
+        """Close it."""
+        self.context.close()
+
+    @property
+    def item(self) -> Locator:
+        """Our part of the status bar."""
+        return self.page.locator(".jp-AutostopStatus")
+
+    @property
+    def countdown(self) -> Locator:
+        """The countdown in it."""
+        return self.page.locator(".jp-AutostopCountdown")
+
+    @property
+    def note(self) -> Locator:
+        """What must be known beside the countdown."""
+        return self.page.locator(".jp-AutostopStatus-note")
+
+    @property
+    def badge(self) -> Locator:
+        """The emulator's badge."""
+        return self.page.locator(".jp-AutostopBadge")
+
+    @property
+    def title(self) -> list[str]:
+        """The lines that stand there on hover."""
+        return (self.item.get_attribute("title") or "").split("\n")
+
+    def shows(self, kind: str, text: str | None = None) -> None:
+        """Wait until it shows a state, by its name and its words."""
+        expect(self.item).to_have_attribute("data-kind", kind)
+        if text is not None:
+            expect(self.countdown).to_have_text(text)
+
+    def shown(self) -> list[str]:
+        """Return every text it has shown since it was opened, each as often as it came anew."""
+        return [entry["text"] for entry in self.page.evaluate("window.autostopShown")]
+
+    def shown_at(self, text: str) -> float:
+        """Return when (epoch ms) a text came up last."""
+        shown = self.page.evaluate("window.autostopShown")
+        return max(float(entry["at"]) for entry in shown if entry["text"] == text)
+
+    def fetch(self, method: str, path: str, body: Any = None) -> int:
+        """Send a request as this page, with its cookies; returns the status."""
+        script = """async ([method, url, body]) => {
+          const xsrf = document.cookie.match('_xsrf=([^;]*)')?.[1] ?? '';
+          const headers = { 'Content-Type': 'application/json', 'X-XSRFToken': xsrf };
+          return (await fetch(url, { method, body, headers })).status;
+        }"""
+        sent = None if body is None else json.dumps(body)
+        return int(self.page.evaluate(script, [method, f"{urlsplit(self._server.url).path}{path}", sent]))
+
+    def ours(self) -> list[str]:
+        """Return what was said on the console that has to do with us; a refused connection is the browser's say."""
+        return [line for line in self.said if "autostop" in line.lower() and "net::ERR_" not in line]
+
+    def _on_request(self, request: Request) -> None:
+        if urlsplit(request.url).path.startswith(self._routes):
+            self.seen.append(ASK)
+            self.asked.append(request.url)
+
+    def _on_websocket(self, socket: WebSocket) -> None:
+        if urlsplit(socket.url).path.endswith("/api/events/subscribe"):
+            socket.on("framereceived", self._on_frame)
+
+    def _on_frame(self, frame: str | bytes) -> None:
+        if json.loads(frame).get("schema_id") == CHANGED_EVENT:
+            self.seen.append(PUSH)
+
+    def _on_console(self, line: ConsoleMessage) -> None:
+        if line.type in ("warning", "error"):
+            self.said.append(f"{line.type}: {line.text} ({line.location.get('url', '')})")
+
+    def _on_error(self, error: Error) -> None:
+        self.said.append(f"thrown: {error.stack or error}")

@@ -175,7 +175,7 @@ def by_the_rules(
     return hmac.new(SK.encode(), to_sign.encode(), "sha256").hexdigest()
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+TEXT = st.text(st.sampled_from("aZ0-_.~/ +%&=?#:;,@!*'()é中😀") | st.characters(exclude_categories=["Cs"]), max_size=8)
 SEGMENT = TEXT.filter(lambda text: text not in ("", ".", ".."))
 
 

@@ -28,7 +28,9 @@ class Credentials:
 
     def mask(self, text: str) -> str:
         """Return `text` without any secret of ours that somebody echoed into it."""
-        for secret in (self.access_key, self.secret_key, self.security_token, self.token):
+        # The longest first: one may contain another.
+        secrets = (self.access_key, self.secret_key, self.security_token, self.token)
+        for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, _MASK)
         return text

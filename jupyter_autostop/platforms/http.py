@@ -7,7 +7,9 @@ import ipaddress
 import json
 import random
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,7 +59,7 @@ def check_base_url(url: str, setting: str) -> str:
         parts.port  # noqa: B018 - a bad port shows when it is read
         host = parts.hostname
         plain = parts.scheme == "http" and is_loopback(host)
-        ok = (parts.scheme == "https" or plain) and host and not (parts.query or parts.fragment or parts.username)
+        ok = (parts.scheme == "https" or plain) and host and not set("?#@") & set(url)
         httpx.URL(url)
     except (ValueError, httpx.InvalidURL):
         ok = False
@@ -90,8 +92,8 @@ def _retry_after(header: str | None, time: PlatformClock) -> float | None:
     return None if date is None else min(max(date - time.now(), 0.0), LONGEST_REST)
 
 
-def _error_parts(data: Any) -> tuple[str | None, str | None, str | None]:
-    """Return code, message and request id of the documented error bodies."""
+def _error_parts(data: Any, mask: Callable[[str], str]) -> tuple[str | None, str | None, str | None]:
+    """Return code, message and request id of the documented error bodies, masked before they are cut."""
     if not isinstance(data, dict):
         return None, None, None
     inner = data.get("error")
@@ -102,7 +104,9 @@ def _error_parts(data: Any) -> tuple[str | None, str | None, str | None]:
         data.get("error_message") or data.get("error_msg"),
         data.get("request_id"),
     )
-    code, message, request_id = (str(part)[:_LONGEST_WORDS] if isinstance(part, (str, int)) else None for part in parts)
+    code, message, request_id = (
+        mask(str(part))[:_LONGEST_WORDS] if isinstance(part, (str, int)) else None for part in parts
+    )
     return code, message, request_id
 
 
@@ -189,16 +193,29 @@ class CloudHttp:
                         code="configuration_invalid",
                         hint="Point `ca_file` at a readable PEM file with the cloud's certificate authority.",
                     ) from error
-            self._client = httpx.AsyncClient(
+            self._client = self._new_client(verify)
+        return self._client
+
+    def _new_client(self, verify: ssl.SSLContext | bool) -> httpx.AsyncClient:
+        try:
+            return httpx.AsyncClient(
                 timeout=self._timeout,
                 follow_redirects=False,
                 verify=verify,
                 trust_env=not self._loopback,
                 transport=self._transport,
+                # Each call stands for itself; a cookie would outlive it, and could not even be sent back safely.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
                 # Compressed answers could be small on the way and huge here.
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "jupyter_autostop"},
             )
-        return self._client
+        except (ImportError, ValueError, OSError) as error:
+            # Their words may hold the proxy's password.
+            raise NotConfiguredError(
+                "The proxy or certificate settings in this server's environment cannot be used.",
+                code="configuration_invalid",
+                hint="Look at HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
+            ) from error
 
     async def _once(self, method: str, path: str, body: Any) -> Answer:
         sent = self._clock.monotonic()
@@ -229,6 +246,11 @@ class CloudHttp:
         except BadAnswerError as error:
             error.maybe_applied = method != "GET"
             raise
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            # Bytes that are not what their headers say, or a redirect to no address at all.
+            broken = BadAnswerError("The answer from ModelArts cannot be read.")
+            broken.maybe_applied = method != "GET"
+            raise broken from error
         received = self._clock.monotonic()
         date = parse_http_date(response.headers.get("Date"))
         if date is not None:
@@ -267,7 +289,9 @@ class CloudHttp:
         if response.is_redirect:
             raise BadAnswerError(f"ModelArts answered with a redirect (HTTP {status}), which is not followed.")
         error = self._error(response, data)
-        error.maybe_applied = method != "GET" and status >= 500  # noqa: PLR2004 - HTTP's server errors
+        # A throttled write was turned away at the door; one that was given up on may be under way.
+        given_up = isinstance(error, (NoAnswerError, UnavailableError)) and not isinstance(error, ThrottledError)
+        error.maybe_applied = method != "GET" and given_up
         if isinstance(error, CredentialsError) and signed_by_wall_clock and abs(self._time.skew()) > SKEW_LIMIT:
             minutes = round(abs(self._time.skew()) / 60)
             raise ClockSkewError(
@@ -279,15 +303,16 @@ class CloudHttp:
         raise error
 
     def _error(self, response: httpx.Response, data: Any) -> AutostopError:
-        code, words, request_id = _error_parts(data)
+        mask = self._credentials.mask
+        code, words, request_id = _error_parts(data, mask)
         kind, sentence, hint = meaning(response.status_code, code)
         if words:
-            clean = "".join(char if char.isprintable() else " " for char in self._credentials.mask(words))
+            clean = "".join(char if char.isprintable() else " " for char in words)
             sentence = f"{sentence} (It says: {clean.strip()})"
         more: dict[str, Any] = {
-            "code": self._credentials.mask(code) if code else None,
+            "code": code or None,
             "hint": hint,
-            "request_id": request_id or response.headers.get("X-Request-Id"),
+            "request_id": request_id or mask(response.headers.get("X-Request-Id", ""))[:_LONGEST_WORDS] or None,
         }
         header = response.headers.get("Retry-After")
         rest = _retry_after(header, self._time)
