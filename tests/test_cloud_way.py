@@ -9,7 +9,7 @@ import pytest
 from raw_server import INSTANCE, PATIENCE, TOKEN, Exchange, RawServer, cloud, failure
 
 from jupyter_autostop.errors import AutostopError, BadAnswerError, NotConfiguredError
-from jupyter_autostop.platforms.http import check_base_url, is_loopback
+from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])

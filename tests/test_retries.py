@@ -12,7 +12,8 @@ from conftest import ManualClock
 from fake_cloud import Cloud
 
 from jupyter_autostop.errors import NoAnswerError, ThrottledError, UnavailableError
-from jupyter_autostop.platforms.http import LONGEST_BODY, LONGEST_REST
+from jupyter_autostop.platforms.http import LONGEST_BODY
+from jupyter_autostop.platforms.refusals import LONGEST_REST
 from jupyter_autostop.platforms.signing import sdk_date
 
 

@@ -163,7 +163,7 @@ def test_any_answer_parses_or_is_refused_and_leaks_nothing(
         for step in path:
             target = target.get(step) if isinstance(target, dict) else None
         if isinstance(target, dict):
-            target[key] = value
+            target[key] = copy.deepcopy(value)
     try:
         seen = json.dumps(shown_instance(Instance.model_validate(document)), allow_nan=False)
     except ValidationError as error:

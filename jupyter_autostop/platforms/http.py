@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import random
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -27,49 +25,17 @@ from jupyter_autostop.errors import (
     UnavailableError,
 )
 from jupyter_autostop.platforms.auth import CloudAuth
-from jupyter_autostop.platforms.codes import meaning
 from jupyter_autostop.platforms.credentials import Credentials
+from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
+from jupyter_autostop.platforms.refusals import refusal, retry_after
 from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
 
 LONGEST_BODY = 2 * 1024 * 1024
 """Bytes; an instance takes a few thousand."""
 TRIES = 3
-LONGEST_REST = 3600.0
-"""Seconds; a longer `Retry-After` is cut to this."""
 SKEW_LIMIT = 15 * 60
 """Seconds by which a signature's date may be off (API signing guide)."""
 EMULATOR_HEADER = "X-Autostop-Emulator"
-_LONGEST_WORDS = 300
-
-
-def is_loopback(host: str | None) -> bool:
-    """Tell whether a host name or address stays on this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-def check_base_url(url: str, setting: str) -> str:
-    """Return `url` without a trailing slash, or raise: `https` only, loopback excepted, nothing but host and path."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018 - a bad port shows when it is read
-        host = parts.hostname
-        plain = parts.scheme == "http" and is_loopback(host)
-        ok = (parts.scheme == "https" or plain) and host and not set("?#@") & set(url)
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
-        ok = False
-    if not ok or not url.isascii() or any(char.isspace() for char in url):
-        raise NotConfiguredError(
-            f"The setting `{setting}` is no usable address.",
-            code="configuration_invalid",
-            hint=f"Give `{setting}` as https://host; plain http is for an emulator on this machine only.",
-        )
-    return url.rstrip("/")
 
 
 @dataclass(frozen=True)
@@ -79,35 +45,6 @@ class Answer:
     data: Any
     sent: float
     received: float
-
-
-def _retry_after(header: str | None, time: PlatformClock) -> float | None:
-    """Return the seconds a `Retry-After` asks for (a number or a date), `None` where it makes no sense."""
-    if header is None:
-        return None
-    text = header.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text[:9]), LONGEST_REST)
-    date = parse_http_date(text)
-    return None if date is None else min(max(date - time.now(), 0.0), LONGEST_REST)
-
-
-def _error_parts(data: Any, mask: Callable[[str], str]) -> tuple[str | None, str | None, str | None]:
-    """Return code, message and request id of the documented error bodies, masked before they are cut."""
-    if not isinstance(data, dict):
-        return None, None, None
-    inner = data.get("error")
-    if isinstance(inner, dict):  # IAM
-        data = {"error_code": inner.get("code"), "error_msg": inner.get("message")}
-    parts = (
-        data.get("error_code"),
-        data.get("error_message") or data.get("error_msg"),
-        data.get("request_id"),
-    )
-    code, message, request_id = (
-        mask(str(part))[:_LONGEST_WORDS] if isinstance(part, (str, int)) else None for part in parts
-    )
-    return code, message, request_id
 
 
 class CloudHttp:
@@ -288,7 +225,10 @@ class CloudHttp:
             return Answer(data, answer.sent, answer.received)
         if response.is_redirect:
             raise BadAnswerError(f"ModelArts answered with a redirect (HTTP {status}), which is not followed.")
-        error = self._error(response, data)
+        rest = retry_after(response, self._time)
+        if rest is not None and status in (429, 503):
+            self._rest_until = self._clock.monotonic() + rest
+        error = refusal(response, data, rest, self._credentials.mask)
         # A throttled write was turned away at the door; one that was given up on may be under way.
         given_up = isinstance(error, (NoAnswerError, UnavailableError)) and not isinstance(error, ThrottledError)
         error.maybe_applied = method != "GET" and given_up
@@ -301,26 +241,6 @@ class CloudHttp:
                 request_id=error.request_id,
             )
         raise error
-
-    def _error(self, response: httpx.Response, data: Any) -> AutostopError:
-        mask = self._credentials.mask
-        code, words, request_id = _error_parts(data, mask)
-        kind, sentence, hint = meaning(response.status_code, code)
-        if words:
-            clean = "".join(char if char.isprintable() else " " for char in words)
-            sentence = f"{sentence} (It says: {clean.strip()})"
-        more: dict[str, Any] = {
-            "code": code or None,
-            "hint": hint,
-            "request_id": request_id or mask(response.headers.get("X-Request-Id", ""))[:_LONGEST_WORDS] or None,
-        }
-        header = response.headers.get("Retry-After")
-        rest = _retry_after(header, self._time)
-        if rest is not None and response.status_code in (429, 503):
-            self._rest_until = self._clock.monotonic() + rest
-        if issubclass(kind, UnavailableError):
-            more["retry_after"] = 5 if rest is None else rest
-        return kind(sentence, **more)
 
     def _lost(self, message: str, method: str) -> NoAnswerError:
         error = NoAnswerError(message)

@@ -11,7 +11,8 @@ from jupyter_autostop.errors import AutostopError, NotConfiguredError
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.platforms.credentials import Credentials
 from jupyter_autostop.platforms.demanager import Demanager, check_id
-from jupyter_autostop.platforms.http import CloudHttp, check_base_url, is_loopback
+from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
+from jupyter_autostop.platforms.http import CloudHttp
 from jupyter_autostop.platforms.port import NoPlatform, Platform
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
