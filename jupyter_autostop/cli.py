@@ -68,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     describe = server_command("describe", "change the instance's description")
     describe.add_argument("text", nargs="+", help="the new description; '' clears it")
 
+    text = "run a Jupyter server with nothing but this extension, where there is no JupyterLab to load it"
+    commands.add_parser("serve", help=text, description=text)
+
     emulator = commands.add_parser("emulator", help="run a local ModelArts to try things with")
     emulator.add_argument("--port", type=_port, default=None, help="port on 127.0.0.1")
     emulator.add_argument("--remaining", type=_duration, help="stop the emulated instance this far from now, e.g. 6m")
@@ -138,8 +141,21 @@ def _with_server(args: argparse.Namespace) -> int:
     return _exit_status(args.command, state)
 
 
+def _serve(options: list[str]) -> int:
+    from jupyter_autostop.server.app import AutostopApp  # noqa: PLC0415 - loads Jupyter Server
+
+    # Whoever works over SSH in a container is often its root, and has said what to run.
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    AutostopApp.launch_instance([*root, *options])  # type: ignore[no-untyped-call]  # as Jupyter Server has it
+    return DONE
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["serve"]:
+        # Everything behind it is for Jupyter Server, which has its own help.
+        return _serve(list(argv[1:]))
     args = _parser().parse_args(argv)
     if args.command == "emulator":
         from jupyter_autostop.emulator.command import run  # noqa: PLC0415 - loads a web server

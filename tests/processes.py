@@ -8,7 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +74,16 @@ def ended(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> Iterator[
             process.wait()
         if process.stdout:
             process.stdout.close()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds, or fail."""
+    pause = threading.Event()
+    for _ in range(PATIENCE):
+        if condition():
+            return
+        pause.wait(0.1)
+    raise AssertionError("What was waited for did not come.")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from processes import JupyterServer, emulated, own_environment, running_emulator, running_jupyter
+from processes import JupyterServer, emulated, ended, own_environment, running_emulator, running_jupyter, wait_for
 
 from jupyter_autostop.emulator import defaults
 
@@ -168,3 +168,25 @@ def test_the_emulators_port_is_taken(endpoint: str, tmp_path: Path) -> None:
     result = run(own_environment(tmp_path), "emulator", "--port", endpoint.rpartition(":")[2])
     assert result.returncode == 1
     assert "Traceback" not in result.stderr + result.stdout
+
+
+def test_serve(endpoint: str, tmp_path: Path) -> None:
+    """`serve` is a Jupyter server with this extension and no other, which the command then finds by itself."""
+    environment = own_environment(tmp_path)
+    command = [sys.executable, "-m", "jupyter_autostop", "serve", "--ServerApp.port=0"]
+    with (tmp_path / "serve.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env={**environment, **emulated(endpoint)}, stdout=log, stderr=log, cwd=tmp_path
+        )
+    with ended(process):
+        file = tmp_path / "runtime" / f"jpserver-{process.pid}.json"
+        wait_for(lambda: file.exists() and file.read_text(encoding="utf-8").strip() != "")
+        info = json.loads(file.read_text(encoding="utf-8"))
+        result = run(environment, "status")
+        assert result.stdout.startswith("[emulator] ")
+        with httpx.Client(
+            base_url=info["url"], trust_env=False, headers={"Authorization": f"token {info['token']}"}
+        ) as client:
+            assert client.get("jupyter-autostop/instance").status_code == 200
+            assert client.get("lab").status_code == 404
+    assert "Traceback" not in (tmp_path / "serve.log").read_text(encoding="utf-8")

@@ -175,7 +175,7 @@ class CloudHttp:
             finally:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise NoAnswerError("ModelArts cannot be reached: no connection.", hint=self._unreachable_hint()) from error
+            raise self._unreachable(error) from error
         except httpx.TimeoutException as error:
             raise self._lost("ModelArts did not answer in time.", method) from error
         except httpx.TransportError as error:
@@ -247,7 +247,12 @@ class CloudHttp:
         error.maybe_applied = method != "GET"
         return error
 
-    def _unreachable_hint(self) -> str | None:
-        if self._loopback:
-            return "Is the emulator running? Start it with `jupyter autostop emulator`."
-        return None
+    def _unreachable(self, error: httpx.TransportError) -> NoAnswerError:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return NoAnswerError(
+                "ModelArts cannot be reached safely: nobody trusted here vouches for its certificate.",
+                code="untrusted_certificate",
+                hint="For a private cloud, point `ca_file` at its certificate authority; verification stays on.",
+            )
+        hint = "Is the emulator running? Start it with `jupyter autostop emulator`." if self._plain else None
+        return NoAnswerError("ModelArts cannot be reached: no connection.", hint=hint)

@@ -42,7 +42,9 @@ class AutostopApp(ExtensionApp):
 
     name = "autostop"
     description = "See and move the stop time of the cloud notebook instance this server runs in."
-    load_other_extensions = True
+    # These two count only for `jupyter autostop serve`, a Jupyter server with nothing but this extension.
+    load_other_extensions = False
+    serverapp_config: dict[str, Any] = {"open_browser": False}  # noqa: RUF012 - as the base class has it
 
     platform = Unicode(
         config=True,

@@ -1,0 +1,91 @@
+"""The hop to the cloud is verified: by the system's authorities, or by a private cloud's own, never not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from jupyter_autostop.clock import SystemClock
+from jupyter_autostop.errors import NoAnswerError, NotConfiguredError
+from jupyter_autostop.platforms.credentials import Credentials
+from jupyter_autostop.platforms.http import CloudHttp
+from jupyter_autostop.platforms.time import PlatformClock
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n" + b'{"ok":true}'
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def private_cloud(
+    authority: trustme.CA, jp_asyncio_loop: asyncio.AbstractEventLoop
+) -> Iterator[tuple[str, list[bytes]]]:
+    """A cloud on https, vouched for by its own authority; with the requests it gets."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(ANSWER)
+        await writer.drain()
+        writer.close()
+
+    server = jp_asyncio_loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=context))
+    yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+    server.close()
+
+
+def http_to(url: str, ca_file: str = "") -> CloudHttp:
+    clock = SystemClock()
+    credentials = Credentials("test", token="canary-token")
+    return CloudHttp(url, credentials, "p", clock=clock, time=PlatformClock(clock), timeout=5, ca_file=ca_file)
+
+
+async def test_a_private_authority_by_file(
+    private_cloud: tuple[str, list[bytes]], authority: trustme.CA, tmp_path: Path
+) -> None:
+    """With the authority's file the private cloud is spoken to."""
+    url, seen = private_cloud
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    http = http_to(url, str(pem))
+    assert (await http.call("GET", "/v1")).data == {"ok": True}
+    assert b"canary-token" in seen[0]
+    await http.close()
+
+
+async def test_an_unknown_authority_gets_nothing(private_cloud: tuple[str, list[bytes]], tmp_path: Path) -> None:
+    """Without it, or with another one's, nothing is sent, and the way out is named."""
+    url, seen = private_cloud
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    for ca_file in ("", str(other)):
+        http = http_to(url, ca_file)
+        with pytest.raises(NoAnswerError) as caught:
+            await http.call("GET", "/v1")
+        assert caught.value.code == "untrusted_certificate"
+        assert "ca_file" in caught.value.hint
+        await http.close()
+    assert seen == []
+
+
+@pytest.mark.parametrize("content", [None, "no certificate at all"])
+async def test_a_file_that_is_no_authority(tmp_path: Path, content: str | None) -> None:
+    """A missing or senseless file is named, and verification is not given up."""
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    http = http_to("https://127.0.0.1:9", str(path))
+    with pytest.raises(NotConfiguredError) as caught:
+        await http.call("GET", "/v1")
+    assert str(path) in caught.value.message
+    await http.close()
