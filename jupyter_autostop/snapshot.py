@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -47,6 +48,7 @@ class Snapshot:
         self._loaded: Memory | None = None
         self._sent = float("-inf")
         self._shown: dict[str, Any] | None = None
+        self._version = "0.0"
         self.instance: Instance | None = None
         self.run = _UNASKED
         self.confirmed_at: int | None = None
@@ -80,7 +82,8 @@ class Snapshot:
         try:
             reading = await self._platform.read()
         except AutostopError as error:
-            self.error = error
+            # A copy has no frames, which would keep a signed request alive until the next success.
+            self.error = copy(error)
             self.refusals = self.refusals + 1 if isinstance(error, CredentialsError) else 0
             raise
         self.error = None
@@ -98,6 +101,8 @@ class Snapshot:
         self.confirmed_at = now
         self.run = read_run(reading.instance, now, now_is_platforms=self._platform.time.known, before=before)
         self._shown = shown_instance(reading.instance)
+        parts = (setting(reading.instance), reading.instance.description)
+        self._version = ".".join(part_version(part) for part in parts)
         memory = self.memory
         if self.run.stop_timestamp is not None:
             known, another = learn_run(memory.run, reading.instance, self.run.stop_timestamp, now)
@@ -122,9 +127,7 @@ class Snapshot:
 
     def version(self) -> str:
         """Return the State's version: one part of the auto-stop setting, one of the description."""
-        if self.instance is None:
-            return "0.0"
-        return f"{part_version(setting(self.instance))}.{part_version(self.instance.description)}"
+        return self._version
 
     def _said(self) -> AutoStopState | None:
         auto_stop = self.instance.auto_stop if self.instance else None

@@ -170,3 +170,14 @@ async def test_closing_ends_every_task(clock: ManualClock) -> None:
     assert asyncio.all_tasks() <= before
     assert [task for task in asyncio.all_tasks() if "jupyter_autostop" in repr(task)] == []
     assert platform.calls[-1] == "close"
+
+
+async def test_a_kept_problem_keeps_no_frames(clock: ManualClock) -> None:
+    """The State's problem outlives its call, and nothing of that call, such as a signed request, with it."""
+    platform = FakePlatform(clock)
+    platform.fail_read = NoAnswerError("gone", code="no_answer", hint="wait")
+    service = service_for(platform)
+    state = await service.look()
+    assert state["problem"] == {"code": "no_answer", "message": "gone", "hint": "wait"}
+    assert service.snapshot.error.__traceback__ is None
+    await service.close()

@@ -66,7 +66,10 @@ def _instance(answer: Answer) -> Instance:
     try:
         return Instance.model_validate(answer.data)
     except (ValidationError, RecursionError) as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"]) if isinstance(error, ValidationError) else ""
+        where = ""
+        if isinstance(error, ValidationError):
+            # Beyond the field's own name pydantic lists the types it has tried.
+            where = ".".join(part for part in map(str, error.errors()[0]["loc"]) if part.isidentifier())
         raise BadAnswerError(
             f"The answer from ModelArts is not an instance{f' (at {where[:80]})' if where else ''}.",
         ) from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 import ssl
+from contextlib import aclosing
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
@@ -35,6 +37,7 @@ LONGEST_BODY = 2 * 1024 * 1024
 TRIES = 3
 SKEW_LIMIT = 15 * 60
 """Seconds by which a signature's date may be off (API signing guide)."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 EMULATOR_HEADER = "X-Autostop-Emulator"
 
 
@@ -45,6 +48,11 @@ class Answer:
     data: Any
     sent: float
     received: float
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Leave out keys that are no Unicode text: nobody documented them, and nothing can carry them."""
+    return {key: value for key, value in pairs if key.isascii() or not _SURROGATE.search(key)}
 
 
 class CloudHttp:
@@ -87,9 +95,12 @@ class CloudHttp:
 
         `path` is already quoted. An error with `maybe_applied` leaves open whether a write took effect.
         """
+        refused: list[AutostopError] = []
         try:
-            return await asyncio.wait_for(self._tries(method, path, body), self._timeout)
+            return await asyncio.wait_for(self._tries(method, path, body, refused), self._timeout)
         except asyncio.TimeoutError:
+            if refused:  # the time ran out before the next try: why the last one failed says more
+                raise refused[-1] from None
             error = NoAnswerError(f"ModelArts did not answer within {self._timeout:g} s.")
             error.maybe_applied = method != "GET"
             raise error from None
@@ -100,7 +111,7 @@ class CloudHttp:
             client, self._client = self._client, None
             await client.aclose()
 
-    async def _tries(self, method: str, path: str, body: Any) -> Answer:
+    async def _tries(self, method: str, path: str, body: Any, refused: list[AutostopError]) -> Answer:
         tries = TRIES if method == "GET" else 1
         for attempt in range(1, tries + 1):
             try:
@@ -110,8 +121,9 @@ class CloudHttp:
                 rest = self._rest_until - self._clock.monotonic()
                 if attempt == tries or rest > 0:
                     raise
-                error.__traceback__ = None
+                refused.append(error.with_traceback(None))
             await asyncio.sleep(wait)
+            refused.clear()
         raise AssertionError("unreachable")
 
     def _open(self) -> httpx.AsyncClient:
@@ -197,10 +209,11 @@ class CloudHttp:
 
     async def _body(self, response: httpx.Response) -> bytes:
         chunks = bytearray()
-        async for chunk in response.aiter_bytes():
-            chunks += chunk
-            if len(chunks) > LONGEST_BODY:
-                raise BadAnswerError(f"The answer from ModelArts is larger than {LONGEST_BODY // 1024} KiB.")
+        async with aclosing(response.aiter_bytes()) as body:  # type: ignore[type-var]  # it is a generator
+            async for chunk in body:
+                chunks += chunk
+                if len(chunks) > LONGEST_BODY:
+                    raise BadAnswerError(f"The answer from ModelArts is larger than {LONGEST_BODY // 1024} KiB.")
         return bytes(chunks)
 
     def _read(
@@ -214,7 +227,7 @@ class CloudHttp:
     ) -> Answer:
         status = response.status_code
         try:
-            data = json.loads(raw) if raw.strip() else None
+            data = json.loads(raw, object_pairs_hook=_object) if raw.strip() else None
         except (ValueError, RecursionError):
             data = None
             if response.is_success:
@@ -227,7 +240,7 @@ class CloudHttp:
             raise BadAnswerError(f"ModelArts answered with a redirect (HTTP {status}), which is not followed.")
         rest = retry_after(response, self._time)
         if rest is not None and status in (429, 503):
-            self._rest_until = self._clock.monotonic() + rest
+            self._rest_until = max(self._rest_until, self._clock.monotonic() + rest)
         error = refusal(response, data, rest, self._credentials.mask)
         # A throttled write was turned away at the door; one that was given up on may be under way.
         given_up = isinstance(error, (NoAnswerError, UnavailableError)) and not isinstance(error, ThrottledError)

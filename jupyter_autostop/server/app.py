@@ -161,7 +161,8 @@ class AutostopApp(ExtensionApp):
         """Return the service, made once, when it is first needed, and beside the event loop: imports take a while."""
         if self._service is None:
             self._service = asyncio.ensure_future(asyncio.to_thread(self._build))
-        return await asyncio.shield(self._service)
+        # A look is answered thousands of times a second; shielding is for those who wait for the first one.
+        return self._service.result() if self._service.done() else await asyncio.shield(self._service)
 
     def _build(self) -> AutostopService:
         from jupyter_autostop.server.build import build_service  # noqa: PLC0415 - heavy, so at first use

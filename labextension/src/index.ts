@@ -2,6 +2,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
+import { Events } from './events';
 import { AutostopModel } from './model';
 import { StatusItem } from './status';
 import { IAutostopModel } from './tokens';
@@ -14,12 +15,16 @@ const model: JupyterFrontEndPlugin<IAutostopModel> = {
   description: 'Knows when the instance that runs this server stops.',
   provides: IAutostopModel,
   optional: [ITranslator],
-  activate: (app: JupyterFrontEnd, translator: ITranslator | null) =>
-    new AutostopModel({
-      settings: app.serviceManager.serverSettings,
+  activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
+    const settings = app.serviceManager.serverSettings;
+    const { stream, opened } = new Events(settings);
+    return new AutostopModel({
+      settings,
       trans: (translator ?? nullTranslator).load(DOMAIN),
-      events: app.serviceManager.events.stream
-    })
+      events: stream,
+      opened
+    });
+  }
 };
 
 const status: JupyterFrontEndPlugin<void> = {

@@ -26,6 +26,8 @@ export interface IModelOptions {
   trans: TranslationBundle;
   /** The server's events; without them the slow resync alone follows what others do. */
   events?: ISignal<unknown, Event.Emission>;
+  /** Emits when events come again that could not come before. */
+  opened?: ISignal<unknown, void>;
   clock?: IClock;
   random?: () => number;
 }
@@ -41,6 +43,7 @@ export class AutostopModel implements IAutostopModel {
     this.ticker = new Ticker(() => this._left());
     this.ticker.subscribe(() => this._onTick());
     this._hints = options.events ? new Hints(options.events, () => this._look(), clock) : null;
+    options.opened?.connect(this._onOpened, this);
     window.addEventListener('focus', this._onAttention);
     window.addEventListener('online', this._onWake);
     document.addEventListener('visibilitychange', this._onAttention);
@@ -197,6 +200,10 @@ export class AutostopModel implements IAutostopModel {
       this._seenPast = stop;
       void this.refresh();
     }
+  }
+
+  private _onOpened(): void {
+    void this.refresh();
   }
 
   /** After sleep, or back on the network: a request from before may hang for minutes. */

@@ -15,6 +15,7 @@ class Bench {
   serverAhead = NOON - performance.now();
   slept = 0;
   readonly events = new Signal<object, Event.Emission>({});
+  readonly opened = new Signal<object, void>({});
   readonly changes = jest.fn();
   readonly server = new FakeServer(() => json({ ...this.state, server_time: this.serverTime() }));
   readonly model: AutostopModel;
@@ -27,6 +28,7 @@ class Bench {
       settings: this.server.settings(),
       trans,
       events: this.events,
+      opened: this.opened,
       clock: {
         monotonic: () => performance.now(),
         wall: () => NOON + 5 * HOUR + performance.now() + this.slept
@@ -279,6 +281,17 @@ describe('an answer', () => {
       'jupyter-autostop/instance?refresh=1',
       'jupyter-autostop/instance?refresh=1'
     ]);
+  });
+});
+
+describe('a connection for events that is there again', () => {
+  it('has the page look for what it may have missed', async () => {
+    await pass(0);
+    bench.state = endingIn(5 * HOUR);
+    bench.opened.emit();
+    await pass(0);
+    expect(bench.asked).toBe(2);
+    expect(bench.model.state?.deadline?.stop_timestamp).toBe(NOON + 5 * HOUR);
   });
 });
 

@@ -50,6 +50,31 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   return new Response(JSON.stringify(body), { status, headers });
 }
 
+/** The server's end of a page's connection for events, which a test opens, uses and cuts. */
+export class FakeSocket extends EventTarget {
+  static made: FakeSocket[] = [];
+  onclose: (() => void) | null = null;
+  onmessage: ((message: { data: string }) => void) | null = null;
+  readonly close = jest.fn();
+
+  constructor(readonly url: string) {
+    super();
+    FakeSocket.made.push(this);
+  }
+
+  open(): void {
+    this.dispatchEvent(new window.Event('open'));
+  }
+
+  send(event: object): void {
+    this.onmessage?.({ data: JSON.stringify(event) });
+  }
+
+  cut(): void {
+    this.onclose?.();
+  }
+}
+
 /** An answer that never comes. */
 export function silence(): Promise<Response> {
   return new Promise(() => undefined);

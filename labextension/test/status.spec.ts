@@ -9,7 +9,7 @@ import { StatusItem } from '../src/status';
 import { Ticker } from '../src/ticker';
 import type { IAutostopModel, ISituation } from '../src/tokens';
 import { endingIn, HOUR, MINUTE, NOON, situationOf, stateOf, words } from './samples';
-import { FakeServer, json } from './server';
+import { FakeServer, FakeSocket, json } from './server';
 
 /** A model of which a test says what it knows. */
 class FakeModel implements IAutostopModel {
@@ -171,9 +171,9 @@ describe('the plugins', () => {
       [string, IStatusBar.IItem]
     >();
     const server = new FakeServer(() => json(stateOf()));
-    const events = { stream: new Signal<object, never>({}) };
+    const WebSocket = FakeSocket as unknown as typeof window.WebSocket;
     const app = {
-      serviceManager: { serverSettings: server.settings(), events }
+      serviceManager: { serverSettings: server.settings({ WebSocket }) }
     } as unknown as JupyterFrontEnd;
     const made = (await modelPlugin?.activate(app, null)) as IAutostopModel;
     await statusPlugin?.activate(app, made, { registerStatusItem }, null);
