@@ -10,6 +10,7 @@ import pytest
 from conftest import Ask
 from traitlets.config import Config
 
+from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.server.app import AutostopApp
 from jupyter_autostop.server.build import build_service, modelarts_endpoint
@@ -28,7 +29,8 @@ CLOUD = {"endpoint": "http://127.0.0.1:9", "project_id": "p1", "instance_id": "D
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of whoever runs the tests is seen."""
     for name in list(os.environ):
-        if name.startswith(("JUPYTER_AUTOSTOP_", "HUAWEICLOUD_SDK_")):
+        ours = name.startswith(("JUPYTER_AUTOSTOP_", "HUAWEICLOUD_SDK_"))
+        if ours or name in ("REGION_NAME", "S3_REGION", "PROJECT_ID", "project_id"):
             monkeypatch.delenv(name)
 
 
@@ -186,3 +188,26 @@ class TestAWrongClock:
         left = (state["deadline"]["stop_timestamp"] - state["server_time"]) / 1000
         truly = emulator.emulator.instance.run.stop_at / 1000 - clock.time()
         assert abs(left - truly) <= 2
+
+
+class TestInsideAnInstance:
+    """A server whose address and environment tell which instance it runs in."""
+
+    @pytest.fixture
+    def jp_base_url(self) -> str:
+        return "/6fa459ea-ee8a-3ca4-894e-db77e160355e/"
+
+    @pytest.fixture
+    def autostop_config(self, emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        monkeypatch.setenv("PROJECT_ID", defaults.PROJECT_ID)
+        monkeypatch.setenv("JUPYTER_AUTOSTOP_TOKEN", defaults.TOKEN)
+        return {"endpoint": emulator.url}
+
+    async def test_needs_neither_id(self, ask: Ask, emulator: EmulatorServer) -> None:
+        """The ids are found out; one that names no instance is never written to."""
+        problem = (await ask("GET", "instance")).json["problem"]
+        assert problem["code"] == "ModelArts.6309"
+        assert "6fa459ea-ee8a-3ca4-894e-db77e160355e" in emulator.emulator.record.shown()[0]["path"]
+        reply = await ask("PATCH", "instance", {"description": "x"})
+        assert (reply.status, reply.json["code"]) == (404, "ModelArts.6309")
+        assert {seen["method"] for seen in emulator.emulator.record.shown()} == {"GET"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from typing import TYPE_CHECKING
 
 from jupyter_autostop.clock import SystemClock
@@ -11,6 +13,7 @@ from jupyter_autostop.errors import AutostopError, NotConfiguredError
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.platforms.credentials import Credentials
 from jupyter_autostop.platforms.demanager import Demanager, check_id
+from jupyter_autostop.platforms.discovery import find_instance_id, find_variable
 from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
 from jupyter_autostop.platforms.http import CloudHttp
 from jupyter_autostop.platforms.port import NoPlatform, Platform
@@ -39,16 +42,25 @@ def modelarts_endpoint(region: str) -> str:
     return f"https://modelarts.{region}.myhuaweicloud.{domain}"
 
 
-def _missing(app: AutostopApp) -> NotConfiguredError | None:
-    missing = [name for name in ("project_id", "instance_id") if not getattr(app, name)]
-    if not app.endpoint and not app.region:
-        missing.insert(0, "region (or endpoint)")
+def _missing(endpoint: str, region: str, project_id: str, instance_id: str) -> NotConfiguredError | None:
+    named = {
+        "region (or endpoint)": endpoint or region,
+        "project_id": project_id,
+        "instance_id": instance_id,
+    }
+    missing = [name for name, value in named.items() if not value]
     if not missing:
         return None
     return NotConfiguredError(
         f"This server does not know its instance yet: {', '.join(missing)} not set.",
         hint="Set them as c.AutostopApp.… or JUPYTER_AUTOSTOP_… and restart the Jupyter server.",
     )
+
+
+def instance_of(app: AutostopApp) -> str:
+    """Return the instance's id, as set or found out; empty where neither."""
+    base_url = app.serverapp.base_url if app.serverapp is not None else "/"
+    return find_instance_id(app.instance_id, base_url, socket.gethostname()).value
 
 
 def _emulator(app: AutostopApp, clock: Clock, time: PlatformClock) -> Platform:
@@ -90,10 +102,14 @@ def build_platform(app: AutostopApp, clock: Clock, time: PlatformClock) -> Platf
             code="not_yet_supported",
             hint="Use `platform` demanager for an instance of the old generation.",
         )
-    if missing := _missing(app):
+    region = find_variable(app.region, "region", os.environ, "REGION_NAME", "S3_REGION").value
+    project = find_variable(app.project_id, "project_id", os.environ, "PROJECT_ID", "project_id").value
+    instance = instance_of(app)
+    if missing := _missing(app.endpoint, region, project, instance):
         raise missing
-    project, instance = check_id(app.project_id, "project_id"), check_id(app.instance_id, "instance_id")
-    endpoint = app.endpoint or modelarts_endpoint(app.region)
+    check_id(project, "project_id")
+    check_id(instance, "instance_id")
+    endpoint = app.endpoint or modelarts_endpoint(region)
     check_base_url(endpoint, "endpoint")
     if not isinstance(app.credentials, Credentials):
         raise app.credentials or NotConfiguredError("This server has no credentials.", code="no_credentials")
@@ -113,11 +129,9 @@ def build_service(app: AutostopApp) -> AutostopService:
     """Return the service for an app's settings; wrong or missing ones make one that says so."""
     clock = SystemClock()
     time = PlatformClock(clock)
-    instance_id = app.instance_id
+    instance_id = app.instance_id or defaults.INSTANCE_ID if app.platform == "emulator" else instance_of(app)
     try:
         platform = build_platform(app, clock, time)
-        if app.platform == "emulator":
-            instance_id = instance_id or defaults.INSTANCE_ID
     except AutostopError as error:
         app.log.warning("jupyter_autostop: %s %s", error.message, error.hint)
         platform = NoPlatform(error, time, "notebooks" if app.platform == "notebooks" else "demanager")
