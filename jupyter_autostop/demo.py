@@ -117,7 +117,7 @@ def _run(folder: Path, port: int | None, remaining: int, started: list[subproces
         _say("".join((folder / "jupyterlab.log").read_text(encoding="utf-8", errors="replace").splitlines(True)[-5:]))
         return FAILED
     _say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={token}\n")
-    _say("The countdown stands at the right end of the status bar. In another terminal: jupyter autostop extend 2h")
+    _say("The countdown stands in the status bar at the bottom. In another terminal: jupyter autostop extend 2h")
     _say("Nothing here reaches a cloud. Ctrl-C ends the demo. What the emulator does:")
     threading.Thread(target=_follow, args=(lines,), daemon=True).start()
     lab.wait()

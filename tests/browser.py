@@ -83,9 +83,9 @@ class Tab:
         if script:
             self.page.add_init_script(script)
 
-    def open(self) -> Tab:
+    def open(self, path: str = "lab") -> Tab:
         """Load JupyterLab and wait until every plugin of it has started."""
-        self.page.goto(f"{self._server.url}lab?token={self._server.token}")
+        self.page.goto(f"{self._server.url}{path}?token={self._server.token}")
         self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
         return self
 

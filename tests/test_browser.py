@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from browser import ASK, CHANGED_EVENT, PUSH, Tab, running_browser
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, WebSocketRoute, expect
 from processes import JupyterServer, emulated, ended, running_emulator, running_jupyter
 
 pytestmark = pytest.mark.browser
@@ -127,7 +127,7 @@ def jp_server_cleanup() -> None:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with running_emulator() as endpoint:
+    with running_emulator("--remaining", f"{BELOW}s") as endpoint:
         yield endpoint
 
 
@@ -280,7 +280,7 @@ def test_two_tabs_follow_each_other(tab: Tab, open_tab: Open, server: JupyterSer
 
 
 def test_the_title_tells_the_rest(tab: Tab, server: JupyterServer, platform: Platform) -> None:
-    """Hover and focus give the stop time with day and zone, who keeps it, when it was confirmed, and what comes next."""
+    """Hover and focus give the stop time with day and zone, who keeps it, when it was confirmed and what comes next."""
     stops = datetime.fromtimestamp(platform.stops() / 1000, ZoneInfo("Asia/Shanghai"))
     assert tab.title == [
         f"Stops {stops:%A}, {stops:%B} {stops.day} at {stops:%H:%M} GMT+8.",
@@ -341,7 +341,7 @@ def test_no_stop_time_is_invented(tab: Tab, platform: Platform) -> None:
 def test_unknown_then_known(open_tab: Open, tmp_path: Path) -> None:
     """A platform that has never answered is an unknown stop time; what it says then is shown by itself."""
     with (
-        running_emulator("--remaining", "50m") as endpoint,
+        running_emulator("--remaining", f"{BELOW}s") as endpoint,
         running_jupyter(tmp_path, *OPTIONS, module="jupyterlab", settings=emulated(endpoint)) as server,
         closing(Platform(endpoint, server)) as platform,
     ):
@@ -422,20 +422,20 @@ def test_a_wrong_clock_does_not_matter(open_tab: Open, platform: Platform, wrong
 
 
 def test_right_at_once_when_it_comes_back(open_tab: Open, platform: Platform) -> None:
-    """After a hidden tab, another window, a lost network and sleep the page asks by itself, with no push to wait for."""
+    """After a hidden tab, another window, a lost network and sleep the page asks by itself, and waits for no push."""
     platform.edit(remaining=590)
     platform.state(refresh=True)
     tab = open_tab(script=CLOCKS)
     # A connection that stays open and brings nothing, as one does that died while nobody looked.
-    tab.page.route_web_socket("**/api/events/subscribe", lambda socket: None)
+    tab.page.route_web_socket("**/api/events/subscribe", lambda _: None)
     tab.start()
     until_right(tab, platform)
 
     def hidden() -> Iterator[None]:
-        tab.page.evaluate(HIDE, True)  # noqa: FBT003 - the script's argument
+        tab.page.evaluate(HIDE, True)
         yield
         tab.page.evaluate("window.pass(60000)")
-        tab.page.evaluate(HIDE, False)  # noqa: FBT003
+        tab.page.evaluate(HIDE, False)
 
     def elsewhere() -> Iterator[None]:
         yield
@@ -461,6 +461,31 @@ def test_right_at_once_when_it_comes_back(open_tab: Open, platform: Platform) ->
         until_right(tab, platform)
         assert len(tab.asked) > asked
     assert PUSH not in tab.seen
+
+
+def test_what_was_announced_while_cut_off(open_tab: Open, platform: Platform) -> None:
+    """After the connection for events was cut, as proxies do, the page looks for what it has missed."""
+    tab = open_tab()
+    sockets: list[WebSocketRoute] = []
+    cut = False
+
+    def connect(socket: WebSocketRoute) -> None:
+        if cut:
+            socket.close()
+        else:
+            socket.connect_to_server()
+            sockets.append(socket)
+
+    tab.page.route_web_socket("**/api/events/subscribe", connect)
+    tab.start()
+    tab.shows("running", "49 min")
+    cut = True
+    for socket in sockets:
+        socket.close()
+    platform.edit(auto_stop={"enable": False})
+    assert platform.state(refresh=True)["deadline"] is None
+    cut = False
+    tab.shows("off", "Auto-stop off")
 
 
 def test_a_frozen_tab_thaws_right(open_tab: Open, platform: Platform) -> None:
