@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_autostop.client import LocalClient, find_server
 from jupyter_autostop.duration import DurationError, parse_duration, parse_until
 from jupyter_autostop.errors import AutostopError, ClientError
-from jupyter_autostop.words import is_unknown, status_line
+from jupyter_autostop.words import is_unknown, marked, status_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jupyter_autostop.state import State
 
@@ -42,6 +42,23 @@ def _port(text: str) -> int:
     return int(text)
 
 
+class _Words(argparse.Action):
+    """Takes what may be written in several words, `1h 30m`, and parses it as one."""
+
+    def __init__(self, *, parse: Callable[[str], int], **more: Any) -> None:
+        super().__init__(**more)
+        self._parse = parse
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _option: str | None = None
+    ) -> None:
+        """Parse, or refuse as misuse."""
+        try:
+            setattr(namespace, self.dest, self._parse(" ".join(values)) if values else None)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jupyter autostop",
@@ -59,12 +76,14 @@ def _parser() -> argparse.ArgumentParser:
 
     server_command("status", "say when the instance stops")
     extend = server_command("extend", "let this run last longer")
-    extend.add_argument("by", type=_duration, help="how much longer: 2h, 90m, 1h30m, 1:30 or 1.5h")
+    words: dict[str, Any] = {"action": _Words, "parse": _duration, "metavar": "DURATION"}
+    extend.add_argument("by", nargs="+", help="how much longer: 2h, 90m, 1h30m, 1:30 or 1.5h", **words)
     until = server_command("until", "let this run last until a time")
-    until.add_argument("until", type=_until, help="18:00 (the next one) or 2026-11-24T09:00")
+    words_of_time: dict[str, Any] = {"action": _Words, "parse": _until, "metavar": "TIME"}
+    until.add_argument("until", nargs="+", help="18:00 (the next one) or 2026-11-24T09:00", **words_of_time)
     server_command("off", "switch auto-stop off")
     on = server_command("on", "switch auto-stop on")
-    on.add_argument("duration", type=_duration, nargs="?", help="running time from each start: 1h to 24h")
+    on.add_argument("duration", nargs="*", help="running time from each start: 1h to 24h", **words)
     describe = server_command("describe", "change the instance's description")
     describe.add_argument("text", nargs="+", help="the new description; '' clears it")
 
@@ -107,7 +126,8 @@ def _exit_status(command: str, state: State) -> int:
     effect = outcome["effect"]
     if effect == "unconfirmed" or (effect == "none" and outcome["clamped"]):
         return FAILED
-    if effect == "next_start" and command in ("extend", "until", "off"):
+    stops_all_the_same = command == "off" and state["deadline"] is not None
+    if effect == "next_start" and (command in ("extend", "until") or stops_all_the_same):
         return FAILED
     return DONE
 
@@ -116,9 +136,11 @@ def _report(state: State, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(state, indent=2, ensure_ascii=False))
         return
-    if state["outcome"]:
-        print(state["outcome"]["message"])
-    print(status_line(state))
+    line = status_line(state)
+    said = state["outcome"]["message"] if state["outcome"] else ""
+    if said and said not in line:
+        print(marked(said, state))
+    print(line)
 
 
 def _error_json(error: AutostopError) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def find_server(environ: Mapping[str, str], url: str | None = None) -> Server:
     if servers:
         raise ClientError(
             "Several Jupyter servers are running: " + ", ".join(server.url for server in servers) + ".",
-            hint="Say which one with --server URL.",
+            hint="Say which one with --server URL, as `jupyter server list` shows it.",
         )
     raise ClientError(
         "No Jupyter server of yours is running on this machine.",
@@ -216,7 +216,9 @@ class LocalClient:
             return data
         if isinstance(data, dict) and "code" in data:
             if status == 403 and data["code"] == "forbidden":  # noqa: PLR2004 - HTTP's forbidden
-                data["hint"] = "The server asks for a login that leaves no token; give --server URL?token=…"
+                data["hint"] = (
+                    "The token is wrong or missing; give --server URL?token=… as `jupyter server list` shows it."
+                )
             raise RefusedError(status, data)
         raise ClientError(
             f"The Jupyter server at {self._server.url} does not know jupyter_autostop (HTTP {status}).",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from jupyter_autostop.state import NextStart, Problem
-from jupyter_autostop.wire import Instance
+from jupyter_autostop.wire import Instance, InstanceStatus
 
 RUNNING = "RUNNING"
+_AT_REST = set(get_args(InstanceStatus)) - {RUNNING}
+"""Documented, and without a run that could be stopped; an unknown status must not hide a stop time."""
 TOLERANCE = 2000
 """ms by which two tellings of one moment may differ: whole seconds, and the way."""
 _DIGITS = 13
@@ -42,8 +44,19 @@ def read_run(instance: Instance, now: int, *, now_is_platforms: bool, before: in
     (no `Date` yet) only `remain_time` is safe to measure from. `before`, the deadline shown so far, is kept where
     the answer differs from it by no more than rounding, so that nothing flickers.
     """
-    if instance.status != RUNNING:
+    if instance.status in _AT_REST:
         return Run("not_running")
+    run = _read_auto_stop(instance, now, now_is_platforms=now_is_platforms, before=before)
+    if instance.status == RUNNING or run.kind == "deadline":
+        return run
+    return _unknown(
+        "unknown_status",
+        f"ModelArts reports the status “{instance.status[:40]}”, which is not documented, and no stop time.",
+        "Look at the instance in the ModelArts console.",
+    )
+
+
+def _read_auto_stop(instance: Instance, now: int, *, now_is_platforms: bool, before: int | None) -> Run:
     auto_stop = instance.auto_stop
     if auto_stop is None or (auto_stop.enable is None and auto_stop.stop_timestamp is None):
         return _unknown(

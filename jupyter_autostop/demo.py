@@ -117,8 +117,11 @@ def _run(folder: Path, port: int | None, remaining: int, started: list[subproces
         _say("".join((folder / "jupyterlab.log").read_text(encoding="utf-8", errors="replace").splitlines(True)[-5:]))
         return FAILED
     _say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={token}\n")
-    _say("The countdown stands in the status bar at the bottom. In another terminal: jupyter autostop extend 2h")
-    _say("Nothing here reaches a cloud. Ctrl-C ends the demo. What the emulator does:")
+    program = os.path.relpath(Path(sys.executable).parent / "jupyter-autostop")
+    _say("The countdown stands in the status bar at the bottom; the notebook shows what else there is.")
+    _say(f"In another terminal:  {program} status")
+    _say(f"The emulator's switches and faults:  {endpoint}/_emulator")
+    _say("Nothing here reaches a cloud. Ctrl-C ends the demo. What happens to the emulated instance:")
     threading.Thread(target=_follow, args=(lines,), daemon=True).start()
     lab.wait()
     _say("JupyterLab has ended.")

@@ -14,7 +14,7 @@ from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NoAnswerError
 from jupyter_autostop.memory import Owed
 from jupyter_autostop.models import LONGEST_DURATION, Extend
-from jupyter_autostop.policy import DEFERS, Policy
+from jupyter_autostop.policy import DEFERS, OFF, Policy
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance, UpdateRequest
@@ -48,15 +48,15 @@ class Extensions:
         if run.kind == "not_running":
             raise not_running(before)
         if run.kind == "off" and extend.until is not None:
-            return outcome("none", "Auto-stop is off: nothing will stop this run.")
+            return outcome("none", OFF)
         stop = run.stop_timestamp
         if stop is None or stop <= now:
+            if run.kind == "off":
+                raise ConflictError(f"{OFF} There is nothing to extend.", code="no_deadline", hint="")
             raise ConflictError(
                 "There is no known stop time to extend.",
                 code="no_deadline",
-                hint="Switch auto-stop on first."
-                if run.kind == "off"
-                else "Refresh, or look at the ModelArts console.",
+                hint="Refresh, or look at the ModelArts console.",
             )
         match(if_match, before, auto_stop=True, description=False)
         asked = extend.until if extend.until is not None else stop + (extend.by or 0) * 1000
@@ -68,7 +68,7 @@ class Extensions:
             return outcome("none", f"{said}This run lasts that long already; it was not shortened.", clamped=clamped)
         # A setting that waits for the next start shows that this platform defers.
         if self._writer.snapshot.memory.defers or next_start(known, before, run) is not None:
-            return outcome("next_start", f"{said}{DEFERS} Nothing was changed.", clamped=clamped)
+            return outcome("next_start", f"{DEFERS} Nothing was changed.", clamped=clamped)
         prior = setting(before)["duration"]
         if prior is None:
             raise ConflictError(
@@ -114,10 +114,10 @@ class Extensions:
         snapshot.remember(replace(snapshot.memory, defers=True))
         if await self._put_back(replace(owed, prior=prior), owed_before):
             left = f"The run length at each start is {format_duration(prior)}, as before."
-            return outcome("next_start", f"{said}{DEFERS} {left}", clamped=bool(said))
+            return outcome("next_start", f"{DEFERS} {left}", clamped=bool(said))
         return outcome(
             "unconfirmed",
-            f"{said}{DEFERS} The run length at each start could not be put back to {format_duration(prior)} yet; "
+            f"{DEFERS} The run length at each start could not be put back to {format_duration(prior)} yet; "
             "it will be tried again.",
             clamped=bool(said),
         )

@@ -104,7 +104,7 @@ def check_description(text: str) -> None:
     found = [char for char in DESCRIPTION_FORBIDDEN if char in text]
     if found:
         raise InvalidInputError(
-            f"The description cannot contain {' '.join(found)} (each is refused by ModelArts).",
+            f"The description cannot contain {', '.join(f'“{char}”' for char in found)}.",
             code="description_characters",
             hint=f"Leave out {' '.join(DESCRIPTION_FORBIDDEN)} altogether; nothing was changed.",
         )
@@ -114,9 +114,9 @@ def check_duration(seconds: int) -> None:
     """Raise unless `seconds` is a running duration the platform takes."""
     if not SHORTEST_DURATION <= seconds <= LONGEST_DURATION:
         # A number of a thousand digits is not worth repeating.
-        shown = f" {seconds} s" if abs(seconds) < 10**12 else " That number"
+        shown = f"{seconds} s" if abs(seconds) < 10**12 else "that number"
         raise InvalidInputError(
-            f"{shown.strip()} is no running duration ModelArts takes: {SHORTEST_DURATION} to {LONGEST_DURATION} s.",
+            f"A running duration is {SHORTEST_DURATION} to {LONGEST_DURATION} s, not {shown}.",
             code="duration_range",
             hint=f"Choose one from {format_duration(SHORTEST_DURATION)} to {format_duration(LONGEST_DURATION)}.",
         )

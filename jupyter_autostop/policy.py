@@ -14,6 +14,7 @@ from jupyter_autostop.models import (
 )
 from jupyter_autostop.state import Limits
 
+OFF = "Auto-stop is off: nothing will stop this run."
 DEFERS = "ModelArts applies a longer running time only from the next start, so it cannot extend this run."
 
 
@@ -49,7 +50,7 @@ def limits(policy: Policy, run: Run, known: KnownRun | None, now: int, *, defers
     if run.kind == "not_running":
         why_not = dict.fromkeys(("extend", "stop"), "The instance is not running.")
     elif run.kind == "off":
-        why_not["extend"] = "Auto-stop is off: nothing will stop this run."
+        why_not["extend"] = OFF
     elif run.kind == "unknown":
         why_not["extend"] = "The stop time of this run is not known."
     elif defers:

@@ -125,7 +125,8 @@ class AutostopService:
             if now >= ends:
                 return
             if now < due:
-                await self._clock.sleep(min(due, ends) - now)
+                # In slices: a write or a click may end a long pause before its time.
+                await self._clock.sleep(min(due - now, ends - now, NEAR_INTERVAL))
             elif self._writes:
                 await self._clock.sleep(1.0)
             else:

@@ -50,12 +50,16 @@ def _run(state: State) -> str:
     deadline, instance, now = state["deadline"], state["instance"], state["server_time"]
     if deadline:
         stop = deadline["stop_timestamp"]
-        left = format_countdown((stop - now) / 1000)
+        # In a sentence "4:37" would read as hours.
+        seconds = (stop - now) // 1000
+        left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
         line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {_KEPT_BY[deadline['kept_by']]}"
         line += _next_start(state)
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
         return line
+    if state["problem"] and state["problem"]["code"] == "overdue":
+        return _problem(state)
     if state["problem"]:
         return f"It is not known when this instance stops. {_problem(state)}"
     status = str((instance or {}).get("status"))
@@ -73,10 +77,14 @@ def _next_start(state: State) -> str:
     return f"; from the next start a run lasts {format_duration(waiting['duration'] or 0)}"
 
 
+def marked(line: str, state: State) -> str:
+    """Mark what is said of an emulated instance as such."""
+    return f"[emulator] {line}" if state["emulated"] else line
+
+
 def status_line(state: State) -> str:
     """Return the State in one line, e.g. `Stops at 18:40 (in 2 h 13 min), kept by ModelArts`."""
-    line = _run(state)
-    return f"[emulator] {line}" if state["emulated"] else line
+    return marked(_run(state), state)
 
 
 def is_unknown(state: State) -> bool:

@@ -120,7 +120,17 @@ def test_off_is_off(auto_stop: dict[str, Any]) -> None:
     assert run_of(auto_stop) == Run("off")
 
 
-@pytest.mark.parametrize("status", [*(set(get_args(InstanceStatus)) - {"RUNNING"}), "HIBERNATING", "", "running"])
+@pytest.mark.parametrize("status", ["HIBERNATING", "", "running"])
+def test_an_undocumented_status_hides_no_stop_time(status: str) -> None:
+    """With a stop time the run is taken to have one; without, nobody can tell, whatever auto_stop says."""
+    run = read_run(instance(told(STOP, 7200), status), NOW, now_is_platforms=True)
+    assert run == Run("deadline", stop_timestamp=STOP)
+    for auto_stop in (None, THREE, {**THREE, "enable": False}):
+        run = read_run(instance(auto_stop, status), NOW, now_is_platforms=True)
+        assert (run.kind, run.problem["code"]) == ("unknown", "unknown_status")
+
+
+@pytest.mark.parametrize("status", sorted(set(get_args(InstanceStatus)) - {"RUNNING"}))
 @pytest.mark.parametrize("auto_stop", [None, THREE, told(STOP, 7200)], ids=["nothing", "three keys", "five keys"])
 def test_what_does_not_run_has_no_deadline(status: str, auto_stop: Any) -> None:
     """CREATING, STOPPED and all others but RUNNING have no run, whatever auto_stop says."""

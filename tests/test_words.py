@@ -47,8 +47,8 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
 LINES: dict[str, tuple[State, str]] = {
     "running": (state(STOP), "Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
     "kept by the server": (state(STOP, kept_by="server"), "Stops at 18:13 (in 2 h 13 min), kept by this server"),
-    "soon": (state(NOW + 9 * MINUTE + 42_999), "Stops at 16:09 (in 9:42), kept by ModelArts"),
-    "in a moment": (state(NOW + 1), "Stops at 16:00 (in 0:00), kept by ModelArts"),
+    "soon": (state(NOW + 9 * MINUTE + 42_999), "Stops at 16:09 (in 9 min 42 s), kept by ModelArts"),
+    "in a moment": (state(NOW + 1), "Stops at 16:00 (in 0 s), kept by ModelArts"),
     "tomorrow": (state(NOW + 26 * HOUR), "Stops at Wed 25 Nov 18:00 (in 26 h), kept by ModelArts"),
     "just after midnight": (state(NOW + 8 * HOUR), "Stops at Wed 25 Nov 00:00 (in 8 h), kept by ModelArts"),
     "emulated": (state(STOP, emulated=True), "[emulator] Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),

@@ -42,18 +42,21 @@ def modelarts_endpoint(region: str) -> str:
     return f"https://modelarts.{region}.myhuaweicloud.{domain}"
 
 
-def _missing(endpoint: str, region: str, project_id: str, instance_id: str) -> NotConfiguredError | None:
-    named = {
-        "region (or endpoint)": endpoint or region,
+def _missing(app: AutostopApp, region: str, project_id: str, instance_id: str) -> NotConfiguredError | None:
+    named: dict[str, object] = {
+        "region (or endpoint)": app.endpoint or region,
         "project_id": project_id,
         "instance_id": instance_id,
     }
+    if not all(named.values()):
+        # Told at once with the others, not after the next restart.
+        named["credentials"] = isinstance(app.credentials, Credentials)
     missing = [name for name, value in named.items() if not value]
     if not missing:
         return None
     return NotConfiguredError(
         f"This server does not know its instance yet: {', '.join(missing)} not set.",
-        hint="Set them as c.AutostopApp.… or JUPYTER_AUTOSTOP_… and restart the Jupyter server.",
+        hint="See the settings table in the README, and restart the Jupyter server afterwards.",
     )
 
 
@@ -105,7 +108,7 @@ def build_platform(app: AutostopApp, clock: Clock, time: PlatformClock) -> Platf
     region = find_variable(app.region, "region", os.environ, "REGION_NAME", "S3_REGION").value
     project = find_variable(app.project_id, "project_id", os.environ, "PROJECT_ID", "project_id").value
     instance = instance_of(app)
-    if missing := _missing(app.endpoint, region, project, instance):
+    if missing := _missing(app, region, project, instance):
         raise missing
     check_id(project, "project_id")
     check_id(instance, "instance_id")
