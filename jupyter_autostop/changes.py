@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jupyter_autostop.deadline import RUNNING, TOLERANCE
+from jupyter_autostop.deadline import NOTICEABLE, RUNNING
 from jupyter_autostop.errors import InvalidInputError
 from jupyter_autostop.models import Change
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
-from jupyter_autostop.wire import UpdateRequest
-from jupyter_autostop.writing import Writer, match, not_running, outcome, triple
+from jupyter_autostop.wire import Instance, UpdateRequest
+from jupyter_autostop.writing import Comparison, Writer, match, not_running, outcome, triple
+
+STILL_STOPS = "Auto-stop is off from the next start; this run still stops as shown."
+_STOPPING = {"STOPPING", "STOPPED", "DELETED"}
+
+
+def _stop_shown(instance: Instance) -> Comparison:
+    if instance.status in _STOPPING:
+        return "shown"
+    return "as_before" if instance.status == RUNNING else "untold"
 
 
 class Changes:
@@ -38,6 +47,13 @@ class Changes:
         current = setting(before)
         differs = {key: value for key, value in asked.items() if current[key] != value}
         described = change.description is not None and change.description != (before.description or "")
+        if (
+            not described
+            and asked.get("enable") is False
+            and not differs
+            and self._writer.snapshot.run.kind == "deadline"
+        ):
+            return outcome("next_start", STILL_STOPS)
         if not differs and not described:
             return outcome("none", "It is so already; nothing was sent.")
         match(if_match, before, auto_stop=bool(differs), description=described)
@@ -52,8 +68,8 @@ class Changes:
                 )
             request.spec = triple(before, **differs)
         stop_before = self._writer.snapshot.run.stop_timestamp
-        if not await self._writer.put(request):
-            return outcome("unconfirmed", "The change was sent, but ModelArts could not be read afterwards.")
+        if not await self._writer.put(request, before):
+            return outcome("unconfirmed", "The change was sent, but ModelArts does not tell what became of it.")
         if not differs:
             return outcome("now", "The description is saved.")
         return self._auto_stop_outcome(differs, stop_before)
@@ -67,12 +83,14 @@ class Changes:
         if differs.get("enable") is False:
             if run.kind == "off":
                 return outcome("now", "Auto-stop is off: the instance runs, and bills, until you stop it.")
-            return outcome("next_start", "Auto-stop is off from the next start; this run still stops as shown.")
+            return outcome("next_start", STILL_STOPS)
         if differs.get("enable") is True:
             if run.kind == "deadline":
                 return outcome("now", "Auto-stop is on.")
             return outcome("next_start", "Auto-stop is on, but ModelArts gives this run no stop time.")
-        moved = run.stop_timestamp is not None and abs(run.stop_timestamp - (stop_before or 0)) > TOLERANCE
+        if run.stop_timestamp is None or stop_before is None:
+            return outcome("next_start", "The run length is saved; this run has no stop time that it could move.")
+        moved = abs(run.stop_timestamp - stop_before) > NOTICEABLE
         self._writer.snapshot.remember(replace(self._writer.snapshot.memory, defers=not moved))
         if moved:
             return outcome("now", "The run length is saved, and the stop time of this run moved with it.")
@@ -82,8 +100,8 @@ class Changes:
         """Ask the platform to stop the instance and see it stopping."""
         self._policy.require(self._policy.allow_stop, "stopping the instance from here", "allow_stop")
         before = await self._writer.snapshot.read()
-        if before.status != RUNNING:
+        if self._writer.snapshot.run.kind == "not_running":
             raise not_running(before)
-        if not await self._writer.send(self._writer.platform.stop, lambda instance: instance.status != RUNNING):
-            return outcome("unconfirmed", "The stop was sent, but ModelArts could not be read afterwards.")
+        if not await self._writer.send(self._writer.platform.stop, _stop_shown):
+            return outcome("unconfirmed", "The stop was sent, but ModelArts does not tell what became of it.")
         return outcome("now", "ModelArts is stopping this instance.")

@@ -127,6 +127,8 @@ def _exit_status(command: str, state: State) -> int:
     if effect == "unconfirmed" or (effect == "none" and outcome["clamped"]):
         return FAILED
     stops_all_the_same = command == "off" and state["deadline"] is not None
+    if command == "on" and is_unknown(state):
+        return FAILED
     if effect == "next_start" and (command in ("extend", "until") or stops_all_the_same):
         return FAILED
     return DONE

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONNECT_TIMEOUT = 2.0
-ANSWER_TIMEOUT = 120.0
+LOOK_TIMEOUT = 20.0
+WRITE_TIMEOUT = 120.0
 """Seconds; a write is up to three calls to the platform."""
 _ANY_ADDRESS = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - to be replaced by loopback
 
@@ -165,7 +166,7 @@ class LocalClient:
         """Extend `by` seconds or `until` an epoch time in ms and return the State."""
         return self._call("POST", "extend", extend)
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, method: str) -> http.client.HTTPConnection:
         server = self._server
         connection = (
             http.client.HTTPSConnection(
@@ -181,7 +182,7 @@ class LocalClient:
                 f"The Jupyter server at {server.url} cannot be reached: {error.strerror or error}.",
                 hint="Is it still running? See `jupyter server list`.",
             ) from error
-        connection.sock.settimeout(ANSWER_TIMEOUT)
+        connection.sock.settimeout(LOOK_TIMEOUT if method == "GET" else WRITE_TIMEOUT)
         return connection
 
     def _call(self, method: str, route: str, body: Any = None) -> Any:
@@ -193,7 +194,7 @@ class LocalClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(body).encode()
-        connection = self._connect()
+        connection = self._connect(method)
         try:
             connection.request(method, f"{server.base_url}jupyter-autostop/{route}", content, headers)
             response = connection.getresponse()

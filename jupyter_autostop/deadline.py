@@ -9,10 +9,16 @@ from jupyter_autostop.state import NextStart, Problem
 from jupyter_autostop.wire import Instance, InstanceStatus
 
 RUNNING = "RUNNING"
-_AT_REST = set(get_args(InstanceStatus)) - {RUNNING}
+_IN_BETWEEN = {"UNAVAILABLE", "RESIZING", "RESTARTING"}
+"""Documented, and it is not said whether the run and its stop time go on; if one is given, it counts."""
+_AT_REST = set(get_args(InstanceStatus)) - {RUNNING} - _IN_BETWEEN
 """Documented, and without a run that could be stopped; an unknown status must not hide a stop time."""
+ENDED = {"STOPPING", "STOPPED", "STARTING", "START_QUEUING", "READY_TO_START", "START_FAILED", "DELETED"}
+"""Between two runs."""
 TOLERANCE = 2000
 """ms by which two tellings of one moment may differ: whole seconds, and the way."""
+NOTICEABLE = 60_000
+"""ms by which a stop time moves if somebody moves it; limits are in hours, and less is rounding."""
 _DIGITS = 13
 _OLDEST, _NEWEST = 10 ** (_DIGITS - 1), 10**_DIGITS
 """A timestamp has 13 digits."""
@@ -49,6 +55,8 @@ def read_run(instance: Instance, now: int, *, now_is_platforms: bool, before: in
     run = _read_auto_stop(instance, now, now_is_platforms=now_is_platforms, before=before)
     if instance.status == RUNNING or run.kind == "deadline":
         return run
+    if instance.status in _IN_BETWEEN:
+        return Run("not_running")
     return _unknown(
         "unknown_status",
         f"ModelArts reports the status “{instance.status[:40]}”, which is not documented, and no stop time.",
@@ -67,7 +75,8 @@ def _read_auto_stop(instance: Instance, now: int, *, now_is_platforms: bool, bef
     stop = _timestamp(auto_stop.stop_timestamp)
     remain = auto_stop.remain_time
     by_remain = None if remain is None else _timestamp(now + remain * 1000)
-    if stop is None and (by_remain is None or not auto_stop.enable):
+    counts = by_remain is not None and (auto_stop.enable or (remain or 0) > 0)
+    if stop is None and not counts:
         if auto_stop.enable is False and auto_stop.stop_timestamp is None:
             return Run("off")
         said = "on" if auto_stop.enable else "off"

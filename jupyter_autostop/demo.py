@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EXAMPLE = Path(__file__).parent / "example.ipynb"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DONE, FAILED = 0, 1
 _PATIENCE = 60.0
 """Seconds that JupyterLab may take to listen."""
@@ -33,6 +34,8 @@ class _EndedError(Exception):
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # an impatient second one must not disturb the ending
     raise _EndedError
 
 
@@ -48,7 +51,8 @@ def _environment(folder: Path, endpoint: str) -> dict[str, str]:
     # The news toast lies over the status bar, and a demo has no news.
     page = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (labconfig / "page_config.json").write_text(json.dumps(page), encoding="utf-8")
-    ours = {key: value for key, value in os.environ.items() if not key.startswith("JUPYTER_AUTOSTOP_")}
+    foreign = ("JUPYTER_AUTOSTOP_", "HUAWEICLOUD_SDK_")
+    ours = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     return {
         **ours,
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
@@ -148,7 +152,7 @@ def run_demo(port: int | None, remaining: int | None) -> int:
         _say("The demo needs JupyterLab and ipykernel: pip install 'jupyter_autostop[demo]'")
         return FAILED
     started: list[subprocess.Popen[bytes]] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="autostop-demo-", ignore_cleanup_errors=True) as folder:
         try:

@@ -127,7 +127,7 @@ class UnavailableError(AutostopError):
 
     status = 503
     default_code = "unavailable"
-    default_hint = "Nothing needs doing: the stop time already set at the platform stays in force. Try again later."
+    default_hint = "Try again later."
 
     def __init__(self, message: str, *, retry_after: float = 5, **more: Any) -> None:
         super().__init__(message, **more)
@@ -145,7 +145,7 @@ class NoAnswerError(AutostopError):
 
     status = 504
     default_code = "no_answer"
-    default_hint = "Check the network of this machine; the stop time already set at the platform stays in force."
+    default_hint = "Check the network of this machine, and try again."
 
 
 class ClientError(AutostopError):

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-from jupyter_autostop.deadline import RUNNING, TOLERANCE, next_start
+from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE, next_start
 from jupyter_autostop.duration import format_duration
-from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NoAnswerError
+from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NoAnswerError, NotAppliedError
 from jupyter_autostop.memory import Owed
 from jupyter_autostop.models import LONGEST_DURATION, Extend
 from jupyter_autostop.policy import DEFERS, OFF, Policy
@@ -24,6 +24,11 @@ SETTLE_MARGIN = 900
 """Seconds that a put-back must leave the run it happens in."""
 LANDS_WITHIN = 30
 """Seconds within which an unanswered write takes effect, if ever."""
+
+
+def _moved(stop: int, before: int, wanted: int) -> bool:
+    """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
+    return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
 
 
 class Extensions:
@@ -77,7 +82,7 @@ class Extensions:
         probe = min(prior + -(-(target - stop) // 1000), LONGEST_DURATION)
         if probe <= prior:
             return outcome("none", "ModelArts' limit of 24 h for one run is reached.", clamped=True)
-        return await self._probe(before, prior, probe, stop, said)
+        return await self._probe(before, prior, probe, target, said)
 
     def _clamped_words(self, asked: int, target: int, stop: int) -> str:
         """Say how much longer was asked for and how much of it can be had, in whole minutes rounded down."""
@@ -88,39 +93,40 @@ class Extensions:
 
         return f"Asked for {longer(asked)} more, the limit leaves {longer(target)}. "
 
-    async def _probe(self, before: Instance, prior: int, probe: int, stop: int, said: str) -> Outcome:
+    async def _probe(self, before: Instance, prior: int, probe: int, target: int, said: str) -> Outcome:
         """Send the longer duration and look whether the stop time moved; put it back where it did not help."""
         snapshot = self._writer.snapshot
         memory = snapshot.memory
+        stop = snapshot.run.stop_timestamp or target
+        request = UpdateRequest(spec=triple(before, duration=probe))
         owed_before = memory.owed
         # Kept before the write: whatever becomes of us, the run length that people chose is known.
         if owed_before and owed_before.probe != prior:
             owed_before = None  # somebody has chosen another run length since; theirs counts
-        owed = Owed(
-            owed_before.prior if owed_before else prior, probe, memory.serial, stop, self._writer.platform.time.now_ms()
-        )
+        chosen = owed_before.prior if owed_before else prior
+        owed = Owed(chosen, probe, memory.serial, stop, self._writer.platform.time.now_ms())
         snapshot.remember(replace(memory, owed=owed))
         try:
-            confirmed = await self._writer.put(UpdateRequest(spec=triple(before, duration=probe)))
+            confirmed = await self._writer.put(request, before)
         except AutostopError as error:
-            if not error.maybe_applied and not isinstance(error, NoAnswerError):
+            if not isinstance(error, (NoAnswerError, NotAppliedError)):
+                # Turned away. Anything else may still arrive, and settling will know it as ours.
                 snapshot.remember(replace(snapshot.memory, owed=owed_before))
             raise
-        if not confirmed:
-            return outcome("unconfirmed", "The extension was sent, but ModelArts could not be read afterwards.")
         run = snapshot.run
-        if run.stop_timestamp is not None and run.stop_timestamp > stop + TOLERANCE:
+        if not confirmed or run.kind != "deadline" or run.stop_timestamp is None:
+            return outcome("unconfirmed", "The extension was sent, but ModelArts does not tell what became of it.")
+        if _moved(run.stop_timestamp, stop, target - stop):
+            short = target - run.stop_timestamp > NOTICEABLE
+            if short:
+                said = f"ModelArts moved the stop time by less than was asked for. {said}"
             return outcome("now", f"{said}This run now stops later, as shown.", clamped=bool(said))
         snapshot.remember(replace(snapshot.memory, defers=True))
         if await self._put_back(replace(owed, prior=prior), owed_before):
             left = f"The run length at each start is {format_duration(prior)}, as before."
-            return outcome("next_start", f"{DEFERS} {left}", clamped=bool(said))
-        return outcome(
-            "unconfirmed",
-            f"{DEFERS} The run length at each start could not be put back to {format_duration(prior)} yet; "
-            "it will be tried again.",
-            clamped=bool(said),
-        )
+        else:
+            left = f"The run length could not be put back to {format_duration(prior)} yet; it will be tried again."
+        return outcome("next_start", f"{DEFERS} {left}", clamped=bool(said))
 
     async def _put_back(self, owed: Owed, then: Owed | None = None) -> bool:
         """Set the run length back to `owed.prior`, after which `then` is owed; a failure leaves it owed as it was."""
@@ -129,7 +135,7 @@ class Extensions:
             instance = snapshot.instance
             if instance is not None and setting(instance)["duration"] == owed.probe:
                 back = UpdateRequest(spec=triple(instance, duration=owed.prior))
-                if not await self._writer.put(back):
+                if not await self._writer.put(back, instance):
                     return False
         except AutostopError as error:
             self._log.warning("jupyter_autostop: the run length could not be put back: %s", error.message)
@@ -144,20 +150,22 @@ class Extensions:
         owed = memory.owed
         if owed is None or instance is None:
             return outcome("none", "Nothing is owed.")
+        if run.kind != "deadline" or run.stop_timestamp is None:
+            # Between two runs, or nobody can tell: what a run needs is decided when it is seen.
+            return outcome("none", "No run is seen that it could be settled in.")
         if setting(instance)["duration"] != owed.probe:
             if self._writer.platform.time.now_ms() < owed.sent + LANDS_WITHIN * 1000:
                 return outcome("none", "The longer run length may yet arrive.")
             # Somebody has chosen another run length since; theirs counts.
             snapshot.remember(replace(memory, owed=None))
             return outcome("none", "The run length was changed elsewhere.")
-        same_run = memory.serial == owed.serial and run.kind == "deadline"
-        moved = run.stop_timestamp is not None and run.stop_timestamp > owed.stop_before + TOLERANCE
-        if same_run and moved:
+        same_run = memory.serial == owed.serial
+        if same_run and _moved(run.stop_timestamp, owed.stop_before, (owed.probe - owed.prior) * 1000):
             return outcome("none", "The longer run is still going on.")
         start = memory.run.start if memory.run else None
         ends = None if start is None else start + owed.prior * 1000
         too_late = ends is None or ends < self._writer.platform.time.now_ms() + SETTLE_MARGIN * 1000
-        if not same_run and instance.status == RUNNING and run.kind == "deadline" and not memory.defers and too_late:
+        if not same_run and not memory.defers and too_late:
             return outcome("none", "Putting it back now would stop this run; it waits for the next start.")
         put = await self._put_back(owed)
         return outcome("now" if put else "unconfirmed", "The run length is as people chose it.")

@@ -35,11 +35,15 @@ class Owed:
 
 @dataclass(frozen=True)
 class Memory:
-    """All that is remembered; `serial` counts the runs seen, `container` marks this container's life."""
+    """All that is remembered; `serial` counts the runs seen, `container` marks this container's life.
+
+    `ended`: since `run` was learned the instance was seen between two runs.
+    """
 
     container: str = ""
     serial: int = 0
     run: KnownRun | None = None
+    ended: bool = False
     defers: bool = False
     owed: Owed | None = None
 
@@ -63,6 +67,7 @@ def _decode(data: Any) -> Memory:
         container=str(data["container"]),
         serial=data["serial"],
         run=None if run is None else KnownRun(**run),
+        ended=bool(data["ended"]),
         defers=bool(data["defers"]),
         owed=None if owed is None else Owed(**owed),
     )

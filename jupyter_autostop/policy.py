@@ -43,20 +43,29 @@ class Policy:
         return latest
 
 
-def limits(policy: Policy, run: Run, known: KnownRun | None, now: int, *, defers: bool) -> Limits:
-    """Return what can be asked for at `now` (ms), and in a sentence why the rest cannot."""
-    why_not: dict[str, str] = {}
-    latest = max(policy.latest(known, now), now)
+def _why_no_extension(run: Run, latest: int, now: int, *, defers: bool) -> dict[str, str]:
+    stop = run.stop_timestamp
     if run.kind == "not_running":
-        why_not = dict.fromkeys(("extend", "stop"), "The instance is not running.")
-    elif run.kind == "off":
-        why_not["extend"] = OFF
-    elif run.kind == "unknown":
-        why_not["extend"] = "The stop time of this run is not known."
-    elif defers:
-        why_not["extend"] = DEFERS
-    elif run.stop_timestamp is not None and latest <= run.stop_timestamp:
-        why_not["extend"] = "This run lasts as long as it may already."
+        return {"extend": "The instance is not running."}
+    if run.kind == "off":
+        return {"extend": OFF}
+    if stop is None:
+        return {"extend": "The stop time of this run is not known."}
+    if stop <= now:
+        return {"extend": "The stop time of this run has passed."}
+    if defers:
+        return {"extend": DEFERS}
+    return {"extend": "This run lasts as long as it may already."} if latest <= stop else {}
+
+
+def limits(policy: Policy, run: Run, known: KnownRun | None, now: int, *, defers: bool, asked: bool = True) -> Limits:
+    """Return what can be asked for at `now` (ms), and in a sentence why the rest cannot."""
+    latest = max(policy.latest(known, now), now)
+    why_not = _why_no_extension(run, latest, now, defers=defers)
+    if run.kind == "not_running":
+        why_not["stop"] = "The instance is not running."
+    if not asked:
+        why_not |= dict.fromkeys(("disable", "stop"), "The instance is not known.")
     if not policy.allow_disable:
         why_not["disable"] = "This site does not allow switching auto-stop off."
     if not policy.allow_stop:

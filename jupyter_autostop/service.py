@@ -25,6 +25,8 @@ NEAR = 600.0
 NEAR_INTERVAL = 10.0
 LONGEST_PAUSE = 900.0
 """Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
+SETTLE_PAUSE = 10.0
+"""Seconds between tries to put an owed run length back."""
 CLOSE_PATIENCE = 5.0
 """Seconds that a shutdown waits for a write under way."""
 
@@ -64,6 +66,8 @@ class AutostopService:
         self._looked = float("-inf")
         self._tried = float("-inf")
         self._told = ""
+        self._settling: asyncio.Task[None] | None = None
+        self._settle_from = float("-inf")
 
     # Reading
 
@@ -94,11 +98,17 @@ class AutostopService:
         self._tried = self._clock.monotonic()
         await self.snapshot.refresh()
         self._tell()
-        if self.snapshot.settling and not self._writes:
-            try:
-                await self._write(self._extensions.settle)
-            except AutostopError as error:
-                self._log.warning("jupyter_autostop: %s", error.message)
+        now = self._clock.monotonic()
+        if self.snapshot.settling and now >= self._settle_from and (self._settling is None or self._settling.done()):
+            # Beside the look, which must neither wait for a write nor bring one about again and again.
+            self._settle_from = now + SETTLE_PAUSE
+            self._settling = asyncio.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        try:
+            await self._write(self._extensions.settle)
+        except AutostopError as error:
+            self._log.warning("jupyter_autostop: %s", error.message)
 
     def _report(self, task: asyncio.Task[None]) -> None:
         """A fault of ours in the background is said in the log; the next look starts the watch again."""
@@ -182,7 +192,9 @@ class AutostopService:
         """End the background work, waiting a moment for a write under way."""
         if self._writes:
             await asyncio.wait(self._writes, timeout=CLOSE_PATIENCE)
-        tasks = [task for task in (self._watch, self._flight, *self._writes) if task and not task.done()]
+        tasks = [
+            task for task in (self._watch, self._flight, self._settling, *self._writes) if task and not task.done()
+        ]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,7 +8,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Any
 
-from jupyter_autostop.deadline import RUNNING, Run, learn_run, next_start, overdue, read_run
+from jupyter_autostop.deadline import ENDED, TOLERANCE, Run, learn_run, next_start, overdue, read_run
 from jupyter_autostop.errors import AutostopError, CredentialsError
 from jupyter_autostop.memory import Memory, MemoryFile
 from jupyter_autostop.models import shown_instance
@@ -46,7 +46,8 @@ class Snapshot:
         self._policy = policy
         self._memory_file = memory
         self._loaded: Memory | None = None
-        self._sent = float("-inf")
+        self._asked = 0
+        self._answered = 0
         self._shown: dict[str, Any] | None = None
         self._version = "0.0"
         self.instance: Instance | None = None
@@ -79,22 +80,26 @@ class Snapshot:
 
     async def read(self) -> Instance:
         """Ask the platform and return its answer; an error is kept as the State's problem and raised."""
+        self._asked += 1
+        turn = self._asked
         try:
             reading = await self._platform.read()
         except AutostopError as error:
+            if turn < self._answered:
+                raise  # a later question has been answered meanwhile
             # A copy has no frames, which would keep a signed request alive until the next success.
             self.error = copy(error)
             self.refusals = self.refusals + 1 if isinstance(error, CredentialsError) else 0
             raise
+        if turn < self._answered:
+            return reading.instance  # asked before the one that is known, so possibly from before a write
+        self._answered = turn
         self.error = None
         self.refusals = 0
         self._keep(reading)
         return reading.instance
 
     def _keep(self, reading: Reading) -> None:
-        if reading.sent < self._sent:
-            return  # asked before the one that is known, so possibly from before a write
-        self._sent = reading.sent
         now = self._platform.time.now_ms()
         before = self.run.stop_timestamp
         self.instance = reading.instance
@@ -104,11 +109,14 @@ class Snapshot:
         parts = (setting(reading.instance), reading.instance.description)
         self._version = ".".join(part_version(part) for part in parts)
         memory = self.memory
-        if self.run.stop_timestamp is not None:
-            known, another = learn_run(memory.run, reading.instance, self.run.stop_timestamp, now)
-            self.remember(replace(memory, run=known, serial=memory.serial + another))
-        elif reading.instance.status != RUNNING and memory.run is not None:
-            self.remember(replace(memory, run=None))
+        stop = self.run.stop_timestamp
+        if stop is not None:
+            # The same stop time is the same run, whatever passing status was seen meanwhile.
+            anew = memory.ended and memory.run is not None and abs(stop - memory.run.stop_timestamp) > TOLERANCE
+            known, another = learn_run(None if anew else memory.run, reading.instance, stop, now)
+            self.remember(replace(memory, run=known, serial=memory.serial + another, ended=False))
+        elif reading.instance.status in ENDED and not memory.ended:
+            self.remember(replace(memory, ended=True))
 
     @property
     def asked(self) -> bool:
@@ -160,7 +168,9 @@ class Snapshot:
             "next_start": next_start(known, self.instance, self.run) if self.instance else None,
             "holds": [],
             "outcome": outcome,
-            "limits": limits(self._policy, self.run, known, now, defers=self.memory.defers),
+            "limits": limits(
+                self._policy, self.run, known, now, defers=self.memory.defers, asked=self.instance is not None
+            ),
             "version": self.version(),
             "server_time": now,
             "confirmed_at": self.confirmed_at,

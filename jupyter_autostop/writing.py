@@ -6,6 +6,7 @@ There is no ETag, a part of the setting may or may not be merged, and an answer 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.errors import AutostopError, ConflictError, NoAnswerError, NotAppliedError
@@ -26,19 +27,41 @@ def outcome(effect: Effect, message: str, *, clamped: bool = False) -> Outcome:
 
 
 def triple(instance: Instance, **changed: object) -> UpdateSpec:
-    """Return the whole auto_stop setting with some keys changed: whether a part is merged, nobody promises."""
-    return UpdateSpec(auto_stop=UpdateAutoStop.model_validate({**setting(instance), **changed}))
+    """Return the whole auto_stop setting with some keys changed: whether a part is merged, nobody promises.
+
+    Raises `ConflictError` where `enable` is neither asked for nor told: leaving it out would switch auto-stop off.
+    """
+    wanted = {**setting(instance), **changed}
+    if wanted["enable"] is None:
+        raise ConflictError(
+            "ModelArts does not tell whether auto-stop is on, so no other part of it can be sent safely.",
+            code="setting_unknown",
+            hint="Switch auto-stop on or off in the same change.",
+        )
+    if wanted["prompt"] is None:
+        wanted["prompt"] = True  # what leaving it out means (update API, Table 4)
+    return UpdateSpec(auto_stop=UpdateAutoStop.model_validate(wanted))
 
 
-def shows(instance: Instance, request: UpdateRequest) -> bool:
-    """Tell whether an answer shows everything that was sent."""
-    # The platform may trim or fold white space; the words are what was asked for.
-    if request.description is not None and (instance.description or "").split() != request.description.split():
-        return False
+Comparison = Literal["shown", "as_before", "mixed", "untold"]
+
+
+def compare(request: UpdateRequest, before: Instance, after: Instance) -> Comparison:
+    """Tell what a read-back says of a change: all of it, nothing of it, something else, or that it does not tell."""
+    # Each: sent, before, after. The platform may trim or fold white space; the words are what was asked for.
+    parts: list[tuple[object, object, object]] = []
+    if request.description is not None:
+        texts = (request.description, before.description or "", after.description or "")
+        parts.append((texts[0].split(), texts[1].split(), texts[2].split()))
     if request.spec and request.spec.auto_stop:
-        now = setting(instance)
-        return all(now[key] == value for key, value in request.spec.auto_stop.model_dump(exclude_none=True).items())
-    return True
+        was, now = setting(before), setting(after)
+        sent = request.spec.auto_stop.model_dump(exclude_none=True)
+        if any(now[key] is None and was[key] != value for key, value in sent.items()):
+            return "untold"
+        parts += [(value, was[key], now[key]) for key, value in sent.items() if now[key] is not None]
+    if all(sent == now for sent, _, now in parts):
+        return "shown"
+    return "as_before" if all(was == now for _, was, now in parts) else "mixed"
 
 
 def not_running(instance: Instance) -> ConflictError:
@@ -79,10 +102,10 @@ class Writer:
         self.snapshot = snapshot
         self._clock = clock
 
-    async def send(self, act: Callable[[], Awaitable[None]], shown_by: Callable[[Instance], bool]) -> bool:
-        """Send once and read back; return whether the read-back was possible and shows it, or raise what it shows.
+    async def send(self, act: Callable[[], Awaitable[None]], comparison: Callable[[Instance], Comparison]) -> bool:
+        """Send once and read back; return whether the read-back shows it, or raise what it shows instead.
 
-        A lost answer is followed by a read, never by a second write.
+        A lost answer is followed by a read, never by a second write. False: the read-back failed, or told nothing.
         """
         lost: AutostopError | None = None
         try:
@@ -91,27 +114,39 @@ class Writer:
             if not error.maybe_applied:
                 raise
             lost = error
+        shown: Comparison = "untold"
         for wait in (0.0, *LOOK_AGAIN):
             if wait:
                 await self._clock.sleep(wait)
-            if not await self.snapshot.refresh():
+            if not await self.snapshot.refresh() or self.snapshot.instance is None:
                 return False
-            instance = self.snapshot.instance
-            if instance is not None and shown_by(instance):
+            shown = comparison(self.snapshot.instance)
+            if shown == "shown":
                 return True
+        if shown == "untold":
+            return False
+        code = lost.code if lost else None
+        request_id = lost.request_id if lost else None
+        if shown == "mixed":
+            raise NotAppliedError(
+                "Looked at again, the instance is neither as it was nor as it was to be.",
+                code="partly_applied",
+                hint="Look at what is shown now, and decide again.",
+                request_id=request_id,
+            )
         if isinstance(lost, NoAnswerError):
             raise NoAnswerError(
                 f"{lost.message} Looked at again, the instance is as it was.",
-                code=lost.code,
+                code=code,
                 hint="Try again in a minute: a change that was merely slow would show by then.",
-                request_id=lost.request_id,
+                request_id=request_id,
             )
         raise NotAppliedError(
             f"{lost.message if lost else 'ModelArts accepted the change.'} Looked at again, the instance is as it was.",
-            code=lost.code if lost else None,
-            request_id=lost.request_id if lost else None,
+            code=code,
+            request_id=request_id,
         )
 
-    async def put(self, request: UpdateRequest) -> bool:
+    async def put(self, request: UpdateRequest, before: Instance) -> bool:
         """Send a change of settings; otherwise like `send`."""
-        return await self.send(lambda: self.platform.update(request), lambda instance: shows(instance, request))
+        return await self.send(lambda: self.platform.update(request), lambda after: compare(request, before, after))

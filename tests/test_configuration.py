@@ -94,6 +94,8 @@ class TestNothingConfigured:
         ({**CLOUD, "refresh_interval": "often"}, "configuration_invalid", "refresh_interval"),
         ({**CLOUD, "refresh_interval": -1.0}, "configuration_invalid", "refresh_interval"),
         ({**CLOUD, "request_timeout": 0.0}, "configuration_invalid", "request_timeout"),
+        ({**CLOUD, "refresh_interval": float("nan")}, "configuration_invalid", "refresh_interval"),
+        ({**CLOUD, "request_timeout": float("inf")}, "configuration_invalid", "request_timeout"),
         ({**CLOUD, "allow_disable": "perhaps"}, "configuration_invalid", "allow_disable"),
         ({**CLOUD, "max_extension": None}, "configuration_invalid", "max_extension"),
     ],

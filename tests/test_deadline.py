@@ -74,6 +74,8 @@ def test_a_believed_stop_time_is_a_timestamp(stop: int | None, remain: int, know
     assert believed is None or 10**12 <= believed < 10**13
 
 
+PASSING = ("UNAVAILABLE", "RESIZING", "RESTARTING")
+
 # What the answer says, and the code of the problem.
 UNKNOWN: dict[str, tuple[Any, str]] = {
     "no auto_stop at all": (None, "no_auto_stop"),
@@ -120,6 +122,19 @@ def test_off_is_off(auto_stop: dict[str, Any]) -> None:
     assert run_of(auto_stop) == Run("off")
 
 
+@pytest.mark.parametrize("status", PASSING)
+def test_a_passing_status_hides_no_stop_time(status: str) -> None:
+    """Where the documents do not say whether the run goes on, a stop time that is given counts."""
+    run = read_run(instance(told(STOP, 7200), status), NOW, now_is_platforms=True)
+    assert run == Run("deadline", stop_timestamp=STOP)
+    assert read_run(instance(THREE, status), NOW, now_is_platforms=True) == Run("not_running")
+
+
+def test_off_with_a_time_left_is_not_off() -> None:
+    """`enable: false` beside a `remain_time` still stops, as it does beside a `stop_timestamp`."""
+    assert run_of(told(None, 7200, enable=False)) == Run("deadline", stop_timestamp=NOW + 7_200_000)
+
+
 @pytest.mark.parametrize("status", ["HIBERNATING", "", "running"])
 def test_an_undocumented_status_hides_no_stop_time(status: str) -> None:
     """With a stop time the run is taken to have one; without, nobody can tell, whatever auto_stop says."""
@@ -130,7 +145,7 @@ def test_an_undocumented_status_hides_no_stop_time(status: str) -> None:
         assert (run.kind, run.problem["code"]) == ("unknown", "unknown_status")
 
 
-@pytest.mark.parametrize("status", sorted(set(get_args(InstanceStatus)) - {"RUNNING"}))
+@pytest.mark.parametrize("status", sorted(set(get_args(InstanceStatus)) - {"RUNNING", *PASSING}))
 @pytest.mark.parametrize("auto_stop", [None, THREE, told(STOP, 7200)], ids=["nothing", "three keys", "five keys"])
 def test_what_does_not_run_has_no_deadline(status: str, auto_stop: Any) -> None:
     """CREATING, STOPPED and all others but RUNNING have no run, whatever auto_stop says."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ManualClock
+from conftest import ManualClock, settle
 from fakes import FakePlatform, service_for
 
-from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputError, NoAnswerError
+from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputError, NoAnswerError, NotAppliedError
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
 
@@ -87,8 +87,10 @@ async def test_the_old_duration_goes_back_at_the_next_start(clock: ManualClock, 
     platform.restart(int(clock.time() * 1000))
     platform.calls.clear()
     service = service_for(platform, state_dir=str(tmp_path), container="two")
-    state = await service.look()
+    await service.look()
+    await settle()
     assert platform.writes == [put(3600)]
+    state = await service.look()
     assert state["auto_stop"]["duration"] == 3600
     assert state["deadline"]["stop_timestamp"] == platform.start + 3_600_000
     await service.look(refresh=True)
@@ -137,9 +139,10 @@ async def test_a_lost_probe_that_landed_is_put_back(clock: ManualClock, platform
     assert state["outcome"]["effect"] == "unconfirmed"
     platform.fail_read = platform.lose_update = None
     platform.on_update = lambda: None
-    state = await service.look(refresh=True)
+    await service.look(refresh=True)
+    await settle()
     assert platform.writes == [put(7200), put(3600)]
-    assert state["auto_stop"]["duration"] == 3600
+    assert (await service.look())["auto_stop"]["duration"] == 3600
     await service.close()
 
 
@@ -160,22 +163,32 @@ async def test_a_probe_that_lands_late_is_put_back(clock: ManualClock, platform:
     platform.ignore_updates = False
     platform.lose_update = None
     await service.look(refresh=True)
+    await settle()
     platform.apply(put(7200))
+    await clock.pass_time(11)
     await service.look(refresh=True)
+    await settle()
     assert platform.setting["duration"] == 3600
     await service.close()
 
 
-async def test_a_put_back_that_fails_is_said_and_tried_again(platform: FakePlatform) -> None:
+async def test_a_put_back_that_fails_is_said_and_tried_again(clock: ManualClock, platform: FakePlatform) -> None:
     """The run length that could not be put back is named, and the next look tries once more."""
     service = service_for(platform)
     platform.on_update = lambda: setattr(platform, "fail_update", BadAnswerError("no"))
     state = await service.extend(parse_extend({"by": 3600}))
-    assert state["outcome"]["effect"] == "unconfirmed"
-    assert "put back to 1 h" in state["outcome"]["message"]
+    assert state["outcome"]["effect"] == "next_start"
+    assert "could not be put back to 1 h" in state["outcome"]["message"]
+    tried = len(platform.writes)
+    for _ in range(5):
+        await service.look(refresh=True)
+        await settle()
+    assert len(platform.writes) == tried + 1  # not at every look
     platform.fail_update = None
     platform.on_update = lambda: None
+    await clock.pass_time(11)
     await service.look(refresh=True)
+    await settle()
     assert platform.setting["duration"] == 3600
     await service.close()
 
@@ -249,4 +262,97 @@ async def test_a_setting_that_waits_shows_that_the_platform_defers(platform: Fak
     state = await service.extend(parse_extend({"by": 3600}))
     assert state["outcome"]["effect"] == "next_start"
     assert platform.writes == []
+    await service.close()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"status": "UNAVAILABLE"},
+        {"status": "RESTARTING"},
+        {"spec": {"auto_stop": {"enable": True, "duration": 7200, "prompt": True}}},
+        {"spec": {"auto_stop": None}},
+        {"spec": None},
+    ],
+    ids=str,
+)
+async def test_a_confirmed_extension_is_not_revoked_by_an_odd_answer(clock: ManualClock, odd: dict[str, Any]) -> None:
+    """One answer that does not tell the stop time ends no run: nothing is put back, then or after it."""
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform)
+    extended = await service.extend(parse_extend({"by": 3600}))
+    answer = platform.answer
+    platform.answer = lambda: {**answer(), **odd}
+    await service.look(refresh=True)
+    await settle()
+    platform.answer = answer
+    await clock.pass_time(11)
+    state = await service.look(refresh=True)
+    await settle()
+    assert platform.writes == [put(7200)]
+    assert state["deadline"] == extended["deadline"]
+    await service.close()
+
+
+async def test_a_read_back_that_does_not_tell_claims_nothing(clock: ManualClock) -> None:
+    """Without a stop time in the read-back an extension is unconfirmed, nothing is learned, and settled later."""
+    platform = FakePlatform(clock, moves=True)
+    service = service_for(platform)
+    await service.look()
+    answer = platform.answer
+    platform.on_update = lambda: setattr(
+        platform, "answer", lambda: {**answer(), "spec": {"auto_stop": dict(platform.setting)}}
+    )
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "unconfirmed"
+    platform.answer = answer
+    platform.on_update = lambda: None
+    state = await service.look(refresh=True)
+    await settle()
+    assert state["limits"]["can_extend"]
+    assert platform.writes == [put(7200)]
+    assert (await service.extend(parse_extend({"by": 3600})))["outcome"]["effect"] == "now"
+    await service.close()
+
+
+async def test_rounding_is_no_extension(clock: ManualClock, platform: FakePlatform) -> None:
+    """A stop time that wanders by half a minute while 2 h were asked for has not been moved."""
+    service = service_for(platform)
+    await service.look()
+    platform.on_update = lambda: setattr(platform, "start", platform.start + 15_000)
+    state = await service.extend(parse_extend({"by": 7200}))
+    assert state["outcome"]["effect"] == "next_start"
+    assert platform.setting["duration"] == 3600
+    await service.close()
+
+
+async def test_a_smaller_move_is_said(clock: ManualClock, platform: FakePlatform) -> None:
+    """A platform that moves the stop time by less than was asked for is not told as if it had done all."""
+    service = service_for(platform)
+    await service.look()
+    platform.on_update = lambda: setattr(platform, "in_force", 3600 + 600)
+    state = await service.extend(parse_extend({"by": 7200}))
+    assert (state["outcome"]["effect"], state["outcome"]["clamped"]) == ("now", True)
+    assert "less than was asked for" in state["outcome"]["message"]
+    await service.close()
+
+
+async def test_an_accepted_probe_that_shows_late_is_still_known(clock: ManualClock, platform: FakePlatform) -> None:
+    """A write that the read-back did not show, and that shows a while later, is put back."""
+    service = service_for(platform)
+    await service.look()
+    platform.ignore_updates = True
+
+    async def extend() -> None:
+        with pytest.raises(NotAppliedError):
+            await service.extend(parse_extend({"by": 3600}))
+
+    task = asyncio.ensure_future(extend())
+    await clock.pass_time(5)
+    await task
+    platform.ignore_updates = False
+    platform.apply(put(7200))
+    await service.look(refresh=True)
+    await settle()
+    assert platform.setting["duration"] == 3600
     await service.close()

@@ -285,3 +285,96 @@ async def test_a_stop_that_does_not_show_is_not_claimed(clock: ManualClock, plat
         await forbidden.stop()
     assert platform.writes == ["stop"]
     await forbidden.close()
+
+
+@pytest.mark.parametrize("change", [{"prompt": False}, {"duration": 7200}])
+async def test_an_unknown_switch_is_not_switched_off(platform: FakePlatform, change: dict) -> None:
+    """Where the platform does not tell `enable`, no other key is sent: left out, it would mean off."""
+    service = service_for(platform)
+    platform.setting["enable"] = None
+    with pytest.raises(ConflictError) as caught:
+        await service.change(parse_change({"auto_stop": change}))
+    assert caught.value.code == "setting_unknown"
+    assert platform.writes == []
+    await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert platform.writes[0]["spec"]["auto_stop"]["enable"] is True
+    await service.close()
+
+
+async def test_an_unknown_reminder_setting_is_sent_as_its_default(platform: FakePlatform) -> None:
+    """An untold `prompt` is sent as what leaving it out means, so that the triple is whole."""
+    service = service_for(platform)
+    platform.setting["prompt"] = None
+    await service.change(parse_change({"auto_stop": {"duration": 7200}}))
+    assert platform.writes == [{"spec": {"auto_stop": {"enable": True, "duration": 7200, "prompt": True}}}]
+    await service.close()
+
+
+async def test_a_change_made_in_part_is_not_called_nothing(clock: ManualClock, platform: FakePlatform) -> None:
+    """Where one part shows and another does not, the error says neither "as it was" nor "nothing changed"."""
+    service = service_for(platform)
+    apply = platform.apply
+    platform.apply = lambda body: apply({"spec": body["spec"]})
+    with pytest.raises(NotAppliedError) as caught:
+        await run(clock, service.change(parse_change({"description": "new", "auto_stop": {"enable": False}})))
+    assert caught.value.code == "partly_applied"
+    assert "as it was;" not in caught.value.message
+    assert "Nothing was changed" not in caught.value.hint
+    assert (await service.look())["deadline"] is None
+    await service.close()
+
+
+async def test_a_read_back_without_the_setting_is_unconfirmed(clock: ManualClock, platform: FakePlatform) -> None:
+    """An answer that has lost its auto_stop tells nothing about a change of it."""
+    service = service_for(platform)
+    answer = platform.answer
+    platform.on_update = lambda: setattr(platform, "answer", lambda: {**answer(), "spec": {"auto_stop": None}})
+    state = await run(clock, service.change(parse_change({"auto_stop": {"enable": False}})))
+    assert state["outcome"]["effect"] == "unconfirmed"
+    assert state["problem"]["code"] == "no_auto_stop"
+    await service.close()
+
+
+async def test_off_twice_still_says_that_this_run_stops(platform: FakePlatform) -> None:
+    """Asking again for an off that leaves this run its stop time is not "so already"."""
+    service = service_for(platform)
+    answer = platform.answer
+
+    def still_stopping() -> dict[str, Any]:
+        shown = answer()
+        shown["spec"]["auto_stop"] |= {"stop_timestamp": platform.start + 3_600_000}
+        return shown
+
+    platform.answer = still_stopping
+    for _ in range(2):
+        state = await service.change(parse_change({"auto_stop": {"enable": False}}))
+        assert state["outcome"]["effect"] == "next_start"
+        assert state["deadline"] is not None
+    assert len(platform.writes) == 1
+    await service.close()
+
+
+async def test_a_late_failure_of_an_earlier_read_is_no_problem(clock: ManualClock, platform: FakePlatform) -> None:
+    """A read that hung before a confirmed write and fails after it does not make the State stale."""
+    service = service_for(platform)
+    await service.look()
+    platform.gate = slow = asyncio.Event()
+    look = asyncio.ensure_future(service.look(refresh=True))
+    await settle()
+    platform.gate = None
+    await service.change(parse_change({"description": "new"}))
+    platform.fail_read = NoAnswerError("gone")
+    slow.set()
+    assert (await look)["problem"] is None
+    await service.close()
+
+
+async def test_a_duration_set_while_off_teaches_nothing(platform: FakePlatform) -> None:
+    """With no stop time to move, an unmoved one says nothing about the platform."""
+    service = service_for(platform)
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    await service.change(parse_change({"auto_stop": {"duration": 7200}}))
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert not service.snapshot.memory.defers
+    assert state["deadline"] is not None
+    await service.close()

@@ -7,6 +7,7 @@ models come with the first request.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from copy import deepcopy
 from pathlib import Path
@@ -139,7 +140,10 @@ class AutostopApp(ExtensionApp):
         for name in [name for name in section if name in own]:
             value = section[name]
             try:
-                own[name]._validate(self, value.get_value(own[name]) if isinstance(value, DeferredConfig) else value)  # noqa: SLF001 - what assigning would do, without assigning
+                value = value.get_value(own[name]) if isinstance(value, DeferredConfig) else value
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise TraitError(f"{value} is no number of seconds.")  # noqa: TRY301 - told like any other
+                own[name]._validate(self, value)  # noqa: SLF001 - what assigning would do, without assigning
             except (TraitError, ValueError) as error:
                 self.faults[name] = str(error)
                 del section[name]
