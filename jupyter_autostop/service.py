@@ -74,7 +74,8 @@ class AutostopService:
     async def look(self, *, refresh: bool = False) -> State:
         """Return the State at once if one is known, else after the first answer; `refresh` asks the platform first."""
         now = self._clock.monotonic()
-        first_for_long = now - self._tried >= WATCH and not self.snapshot.refusals
+        unwatched = self._watch is None or self._watch.done()
+        first_for_long = unwatched and now - self._tried >= self._pause() and not self.snapshot.refusals
         self._looked = now
         if refresh or first_for_long or not self.snapshot.asked:
             await self._refresh()

@@ -7,13 +7,20 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_autostop.errors import AutostopError
+from jupyter_autostop.errors import AutostopError, NoAnswerError
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.platforms.port import Reading
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.service import AutostopService
 from jupyter_autostop.wire import Instance, UpdateRequest
+
+
+def lost(kind: type[AutostopError] = NoAnswerError) -> AutostopError:
+    """Return the error of a write whose answer was lost."""
+    error = kind("The answer was lost.")
+    error.maybe_applied = True
+    return error
 
 
 class FakePlatform:
@@ -36,12 +43,13 @@ class FakePlatform:
         self.fail_update: AutostopError | None = None
         self.lose_update: AutostopError | None = None
         self.ignore_updates = False
+        self.stops_anyway = False
         self.gate: asyncio.Event | None = None
         self.on_update: Callable[[], None] = lambda: None
 
     def answer(self) -> dict[str, Any]:
         auto_stop = dict(self.setting)
-        if self.setting["enable"] and self.status == "RUNNING":
+        if (self.setting["enable"] or self.stops_anyway) and self.status == "RUNNING":
             stop = self.start + self.in_force * 1000
             auto_stop |= {"stop_timestamp": stop, "remain_time": stop // 1000 - int(self.clock.time())}
         return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, service_for
+from fakes import FakePlatform, lost, service_for
 
 from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputError, NoAnswerError, NotAppliedError
 from jupyter_autostop.models import parse_change, parse_extend
@@ -17,12 +17,6 @@ from jupyter_autostop.policy import Policy
 
 def put(duration: int) -> dict[str, Any]:
     return {"spec": {"auto_stop": {"enable": True, "duration": duration, "prompt": True}}}
-
-
-def lost() -> NoAnswerError:
-    error = NoAnswerError("The answer was lost.")
-    error.maybe_applied = True
-    return error
 
 
 @pytest.fixture

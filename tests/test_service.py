@@ -59,6 +59,17 @@ async def test_the_last_ten_minutes_are_watched_closely(clock: ManualClock) -> N
     await service.close()
 
 
+async def test_a_look_after_a_rest_is_fresh(clock: ManualClock) -> None:
+    """When nobody has watched for a while, the first look waits for the platform instead of telling old news."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    await service.look()
+    await clock.pass_time(361)
+    platform.description = "changed meanwhile"
+    assert (await service.look())["instance"]["description"] == "changed meanwhile"
+    await service.close()
+
+
 async def test_a_stale_state_is_served_at_once(clock: ManualClock) -> None:
     """While a call hangs, looks get what is known, without another call."""
     platform = FakePlatform(clock)

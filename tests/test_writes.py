@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, service_for
+from fakes import FakePlatform, lost, service_for
 
 from jupyter_autostop.errors import (
     ConflictError,
@@ -19,12 +19,6 @@ from jupyter_autostop.errors import (
 )
 from jupyter_autostop.models import parse_change
 from jupyter_autostop.policy import Policy
-
-
-def lost(kind: type = NoAnswerError) -> Any:
-    error = kind("The answer was lost.")
-    error.maybe_applied = True
-    return error
 
 
 @pytest.fixture
@@ -83,18 +77,7 @@ async def test_the_effect_is_what_the_platform_shows(platform: FakePlatform) -> 
 async def test_off_that_leaves_the_stop_time_is_not_called_off(platform: FakePlatform) -> None:
     """A platform that still shows the stop time after `enable: false` still stops this run, and so it is shown."""
     service = service_for(platform)
-    answer = platform.answer
-
-    def still_stopping() -> dict[str, Any]:
-        shown = answer()
-        stop = platform.start + 3_600_000
-        shown["spec"]["auto_stop"] |= {
-            "stop_timestamp": stop,
-            "remain_time": stop // 1000 - int(platform.clock.time()),
-        }
-        return shown
-
-    platform.answer = still_stopping
+    platform.stops_anyway = True
     state = await service.change(parse_change({"auto_stop": {"enable": False}}))
     assert state["outcome"]["effect"] == "next_start"
     assert state["deadline"] is not None
@@ -338,14 +321,7 @@ async def test_a_read_back_without_the_setting_is_unconfirmed(clock: ManualClock
 async def test_off_twice_still_says_that_this_run_stops(platform: FakePlatform) -> None:
     """Asking again for an off that leaves this run its stop time is not "so already"."""
     service = service_for(platform)
-    answer = platform.answer
-
-    def still_stopping() -> dict[str, Any]:
-        shown = answer()
-        shown["spec"]["auto_stop"] |= {"stop_timestamp": platform.start + 3_600_000}
-        return shown
-
-    platform.answer = still_stopping
+    platform.stops_anyway = True
     for _ in range(2):
         state = await service.change(parse_change({"auto_stop": {"enable": False}}))
         assert state["outcome"]["effect"] == "next_start"
