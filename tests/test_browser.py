@@ -365,7 +365,7 @@ def test_not_configured(open_tab: Open, tmp_path: Path) -> None:
         tab.shows("unconfigured", "Auto-stop not set up")
         expect(tab.badge).to_be_hidden()
         expect(tab.item).to_have_attribute("data-level", "normal")
-        assert "region (or endpoint), project_id, instance_id not set" in tab.title[0]
+        assert "region (or endpoint), project_id, instance_id, credentials not set" in tab.title[0]
         assert "JUPYTER_AUTOSTOP_" in tab.title[1]
         tab.close()
 
