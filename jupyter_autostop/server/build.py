@@ -56,7 +56,7 @@ def _missing(app: AutostopApp, region: str, project_id: str, instance_id: str) -
         return None
     return NotConfiguredError(
         f"This server does not know its instance yet: {', '.join(missing)} not set.",
-        hint="Set this as c.AutostopApp.… or JUPYTER_AUTOSTOP_… (the README has the table) and restart the Jupyter server.",
+        hint="Set this as c.AutostopApp.… or JUPYTER_AUTOSTOP_… (see the README) and restart the Jupyter server.",
     )
 
 
