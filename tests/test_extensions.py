@@ -105,6 +105,7 @@ async def test_a_duration_chosen_meanwhile_stays(clock: ManualClock, tmp_path: P
     platform.calls.clear()
     service = service_for(platform, state_dir=str(tmp_path), container="two")
     await service.look()
+    await settle()
     assert platform.writes == []
     await service.close()
 
@@ -120,6 +121,7 @@ async def test_a_late_put_back_does_not_stop_the_new_run(clock: ManualClock, tmp
     platform.calls.clear()
     service = service_for(platform, state_dir=str(tmp_path), container="two")
     await service.look()
+    await settle()
     assert platform.writes == []
     await service.close()
 
