@@ -47,14 +47,9 @@ class Changes:
         current = setting(before)
         differs = {key: value for key, value in asked.items() if current[key] != value}
         described = change.description is not None and change.description != (before.description or "")
-        if (
-            not described
-            and asked.get("enable") is False
-            and not differs
-            and self._writer.snapshot.run.kind == "deadline"
-        ):
-            return outcome("next_start", STILL_STOPS)
         if not differs and not described:
+            if asked.get("enable") is False and self._writer.snapshot.run.kind == "deadline":
+                return outcome("next_start", STILL_STOPS)
             return outcome("none", "It is so already; nothing was sent.")
         match(if_match, before, auto_stop=bool(differs), description=described)
         request = UpdateRequest(description=change.description if described else None)

@@ -75,11 +75,12 @@ class AutostopService:
         """Return the State at once if one is known, else after the first answer; `refresh` asks the platform first."""
         now = self._clock.monotonic()
         unwatched = self._watch is None or self._watch.done()
-        first_for_long = unwatched and now - self._tried >= self._pause() and not self.snapshot.refusals
+        due = now - self._tried >= self._pause()
+        first_for_long = unwatched and due and not self.snapshot.refusals
         self._looked = now
         if refresh or first_for_long or not self.snapshot.asked:
             await self._refresh()
-        elif now - self._tried >= self._pause() and not self._writes:
+        elif due and not self._writes:
             self._start_flight()
         if self._watch is None or self._watch.done():
             self._watch = asyncio.create_task(self._keep_watching())
