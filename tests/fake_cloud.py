@@ -12,7 +12,7 @@ import pytest
 from conftest import ManualClock
 
 from jupyter_autostop.errors import AutostopError
-from jupyter_autostop.platforms.credentials import Credentials
+from jupyter_autostop.platforms.credentials import Credentials, CredentialSource
 from jupyter_autostop.platforms.http import Answer, CloudHttp
 from jupyter_autostop.platforms.time import PlatformClock
 
@@ -26,7 +26,12 @@ class Cloud:
     """Answers by a script, one entry for each request and the last one for ever, and the client that asks it."""
 
     def __init__(
-        self, *answers: Any, clock: ManualClock | None = None, credentials: Credentials = KEY, **more: Any
+        self,
+        *answers: Any,
+        clock: ManualClock | None = None,
+        credentials: CredentialSource = KEY,
+        project_id: str = "p1",
+        **more: Any,
     ) -> None:
         self.clock = clock or ManualClock()
         self.answers = list(answers)
@@ -38,7 +43,7 @@ class Cloud:
             "time": self.time,
             "transport": httpx.MockTransport(self.serve),
         }
-        self.http = CloudHttp("http://127.0.0.1:9", credentials, "p1", **settings_, **more)
+        self.http = CloudHttp("http://127.0.0.1:9", credentials, project_id, **settings_, **more)
 
     def serve(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)

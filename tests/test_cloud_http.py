@@ -22,7 +22,7 @@ from jupyter_autostop.errors import (
     UnavailableError,
 )
 from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.http import LONGEST_BODY
+from jupyter_autostop.platforms.connection import LONGEST_BODY
 
 DATE = formatdate(1_795_002_000, usegmt=True)
 

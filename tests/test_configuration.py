@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +27,13 @@ CLOUD = {"endpoint": "http://127.0.0.1:9", "project_id": "p1", "instance_id": "D
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of whoever runs the tests is seen."""
     for name in list(os.environ):
         ours = name.startswith(("JUPYTER_AUTOSTOP_", "HUAWEICLOUD_SDK_"))
-        if ours or name in ("REGION_NAME", "S3_REGION", "PROJECT_ID", "project_id"):
+        if ours or name in ("REGION_NAME", "S3_REGION", "PROJECT_ID", "project_id", "AWS_CREDENTIAL_PROFILES_FILE"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
 
 
 def problem_of(**traits: Any) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.errors import NotConfiguredError
-from jupyter_autostop.platforms.credentials import Credentials, take_credentials
+from jupyter_autostop.platforms.credentials import Credentials, PasswordLogin, take_credentials
 
 AK, SK, SECURITY_TOKEN = "HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"
 PROJECT, FILE = "HUAWEICLOUD_SDK_PROJECT_ID", "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
 TOKEN, PASSWORD = "JUPYTER_AUTOSTOP_TOKEN", "JUPYTER_AUTOSTOP_IAM_PASSWORD"
+USER, DOMAIN = "JUPYTER_AUTOSTOP_IAM_USER", "JUPYTER_AUTOSTOP_IAM_DOMAIN"
+LOGIN = {USER: "lin", PASSWORD: "hunter2hunter2", DOMAIN: "a-company"}
 EVERYTHING = {
     AK: "AKIDEXAMPLE",
     SK: "example-secret-key",
@@ -80,7 +82,7 @@ def test_the_sdks_variables_can_be_kept() -> None:
 def test_the_secrets_leave_the_environment_also_when_they_are_no_good(environ: dict[str, str]) -> None:
     """What is refused is taken out too."""
     environ = dict(environ)
-    missing(environ)
+    assert not isinstance(take_credentials(environ), Credentials)
     assert environ == {}
 
 
@@ -94,11 +96,39 @@ def test_half_a_key_names_the_other_half(given_one: str, other: str) -> None:
         assert "half-of-a-key" not in f"{error!r} {error.payload()}"
 
 
-def test_no_credentials_say_what_to_set() -> None:
-    """Nothing configured is a state of its own, with the way out."""
+def test_an_environment_without_credentials() -> None:
+    """Where the environment has nothing, other places may have: that is no error yet."""
     for environ in ({}, {"PATH": "/bin"}, {AK: "", SK: "", TOKEN: ""}):
-        error = missing(dict(environ))
-        assert all(name in error.hint for name in (AK, SK, TOKEN))
+        assert take_credentials(dict(environ)) is None
+
+
+def test_a_password_login() -> None:
+    """User, password and account name are enough, and come after a key and a token; the password leaves."""
+    environ = dict(LOGIN)
+    found = take_credentials(environ)
+    assert found == PasswordLogin("lin", "hunter2hunter2", "a-company")
+    assert environ == {USER: "lin", DOMAIN: "a-company"}
+    assert "hunter2hunter2" not in f"{found!r} {found}"
+    assert taken({**LOGIN, TOKEN: "a.b.c"}).source == TOKEN
+    assert taken({**LOGIN, AK: "a-key", SK: "s-key"}).source == AK
+    assert isinstance(take_credentials({**LOGIN, AK: "half-of-a-key"}), PasswordLogin)
+
+
+def test_a_password_is_taken_as_it_is() -> None:
+    """Spaces belong to a password, and letters of any script; the line end of its file does not."""
+    found = take_credentials({**LOGIN, PASSWORD: " pä ss \r\n"})
+    assert isinstance(found, PasswordLogin)
+    assert found.password == " pä ss "
+
+
+@pytest.mark.parametrize("absent", [{USER}, {PASSWORD}, {DOMAIN}, {USER, PASSWORD}, {USER, DOMAIN}, {PASSWORD, DOMAIN}])
+def test_a_part_of_a_login_names_what_is_missing(absent: set[str]) -> None:
+    """With a part of a login the message names each part that is missing, and nothing that is secret."""
+    error = missing({name: value for name, value in LOGIN.items() if name not in absent})
+    for name in LOGIN:
+        assert (name in error.message) == (name in absent)
+        assert (name in error.hint) == (name in absent)
+    assert "hunter2" not in f"{error!r} {error.payload()}"
 
 
 @pytest.mark.parametrize("name", [AK, SK, SECURITY_TOKEN, TOKEN])
@@ -144,7 +174,7 @@ def test_a_secret_that_contains_another_is_masked_whole() -> None:
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.sampled_from([AK, SK, SECURITY_TOKEN, TOKEN, PASSWORD, PROJECT]), st.text(max_size=20)))
+@given(st.dictionaries(st.sampled_from([AK, SK, SECURITY_TOKEN, TOKEN, PASSWORD, PROJECT, FILE]), st.text(max_size=20)))
 def test_any_environment_gives_credentials_or_says_what_is_missing(environ: dict[str, str]) -> None:
     """Whatever the variables hold: usable in a header or refused, and gone from the environment."""
     left = dict(environ)
@@ -154,5 +184,8 @@ def test_any_environment_gives_credentials_or_says_what_is_missing(environ: dict
         secrets = (found.access_key, found.secret_key, found.security_token, found.token)
         assert all(secret.isascii() and secret.isprintable() and " " not in secret for secret in secrets)
         assert found.token or (found.access_key and found.secret_key)
+    elif found is None:
+        assert not any(environ.get(name, "").strip() for name in (AK, SK, TOKEN))
     else:
+        assert isinstance(found, NotConfiguredError)
         assert found.code == "no_credentials"

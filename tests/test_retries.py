@@ -12,7 +12,7 @@ from conftest import ManualClock
 from fake_cloud import Cloud
 
 from jupyter_autostop.errors import NoAnswerError, ThrottledError, UnavailableError
-from jupyter_autostop.platforms.http import LONGEST_BODY
+from jupyter_autostop.platforms.connection import LONGEST_BODY
 from jupyter_autostop.platforms.refusals import LONGEST_REST
 from jupyter_autostop.platforms.signing import sdk_date
 
@@ -52,10 +52,10 @@ async def test_a_read_is_tried_again_and_signed_afresh() -> None:
 async def test_a_burst_of_faults_ends() -> None:
     """Two faults in a row are got over; for ever they end with the last one, after three tries."""
     good = Cloud((503, {}), (502, b""), (200, {}))
-    bad = Cloud((500, {}), (504, {}), (503, {"error_code": "x"}))
+    bad = Cloud((500, {}), (504, {}), (503, {"error_code": "ModelArts.6102"}))
     _, error = await asyncio.gather(good.call(), bad.error("GET"))
     assert len(good.requests) == len(bad.requests) == 3
-    assert (type(error), error.code) == (UnavailableError, "x")
+    assert (type(error), error.code) == (UnavailableError, "ModelArts.6102")
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])

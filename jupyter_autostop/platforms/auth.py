@@ -28,6 +28,8 @@ class CloudAuth(httpx.Auth):
         """Authenticate one try, unless it has come to point to another host."""
         if request.url.netloc.decode("ascii") != self._host:
             raise UpstreamError("A request to another host than the configured endpoint was stopped before signing.")
+        if self._credentials.user_id:
+            request.headers["X-Modelarts-User-Id"] = self._credentials.user_id
         if self._credentials.token:
             request.headers["X-Auth-Token"] = self._credentials.token
         else:

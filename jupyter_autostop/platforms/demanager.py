@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import re
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from jupyter_autostop.errors import BadAnswerError, NotConfiguredError
-from jupyter_autostop.platforms.http import Answer, CloudHttp
+from jupyter_autostop.errors import BadAnswerError, PermissionRefusedError
+from jupyter_autostop.platforms.http import PROJECT, Answer, CloudHttp, check_id
 from jupyter_autostop.platforms.port import PlatformName, Reading
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.wire import Instance, UpdateRequest
 
-_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-
-
-def check_id(value: str, setting: str) -> str:
-    """Return an id that can become a part of a URL, or raise naming the setting."""
-    if not _ID.fullmatch(value):
-        raise NotConfiguredError(
-            f"The setting `{setting}` is no id: letters, digits and hyphens only, at most 64.",
-            code="configuration_invalid",
-            hint=f"Copy the {setting.replace('_', ' ')} from the ModelArts console.",
-        )
-    return value
-
 
 class Demanager:
-    """One instance of the old generation."""
+    """One instance of the old generation; without a `project_id`, in the project of the credentials."""
 
     name: PlatformName = "demanager"
 
     def __init__(self, http: CloudHttp, time: PlatformClock, project_id: str, instance_id: str) -> None:
-        project = quote(check_id(project_id, "project_id"), safe="")
+        project = quote(check_id(project_id, "project_id"), safe="") if project_id else PROJECT
         instance = quote(check_id(instance_id, "instance_id"), safe="")
         self._http = http
         self._path = f"/v1/{project}/demanager/instances/{instance}"
@@ -44,18 +31,34 @@ class Demanager:
         """Whether the last answer came from an emulator."""
         return self._http.emulated
 
+    async def _call(self, action: str, method: str, path: str, body: Any = None) -> Answer:
+        """Call what needs the IAM action `modelarts:notebook:<action>`; a refusal names it."""
+        try:
+            return await self._http.call(method, path, body)
+        except PermissionRefusedError as error:
+            error.hint = f"Ask the account's administrator for the IAM action modelarts:notebook:{action}."
+            raise
+
     async def read(self) -> Reading:
         """GET the instance."""
-        answer = await self._http.call("GET", self._path)
+        answer = await self._call("get", "GET", self._path)
         return Reading(_instance(answer), answer.sent, answer.received)
 
     async def update(self, request: UpdateRequest) -> None:
         """PUT a change; the answer's echo proves nothing, so it is not looked at."""
-        await self._http.call("PUT", self._path, request.body())
+        await self._call("update", "PUT", self._path, request.body())
 
     async def stop(self) -> None:
         """POST the action `stop`."""
-        await self._http.call("POST", f"{self._path}/action", {"action": "stop"})
+        await self._call("action", "POST", f"{self._path}/action", {"action": "stop"})
+
+    async def try_update(self) -> None:
+        """PUT a change of nothing: every key of the request is optional (update API, Table 2)."""
+        await self._call("update", "PUT", self._path, {})
+
+    async def try_action(self) -> None:
+        """POST an action that is none of the documented ones."""
+        await self._call("action", "POST", f"{self._path}/action", {"action": "none"})
 
     async def close(self) -> None:
         """Close the connections."""

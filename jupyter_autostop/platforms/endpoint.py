@@ -5,8 +5,6 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-import httpx
-
 from jupyter_autostop.errors import NotConfiguredError
 
 
@@ -20,6 +18,15 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def unusable(setting: str) -> NotConfiguredError:
+    """Return the error about a setting that is no address to send credentials to."""
+    return NotConfiguredError(
+        f"The setting `{setting}` is no usable address.",
+        code="configuration_invalid",
+        hint=f"Give `{setting}` as https://host; plain http is for an emulator on this machine only.",
+    )
+
+
 def check_base_url(url: str, setting: str) -> str:
     """Return `url` without a trailing slash, or raise: `https` only, loopback excepted, nothing but host and path."""
     try:
@@ -28,13 +35,8 @@ def check_base_url(url: str, setting: str) -> str:
         host = parts.hostname
         plain = parts.scheme == "http" and is_loopback(host)
         ok = (parts.scheme == "https" or plain) and host and not set("?#@") & set(url)
-        httpx.URL(url)
-    except (ValueError, httpx.InvalidURL):
+    except ValueError:
         ok = False
     if not ok or not url.isascii() or any(char.isspace() for char in url):
-        raise NotConfiguredError(
-            f"The setting `{setting}` is no usable address.",
-            code="configuration_invalid",
-            hint=f"Give `{setting}` as https://host; plain http is for an emulator on this machine only.",
-        )
+        raise unusable(setting)
     return url.rstrip("/")

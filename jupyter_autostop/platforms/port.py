@@ -40,6 +40,12 @@ class Platform(Protocol):
     async def stop(self) -> None:
         """Ask the platform to stop the instance now."""
 
+    async def try_update(self) -> None:
+        """Send a change of nothing; how it is refused, or that it is not, tells whether we may change anything."""
+
+    async def try_action(self) -> None:
+        """Ask for an action that does not exist; how it is refused tells whether we may ask for one that does."""
+
     async def close(self) -> None:
         """Let go of connections."""
 
@@ -67,6 +73,14 @@ class NoPlatform:
         raise self._why()
 
     async def stop(self) -> None:
+        """Refuse."""
+        raise self._why()
+
+    async def try_update(self) -> None:
+        """Refuse."""
+        raise self._why()
+
+    async def try_action(self) -> None:
         """Refuse."""
         raise self._why()
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-import httpx
-
 from jupyter_autostop.errors import AutostopError, UnavailableError
 from jupyter_autostop.platforms.codes import meaning
+from jupyter_autostop.platforms.connection import Response
 from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
 
 LONGEST_REST = 3600.0
 """Seconds; a longer `Retry-After` is cut to this."""
 _LONGEST_WORDS = 300
 _USUAL_REST = 5.0
+_CODE = re.compile(r"(?:ModelArts|APIGW|APIG|IAM)\.[0-9]{4,8}")
+"""The cloud's codes, as the OpenAPI document has them; of anything else in their place nobody knows what it is."""
 
 
-def retry_after(response: httpx.Response, time: PlatformClock) -> float | None:
+def retry_after(response: Response, time: PlatformClock) -> float | None:
     """Return the seconds a `Retry-After` asks for (a number or a date), `None` where it makes no sense."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -26,36 +28,35 @@ def retry_after(response: httpx.Response, time: PlatformClock) -> float | None:
     return None if date is None else min(max(date - time.now(), 0.0), LONGEST_REST)
 
 
-def _parts(data: Any, mask: Callable[[str], str]) -> tuple[str | None, str | None, str | None]:
-    """Return code, message and request id of the documented error bodies, masked before they are cut."""
-    if not isinstance(data, dict):
-        return None, None, None
+def error_parts(response: Response, data: Any, mask: Callable[[str], str]) -> tuple[str | None, str, str | None]:
+    """Return the code, the words (` (It says: …)`, empty where there are none) and the request id of an error answer.
+
+    The documented bodies are understood; everything is masked before it is cut.
+    """
+    data = data if isinstance(data, dict) else {}
     inner = data.get("error")
     if isinstance(inner, dict):  # IAM
         data = {"error_code": inner.get("code"), "error_msg": inner.get("message")}
     parts = (
         data.get("error_code"),
         data.get("error_message") or data.get("error_msg"),
-        data.get("request_id"),
+        data.get("request_id") or response.headers.get("X-Request-Id"),
     )
-    code, message, request_id = (
-        mask(str(part))[:_LONGEST_WORDS] if isinstance(part, (str, int)) else None for part in parts
+    code, words, request_id = (
+        mask(str(part))[:_LONGEST_WORDS] if isinstance(part, (str, int)) else "" for part in parts
     )
-    return code, message, request_id
+    if code and not _CODE.fullmatch(code):
+        # IAM repeats the HTTP status there, which says nothing new.
+        words, code = words if code.isdigit() else f"{code}: {words}"[:_LONGEST_WORDS], ""
+    clean = "".join(char if char.isprintable() else " " for char in words).strip()
+    return code or None, f" (It says: {clean})" if clean else "", request_id or None
 
 
-def refusal(response: httpx.Response, data: Any, rest: float | None, mask: Callable[[str], str]) -> AutostopError:
+def refusal(response: Response, data: Any, rest: float | None, mask: Callable[[str], str]) -> AutostopError:
     """Return the error that an answer means; `rest` is its `Retry-After`, `mask` hides our secrets in its words."""
-    code, words, request_id = _parts(data, mask)
-    kind, sentence, hint = meaning(response.status_code, code)
-    if words:
-        clean = "".join(char if char.isprintable() else " " for char in words)
-        sentence = f"{sentence} (It says: {clean.strip()})"
-    more: dict[str, Any] = {
-        "code": code or None,
-        "hint": hint,
-        "request_id": request_id or mask(response.headers.get("X-Request-Id", ""))[:_LONGEST_WORDS] or None,
-    }
+    code, said, request_id = error_parts(response, data, mask)
+    kind, sentence, hint = meaning(response.status, code)
+    more: dict[str, Any] = {"code": code, "hint": hint, "request_id": request_id}
     if issubclass(kind, UnavailableError):
         more["retry_after"] = _USUAL_REST if rest is None else rest
-    return kind(sentence, **more)
+    return kind(f"{sentence}{said}", **more)
