@@ -18,7 +18,9 @@ START = 1_700_000_000.0
 HOUR = 3600
 INSTANCES = f"/v1/{defaults.PROJECT_ID}/demanager/instances"
 INSTANCE = f"{INSTANCES}/{defaults.INSTANCE_ID}"
+LOGIN = "/v3/auth/tokens"
 BY_TOKEN = {"X-Auth-Token": defaults.TOKEN}
+BY_PROJECT = {"project": {"name": defaults.REGION}}
 
 T = TypeVar("T")
 
@@ -70,6 +72,18 @@ def signed_headers(
     headers |= {name.replace("_", "-"): value for name, value in more.items()}
     names, signature = sign(secret_key, method, path, query or [], headers, body)
     return {**headers, "Authorization": authorization(access_key, names, signature)}
+
+
+def login_body(
+    *,
+    user: str = defaults.IAM_USER,
+    password: str = defaults.IAM_PASSWORD,
+    domain: str = defaults.IAM_DOMAIN,
+    scope: Any = BY_PROJECT,
+) -> dict[str, Any]:
+    """Return the documented body of a login with a password."""
+    who = {"name": user, "password": password, "domain": {"name": domain}}
+    return {"auth": {"identity": {"methods": ["password"], "password": {"user": who}}, "scope": scope}}
 
 
 @final
@@ -133,6 +147,23 @@ class Cloud:
 
     def act(self, action: str) -> httpx.Response:
         return self.request("POST", f"{INSTANCE}/action", json={"action": action})
+
+    def login(self, **changes: Any) -> httpx.Response:
+        """Log in with the example password, or with something wrong."""
+        return self.request("POST", LOGIN, json=login_body(**changes), headers={})
+
+    def token(self) -> dict[str, str]:
+        """Return the header that a fresh login gives."""
+        answer = self.login()
+        assert answer.status_code == 201, answer.text
+        return {"X-Auth-Token": answer.headers["X-Subject-Token"]}
+
+    def signed(self, method: str = "GET", body: bytes = b"", **options: Any) -> httpx.Response:
+        """Send a signed request to the instance; `options` as for `signed_headers`, `headers` go along unsigned."""
+        more = options.pop("headers", {})
+        host = self.server.url.removeprefix("http://")
+        headers = signed_headers(self.clock.time(), method, INSTANCE, body, host=host, **options)
+        return self.request(method, INSTANCE, headers={**headers, **more}, content=body)
 
     def control(self, method: str, route: str = "", body: Any = None) -> httpx.Response:
         return self.run(self.client.request(method, f"/_emulator{route}", json=body))

@@ -269,7 +269,7 @@ def test_the_record_holds_what_was_sent_but_no_header(cloud: Cloud) -> None:
     seen = cloud.seen()
     assert seen[0] == {
         "method": "PUT", "path": INSTANCE, "query": {}, "body": {"description": "x"}, "at": START * 1000,
-        "status": 200, "fault": None, "ignored": [],
+        "status": 200, "fault": None, "user_id": None, "ignored": [],
     }  # fmt: skip
     assert seen[1]["status"] == 401
     assert seen[1]["query"] == {"de_type": "Notebook"}

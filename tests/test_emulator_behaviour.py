@@ -173,6 +173,49 @@ def test_a_prompt_alone_does_not_move_the_stop_time(cloud: Cloud) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("body", [{}, {"spec": {}}, {"name": "ignored"}, {"spec": {"colour": 1}}])
+def test_an_update_that_asks_for_nothing_is_refused(cloud: Cloud, body: Any) -> None:
+    """The default: 6335, in every status; nothing changes."""
+    before = cloud.get()
+    assert code(cloud.put(body)) == (400, "ModelArts.6335")
+    assert cloud.get() == before
+    cloud.act("stop")
+    assert code(cloud.put(body)) == (400, "ModelArts.6335")
+
+
+@pytest.mark.parametrize("body", [{}, {"spec": {}}])
+def test_an_update_that_asks_for_nothing_can_be_accepted(cloud: Cloud, body: Any) -> None:
+    """`empty_update` accept: 200 and the instance, nothing changed, not even the modification time."""
+    turn(cloud, empty_update="accept")
+    before = cloud.get()
+    cloud.clock.advance(60)
+    answer = cloud.put(body)
+    assert answer.status_code == 200
+    assert answer.json() == cloud.get()
+    before["spec"]["auto_stop"]["remain_time"] -= 60
+    assert cloud.get() == before
+
+
+def test_a_stopping_instance_can_be_editable(cloud: Cloud) -> None:
+    """`edit_while_stopping`: description and auto_stop are taken, for the next start; other statuses stay as strict."""
+    auto_stop = {"enable": True, "duration": 6 * HOUR, "prompt": False}
+    body = {"description": "late", "spec": {"auto_stop": auto_stop}}
+    cloud.act("stop")
+    assert code(cloud.put(body)) == (400, "ModelArts.6308")
+    turn(cloud, edit_while_stopping=True)
+    answer = cloud.put(body)
+    assert (answer.status_code, answer.json()["status"]) == (200, "STOPPING")
+    assert (answer.json()["description"], cloud.auto_stop()) == ("late", auto_stop)
+    assert cloud.control("PATCH", "/instance", {"description": "by hand"}).status_code == 200
+    assert code(cloud.act("stop")) == (400, "ModelArts.6308")
+    cloud.clock.advance(2)
+    assert cloud.get()["status"] == "STOPPED"
+    cloud.act("start")
+    assert code(cloud.put(body)) == (400, "ModelArts.6306")
+    cloud.clock.advance(3)
+    assert cloud.auto_stop()["remain_time"] == 6 * HOUR
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -39,9 +39,9 @@ def test_the_root_says_what_this_is(cloud: Cloud) -> None:
     assert about["clock"] == {"now": START * 1000, "date_offset": 0.0, "movable": True}
     assert set(about["routes"]) == {
         "/_emulator", "/_emulator/requests", "/_emulator/faults", "/_emulator/behaviour", "/_emulator/clock",
-        "/_emulator/instance",
+        "/_emulator/instance", "/_emulator/keys", "/_emulator/permissions", "/_emulator/tokens",
     }  # fmt: skip
-    for secret in (defaults.SECRET_KEY, defaults.TOKEN, defaults.SECURITY_TOKEN):
+    for secret in (defaults.SECRET_KEY, defaults.TOKEN, defaults.SECURITY_TOKEN, defaults.IAM_PASSWORD):
         assert secret not in answer.text
 
 
@@ -55,6 +55,9 @@ def test_the_root_says_what_this_is(cloud: Cloud) -> None:
         ("DELETE", "", 405),
         ("PUT", "/faults", 405),
         ("DELETE", "/instance", 405),
+        ("GET", "/keys", 405),
+        ("DELETE", "/permissions", 405),
+        ("GET", "/tokens/some", 404),
     ],
 )
 def test_a_wrong_route_or_verb_is_refused_in_words(cloud: Cloud, method: str, route: str, status: int) -> None:
@@ -174,7 +177,7 @@ def test_the_console_sets_and_removes_any_field_of_the_answer(cloud: Cloud) -> N
     )["state"]
     assert state["removed"] == ["no.such.field", "profile", "spec.storage.type", "user.id"]
     listed = cloud.request("GET", INSTANCE.rpartition("/")[0], params={"de_type": "Notebook"}).json()["instances"][0]
-    for answer in (cloud.get(), cloud.put({}).json(), listed):
+    for answer in (cloud.get(), cloud.put({"description": before["description"]}).json(), listed):
         assert answer["spec"]["auto_stop"]["remain_time"] == "soon"
         assert answer["error_code"] == "x"
         assert answer["a"] == {"b": {"c": [1]}}
@@ -226,7 +229,8 @@ def test_an_edit_that_makes_no_sense_is_refused_in_words(cloud: Cloud, body: Any
 
 def test_a_body_that_is_no_json_is_refused(cloud: Cloud) -> None:
     """On every control route that takes one."""
-    for method, route in (("POST", "faults"), ("POST", "clock"), ("PATCH", "behaviour"), ("PATCH", "instance")):
+    changeable = [("PATCH", route) for route in ("behaviour", "instance", "keys", "permissions", "tokens")]
+    for method, route in [("POST", "faults"), ("POST", "clock"), *changeable]:
         answer = cloud.request(method, f"/_emulator/{route}", content=b"{")
         assert (answer.status_code, answer.json()) == (400, {"message": "The body must be JSON."})
 

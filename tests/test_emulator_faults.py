@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from emulator_support import BY_TOKEN, HOUR, INSTANCE, Cloud, code
+from emulator_support import BY_TOKEN, HOUR, INSTANCE, LOGIN, Cloud, code, login_body
 
 from jupyter_autostop.emulator.faults import KINDS, Fault
 
@@ -97,11 +97,19 @@ def test_a_body_is_sent_as_given(cloud: Cloud, body: Any, content: bytes) -> Non
     assert (answer.status_code, answer.content) == (200, content)
 
 
-def test_a_length_that_lies_is_sent_as_given(cloud: Cloud) -> None:
-    """More announced than sent: the client sees the connection end too early."""
-    cloud.fault(kind="body", body="{}", headers={"Content-Length": "100"})
-    with pytest.raises(httpx.RemoteProtocolError):
+@pytest.mark.parametrize("kind", ["body", "alter"])
+@pytest.mark.parametrize("name", ["Content-Length", "content-length"])
+def test_a_length_that_lies_is_sent_as_given(
+    cloud: Cloud, kind: str, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """More announced than sent: the client sees the connection end too early; or less, and the rest is lost on it."""
+    cloud.fault(kind=kind, body="{   }", headers={name: "100000"})
+    with pytest.raises(httpx.RemoteProtocolError, match="100000"):
         cloud.request("GET", INSTANCE)
+    cloud.fault(kind=kind, body="{   }", headers={name: "1"})
+    answer = cloud.request("GET", INSTANCE)
+    assert (answer.status_code, answer.content) == (200, b"{")
+    assert "The emulator failed" not in caplog.text
 
 
 def test_huge_sends_as_much_as_was_asked_for(cloud: Cloud) -> None:
@@ -167,7 +175,7 @@ def test_reset_breaks_the_connection_and_does_nothing(cloud: Cloud) -> None:
     assert description(cloud) != "changed"
     assert cloud.seen()[0] | {"at": 0} == {
         "method": "PUT", "path": INSTANCE, "query": {}, "body": EDIT, "at": 0, "status": None, "fault": "reset",
-        "ignored": [],
+        "user_id": None, "ignored": [],
     }  # fmt: skip
 
 
@@ -277,6 +285,130 @@ def test_wrong_date_is_off_by_its_seconds(cloud: Cloud) -> None:
     assert cloud.request("GET", INSTANCE).headers["Date"] == "soon"
 
 
+def test_an_altered_answer_has_other_fields_than_the_real_one(cloud: Cloud) -> None:
+    """Wrong types, nulls and missing parts, in one answer only; the instance is as it was, and a PUT is carried out."""
+    cloud.fault(
+        kind="alter",
+        times=2,
+        set={"spec.auto_stop.duration": "3600", "spec.auto_stop.enable": None, "status": 7},
+        remove=["spec.auto_stop.remain_time", "user"],
+    )
+    for answer in (cloud.request("GET", INSTANCE), cloud.put(EDIT)):
+        assert answer.status_code == 200
+        body = answer.json()
+        stop = (int(cloud.clock.time()) + HOUR) * 1000
+        assert body["spec"]["auto_stop"] == {"duration": "3600", "enable": None, "prompt": True, "stop_timestamp": stop}
+        assert body["status"] == 7
+        assert "user" not in body
+    assert cloud.get()["spec"]["auto_stop"]["duration"] == HOUR
+    assert description(cloud) == "changed"
+    cloud.fault(kind="alter", remove=["spec.auto_stop"])
+    assert "auto_stop" not in cloud.get()["spec"]
+
+
+def test_an_altered_refusal_is_a_refusal_still(cloud: Cloud) -> None:
+    """The status stays."""
+    cloud.fault(kind="alter", set={"error_msg": None}, remove=["error_code"])
+    answer = cloud.request("GET", INSTANCE, headers={})
+    assert (answer.status_code, answer.json()["error_msg"], "error_code" in answer.json()) == (401, None, False)
+
+
+@pytest.mark.parametrize("kind", ["status", "html", "alter", "close", "drip"])
+@pytest.mark.parametrize("name", ["Date", "date"])
+def test_a_header_can_be_taken_away(cloud: Cloud, kind: str, name: str) -> None:
+    """With null for a value, however it is spelt: an answer without a date."""
+    cloud.fault(kind=kind, headers={name: None}, seconds=0)
+    answer = cloud.request("GET", INSTANCE)
+    assert "Date" not in answer.headers
+    assert "X-Request-Id" in answer.headers
+    assert "Date" in cloud.request("GET", INSTANCE).headers
+
+
+@pytest.mark.parametrize("kind", ["alter", "close"])
+def test_a_header_comes_in_the_place_of_the_answers_own(cloud: Cloud, kind: str) -> None:
+    """Once, however it is spelt."""
+    cloud.fault(kind=kind, method="POST", headers={"x-subject-token": "another"})
+    assert cloud.login().headers.get_list("X-Subject-Token") == ["another"]
+
+
+@pytest.mark.parametrize("kind", ["alter", "huge"])
+def test_an_answer_can_come_without_its_length(cloud: Cloud, kind: str) -> None:
+    """In chunks, or until the connection ends: its size is known when it has been read."""
+    cloud.fault(kind=kind, headers={"Content-Length": None}, size=600_000)
+    answer = cloud.request("GET", INSTANCE)
+    assert "Content-Length" not in answer.headers
+    assert len(answer.content) == 600_000 if kind == "huge" else answer.json()["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "7",
+        "0",
+        "-1",
+        "1.5",
+        "soon",
+        "",
+        "99999999999",
+        "Tue, 14 Nov 2023 22:14:20 GMT",
+        "Tue, 14 Nov 2023 21:13:20 GMT",
+    ],
+)
+def test_every_form_of_retry_after_is_sent_as_given(cloud: Cloud, value: str) -> None:
+    """Seconds, a date to come or gone by, and nonsense; or none at all, with 429 and with 503."""
+    for status in (429, 503):
+        cloud.fault(kind="status", status=status, headers={"Retry-After": value})
+        answer = cloud.request("GET", INSTANCE)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (status, value)
+        cloud.fault(kind="status", status=status)
+        assert "Retry-After" not in cloud.request("GET", INSTANCE).headers
+
+
+@pytest.mark.parametrize("status", [400, 429, 500, 503, 599])
+def test_a_failing_login_looks_like_iams_own(cloud: Cloud, status: int) -> None:
+    """`{"error": {"code", "message", "title"}}`, and no token; the next one succeeds."""
+    cloud.fault(kind="status", status=status, path=f"{LOGIN}$")
+    assert cloud.request("GET", INSTANCE).status_code == 200
+    answer = cloud.login()
+    assert answer.status_code == answer.json()["error"]["code"] == status
+    assert set(answer.json()["error"]) == {"code", "message", "title"}
+    assert "X-Subject-Token" not in answer.headers
+    assert cloud.login().status_code == 201
+    assert [(seen["status"], seen["fault"]) for seen in cloud.seen()] == [(200, None), (status, "status"), (201, None)]
+
+
+@pytest.mark.parametrize(("kind", "issued"), [("reset", 0), ("cut", 1), ("lost_answer", 1), ("hang", 0), ("late", 0)])
+def test_a_login_can_come_to_nothing(cloud: Cloud, kind: str, issued: int) -> None:
+    """No answer, half of one, or one too late; the token was issued or not, as with a write."""
+    cloud.fault(kind=kind, method="POST", seconds=5)
+    waiting = cloud.loop.create_task(cloud.client.post(LOGIN, json=login_body()))
+    if kind == "hang":
+        cloud.until(lambda: bool(cloud.server._hanging))
+        waiting.cancel()
+    cloud.run(asyncio.wait({waiting}))
+    assert waiting.cancelled() or isinstance(waiting.exception(), BROKEN)
+    assert cloud.control("GET", "/tokens").json()["issued"] == issued
+    cloud.clock.advance(5)
+    assert cloud.control("GET", "/tokens").json()["issued"] == (1 if kind == "late" else issued)
+
+
+def test_a_login_can_be_slow_close_and_be_answered_with_a_page(cloud: Cloud) -> None:
+    """What spoils an answer spoils this one."""
+    cloud.fault(kind="slow", seconds=5)
+    waiting = cloud.loop.create_task(cloud.client.post(LOGIN, json=login_body()))
+    cloud.until(lambda: cloud.clock.sleepers == 1)
+    assert not waiting.done()
+    cloud.clock.advance(5)
+    answer = cloud.run(answer_of(waiting))
+    assert answer.headers["Date"] == "Tue, 14 Nov 2023 22:13:25 GMT"
+    assert answer.json()["token"]["issued_at"] == "2023-11-14T22:13:20.000000Z"
+    cloud.fault(kind="close")
+    assert cloud.login().status_code == 201
+    cloud.fault(kind="html", status=201)
+    answer = cloud.login()
+    assert (answer.status_code, answer.text[:15]) == (201, "<!DOCTYPE html>")
+
+
 @pytest.mark.parametrize("kind", ["status", "html", "body", "redirect", "slow", "cut", "close", "wrong_date"])
 def test_a_fault_comes_before_the_credentials_are_looked_at(cloud: Cloud, kind: str) -> None:
     """But what gives the real answer gives the real refusal."""
@@ -307,6 +439,12 @@ def test_a_fault_comes_before_the_credentials_are_looked_at(cloud: Cloud, kind: 
         ({"kind": "slow", "seconds": "1"}, "seconds is a number"),
         ({"kind": "slow", "seconds": 1e300}, "seconds is a number of some sense"),
         ({"kind": "huge", "size": -1}, "size is a whole number"),
+        ({"kind": "status", "headers": {"X A": None}}, "cannot be a header"),
+        ({"kind": "status", "headers": None}, "headers has the wrong type"),
+        ({"kind": "redirect", "location": None}, "location has the wrong type"),
+        ({"kind": "alter", "set": ["status"]}, "set has the wrong type"),
+        ({"kind": "alter", "remove": {"status": 1}}, "remove has the wrong type"),
+        ({"kind": "alter", "remove": [1]}, "remove is a list like"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_in_words(cloud: Cloud, fault: Any, words: str) -> None:

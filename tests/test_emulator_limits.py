@@ -127,7 +127,8 @@ def test_a_request_in_the_wrong_status_is_refused_with_its_code(
 
 
 @pytest.mark.parametrize(
-    ("body", "number"), [({}, 6335), ({"action": "destroy"}, 6336), ({"action": []}, 6336), ([], 6336)]
+    ("body", "number"),
+    [({}, 6335), ({"action": "none"}, 6336), ({"action": "destroy"}, 6336), ({"action": []}, 6336), ([], 6336)],
 )
 def test_an_action_that_is_none_is_refused(cloud: Cloud, body: Any, number: int) -> None:
     """6335 where the property is missing, 6336 where its value is none of the documented."""

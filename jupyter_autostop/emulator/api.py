@@ -1,4 +1,4 @@
-"""The routes of the old generation, `/v1/{project_id}/demanager/instances`, without a network.
+"""The routes of the old generation, `/v1/{project_id}/demanager/instances`, and IAM's login, without a network.
 
 Source: the ModelArts API reference, DevEnviron (Old Version): update, query, list and manage an instance.
 """
@@ -9,12 +9,19 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_autostop.emulator.message import Answer, GatewayError, PlatformError, Request
+from jupyter_autostop.emulator import iam, permissions
+from jupyter_autostop.emulator.message import Answer, GatewayError, IamError, PlatformError, Refusal, Request
 from jupyter_autostop.emulator.rules import read_action, read_object, read_update
 from jupyter_autostop.emulator.state import Emulator
 
 _ROUTE = re.compile(r"/v1/([^/]+)/demanager/instances(?:/([^/]+)(/action)?)?")
 _METHODS = {"list": ("GET",), "one": ("GET", "PUT"), "action": ("POST",)}
+_PERMISSIONS = {
+    ("list", "GET"): permissions.LIST,
+    ("one", "GET"): permissions.GET,
+    ("one", "PUT"): permissions.UPDATE,
+    ("action", "POST"): permissions.ACTION,
+}
 _SORTABLE = ("name", "creation_timestamp")
 
 Operation = Callable[[int], Answer]
@@ -33,7 +40,7 @@ class Api:
         emulator.settle()
         try:
             return self._operation(request)(emulator.now())
-        except (PlatformError, GatewayError) as refusal:
+        except Refusal as refusal:
             return refusal.answer()
 
     def answer_later(self, request: Request, seconds: float) -> None:
@@ -42,11 +49,13 @@ class Api:
         emulator.settle()
         try:
             emulator.land_later(seconds, self._operation(request))
-        except (PlatformError, GatewayError):
+        except Refusal:
             return
 
     def _operation(self, request: Request) -> Operation:
         emulator = self._emulator
+        if request.path == iam.PATH:
+            return self._login(request)
         match = _ROUTE.fullmatch(request.path)
         if not match:
             raise GatewayError(404, "0101", "The API does not exist or has not been published in the environment.")
@@ -56,6 +65,8 @@ class Api:
         route = "action" if action else "one" if instance_id else "list"
         if request.method not in _METHODS[route]:
             return lambda _: _not_offered(request.method, _METHODS[route])
+        # Before the instance and the body are looked at: an invalid request tells what its caller may do.
+        emulator.permissions.check(_PERMISSIONS[route, request.method], emulator.behaviour)
         if route == "list":
             return lambda at: Answer(200, self._list(dict(request.query), at))
         if route == "action":
@@ -63,6 +74,13 @@ class Api:
         if request.method == "PUT":
             return lambda at: Answer(200, emulator.update(instance_id, read_update(read_object(request)), at))
         return lambda at: Answer(200, emulator.get(instance_id).answer(at))
+
+    def _login(self, request: Request) -> Operation:
+        if request.method != "POST":
+            refusal = IamError(405, f"{request.method} is not offered here; POST is.").answer()
+            return lambda _: Answer(405, refusal.content, {"Allow": "POST"})
+        login = iam.read_login(request)
+        return lambda at: self._emulator.log_in(login, at)
 
     def _list(self, query: dict[str, str], at: int) -> dict[str, Any]:
         if "de_type" not in query:

@@ -1,4 +1,4 @@
-"""What the documents leave open about auto-stop, as switches; the defaults are the documented or stricter reading."""
+"""What the documents leave open, as switches; the defaults are the documented or stricter reading."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jupyter_autostop.emulator.message import SettingError
 
 @dataclass
 class Behaviour:
-    """How the emulated platform takes a change of auto_stop on a RUNNING instance.
+    """How the emulated platform takes a change, above all of auto_stop on a RUNNING instance.
 
     `duration_applies`: a new duration counts for this run, or (as documented) from the next start on.
     `disable_applies`: `enable: false` lifts this run's stop time, or leaves it until the next start.
@@ -19,12 +19,19 @@ class Behaviour:
     `stop` at once, `count_anew` from now with the duration in force, `accept` without any stop time.
     `merge_partial`: keys missing from auto_stop keep their value, instead of falling back to the documented defaults
     (enable false, prompt true; duration has none and stays).
+    `empty_update`: an update that asks for nothing: `refuse` with 6335, or `accept` and change nothing, not even the
+    modification time.
+    `edit_while_stopping`: an update of a STOPPING instance is taken, instead of refused with 6308.
+    `denied_by`: who refuses what the caller has no permission for: ModelArts with 6407, or the gateway with 0302.
     """
 
     duration_applies: Literal["next_start", "now"] = "next_start"
     disable_applies: Literal["now", "next_start"] = "now"
     reenable: Literal["refuse", "stop", "count_anew", "accept"] = "refuse"
     merge_partial: bool = False
+    empty_update: Literal["refuse", "accept"] = "refuse"
+    edit_while_stopping: bool = False
+    denied_by: Literal["modelarts", "gateway"] = "modelarts"
 
     def set(self, changes: Any) -> None:
         """Turn switches by name; `SettingError` where a name or value is unknown."""

@@ -91,5 +91,5 @@ def _introduction(server: EmulatorServer, remaining: int) -> list[str]:
         "To point a Jupyter server at it:",
         "  export JUPYTER_AUTOSTOP_PLATFORM=emulator",
         f"  export JUPYTER_AUTOSTOP_ENDPOINT={server.url}",
-        f"Its control routes are described at {server.url}/_emulator, the example keys in {defaults.__name__}.",
+        f"Its control routes are listed at {server.url}/_emulator, the example keys and login in {defaults.__name__}.",
     ]

@@ -67,7 +67,7 @@ def _apply(emulator: Emulator, instance: Instance, body: Mapping[str, Any]) -> N
     moved = "stop_timestamp" in auto_stop
     stop_at = auto_stop.pop("stop_timestamp", None)
     if auto_stop:
-        instance.check_editable()
+        instance.check_editable(emulator.behaviour)
         instance.set_auto_stop(read_auto_stop(auto_stop), emulator.behaviour, now, merge=True)
     if moved and instance.run is None:
         raise SettingError("Only a running instance has a stop_timestamp.")

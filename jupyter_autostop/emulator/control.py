@@ -67,6 +67,13 @@ class Control:
             "behaviour": {"GET": lambda _: emulator.behaviour.shown(), "PATCH": self._set_behaviour},
             "clock": {"GET": lambda _: self._clock(), "POST": self._move_clock},
             "instance": {"GET": self._get_instance, "PATCH": self._edit_instance},
+            "keys": {"PATCH": lambda request: {"replaced": emulator.gate.replace_keys(self._body(request))}},
+            "permissions": {"GET": lambda _: emulator.permissions.shown(), "PATCH": self._set_permissions},
+            "tokens": {
+                "GET": lambda _: self._tokens(),
+                "PATCH": self._set_token_lifetime,
+                "DELETE": self._revoke_tokens,
+            },
         }
 
     def answer(self, request: Request) -> Answer:
@@ -125,6 +132,35 @@ class Control:
         self._emulator.settle()
         self._emulator.behaviour.set(self._body(request))
         return self._emulator.behaviour.shown()
+
+    def _set_permissions(self, request: Request) -> dict[str, bool]:
+        self._emulator.permissions.set(self._body(request))
+        return self._emulator.permissions.shown()
+
+    def _tokens(self) -> dict[str, Any]:
+        """Tell how many tokens logins got, how many are good, and until when the user is locked (epoch ms)."""
+        emulator = self._emulator
+        emulator.settle()
+        tokens, now = emulator.gate.tokens, emulator.now()
+        return {
+            "token_lifetime": tokens.lifetime,
+            "issued": tokens.issued,
+            "good": tokens.good(now),
+            "locked_until": emulator.iam.locked_until(now),
+        }
+
+    def _set_token_lifetime(self, request: Request) -> dict[str, Any]:
+        """Set for how long (s) the tokens issued from now on are good."""
+        body = self._body(request)
+        if not isinstance(body, dict) or set(body) != {"token_lifetime"}:
+            raise SettingError('The body must be a JSON object like {"token_lifetime": 86400}, in seconds.')
+        self._emulator.gate.tokens.lifetime = _seconds(body, "token_lifetime", low=0)
+        return self._tokens()
+
+    def _revoke_tokens(self, _: Request) -> dict[str, Any]:
+        """End all tokens that logins got; the example token stays good."""
+        self._emulator.gate.tokens.revoke()
+        return self._tokens()
 
     def _clock(self) -> dict[str, Any]:
         emulator = self._emulator

@@ -60,7 +60,8 @@ class Delivery:
 
     async def pour(self, answer: Answer, size: int) -> None:
         """Send `size` bytes of something like JSON under the answer's head."""
-        answer.headers["Content-Length"] = str(size)
+        if "Content-Length" in answer.headers:
+            answer.headers["Content-Length"] = str(size)
         whole, rest = divmod(size, _CHUNK)
         await self._raw(answer.head(), *([b"[" * _CHUNK] * whole), b"[" * rest)
 

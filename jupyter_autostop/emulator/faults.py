@@ -22,14 +22,25 @@ KINDS: dict[str, str] = {
     "drip": "gives the real answer, one byte each `seconds` (1)",
     "cut": "gives half of the real answer, then resets the connection",
     "close": "gives the real answer, then closes the connection without having said so",
+    "alter": "gives the real answer, with the fields in `set` ({dotted path: value}) and without those in `remove`",
     "wrong_date": "gives the real answer, its Date `seconds` (3600) off",
     "lost_answer": "carries the request out and resets the connection",
     "late": "resets the connection and carries the request out `seconds` (10) later",
 }
 _SECONDS = {"slow": 30.0, "drip": 1.0, "wrong_date": 3600.0, "late": 10.0}
+_TYPES = {
+    "method": str,
+    "path": str,
+    "location": str,
+    "apply": bool,
+    "headers": dict,
+    "set": dict,
+    "remove": list,
+}
 _STATUS = {"status": 500, "redirect": 302}
 HUGE = 50 * 1024 * 1024
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_FRAMING = ("content-length", "transfer-encoding")
 _LOWEST_STATUS, _HIGHEST_STATUS = 200, 599
 _CENTURY = 3.2e9
 
@@ -38,8 +49,10 @@ _CENTURY = 3.2e9
 class Fault:
     """A fault; hits requests of `method` whose path `path` (a regular expression) is found in, `times` times.
 
-    `times` 0 means until it is cleared. `seconds` are of the emulator's clock. With `apply` a request whose answer is
-    replaced, withheld or reset is carried out first. `None` in `seconds`, `status` or `body`: the default of the kind.
+    IAM's login is a request like the others. `times` 0 means until it is cleared. `headers` come in the place of the
+    answer's own, and take those away whose value is null. `seconds` are of the emulator's clock. With `apply` a request
+    whose answer is replaced, withheld or reset is carried out first. `None` in `seconds`, `status` or `body`: the
+    default of the kind.
     """
 
     kind: str
@@ -47,21 +60,25 @@ class Fault:
     path: str | None = None
     times: int = 1
     status: int | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
     body: Any = None
     seconds: float | None = None
     size: int = HUGE
     location: str = "https://elsewhere.example.com/"
     apply: bool = False
+    set: dict[str, Any] = field(default_factory=dict)
+    remove: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Raise `SettingError` about the first thing wrong."""
         if self.kind not in KINDS:
             raise SettingError(f"There is no fault {self.kind!r}; known are {', '.join(KINDS)}.")
-        for name, kind in (("method", str), ("path", str), ("location", str), ("apply", bool), ("headers", dict)):
+        for name, kind in _TYPES.items():
             value = getattr(self, name)
-            if value is not None and not isinstance(value, kind):
+            if not isinstance(value, kind) and not (value is None and name in ("method", "path")):
                 raise SettingError(f"{name} has the wrong type.")
+        if not all(isinstance(path, str) for path in self.remove):
+            raise SettingError('remove is a list like ["spec.auto_stop"].')
         try:
             re.compile(self.path or "")
         except re.error as error:
@@ -71,10 +88,25 @@ class Fault:
         status = _STATUS.get(self.kind, 200) if self.status is None else self.status
         self.status = _whole("status", status, _LOWEST_STATUS, _HIGHEST_STATUS)
         self.seconds = _seconds(_SECONDS.get(self.kind, 0.0) if self.seconds is None else self.seconds)
-        self.headers = {str(name): str(value) for name, value in self.headers.items()}
-        for name, value in [*self.headers.items(), ("Location", self.location)]:
+        self.headers = {str(name): None if value is None else str(value) for name, value in self.headers.items()}
+        for name, value in [*self.given.items(), *((name, "") for name in self.taken), ("Location", self.location)]:
             if not _TOKEN.fullmatch(name) or not value.isprintable():
                 raise SettingError(f"{name!r} cannot be a header with that value.")
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The headers that the answer has from here."""
+        return {name: value for name, value in self.headers.items() if value is not None}
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """The headers, in lower case, that the answer does not have."""
+        return frozenset(name.lower() for name, value in self.headers.items() if value is None)
+
+    @property
+    def lies(self) -> bool:
+        """Whether the headers may say wrong how long the body is, which only a bare connection sends."""
+        return any(name.lower() in _FRAMING for name in self.given)
 
     def hits(self, method: str, path: str) -> bool:
         """Tell whether a request is meant."""

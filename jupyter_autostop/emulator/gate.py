@@ -1,4 +1,4 @@
-"""Who may come in: an IAM token, or a signature that is computed again and compared.
+"""Who may come in: with an IAM token, or with a signature that is computed again and compared.
 
 Source: the API signing guide; the codes are those of the API Gateway.
 """
@@ -11,10 +11,12 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.emulator import defaults
-from jupyter_autostop.emulator.message import GatewayError, Request
+from jupyter_autostop.emulator.message import GatewayError, Request, SettingError
+from jupyter_autostop.emulator.tokens import Tokens
 from jupyter_autostop.platforms.signing import ALGORITHM, DATE_FORMAT, sign
 
 DATE_TOLERANCE = 15 * 60
@@ -30,6 +32,17 @@ _ALWAYS_SIGNED = ("host", "x-sdk-date")
 _SIGNED_IF_SENT = ("x-project-id", "x-security-token")
 
 
+# What rotates, and what each can be made of: a header's characters, or none that could not be sent.
+_KEY = re.compile(r"[!-+\--~]+")
+_REPLACEABLE = {
+    "access_key": _KEY,
+    "secret_key": _KEY,
+    "security_token": _KEY,
+    "token": _KEY,
+    "iam_password": re.compile(r"[^\ud800-\udfff]+"),
+}
+
+
 @dataclass
 class Keys:
     """What the emulator accepts; with `temporary`, the access key only together with its security token."""
@@ -40,6 +53,32 @@ class Keys:
     token: str = defaults.TOKEN
     project_id: str = defaults.PROJECT_ID
     temporary: bool = False
+    iam_user: str = defaults.IAM_USER
+    iam_password: str = defaults.IAM_PASSWORD
+    iam_domain: str = defaults.IAM_DOMAIN
+    region: str = defaults.REGION
+
+    def replace(self, changes: Any) -> list[str]:
+        """Put new ones in the place of some, whose names are returned; a `SettingError` repeats no value.
+
+        Tokens that the old password got stay good until they are revoked.
+        """
+        known = (*_REPLACEABLE, "temporary")
+        if not isinstance(changes, dict) or not changes:
+            raise SettingError(f"The body must be a JSON object with any of {', '.join(known)}.")
+        for name, value in changes.items():
+            if name not in known:
+                raise SettingError(f"There is no key {name!r}; known are {', '.join(known)}.")
+            if name == "temporary":
+                if not isinstance(value, bool):
+                    raise SettingError("temporary is true or false.")
+            elif not isinstance(value, str) or not _REPLACEABLE[name].fullmatch(value):
+                raise SettingError(
+                    f"{name} is a text, of ASCII characters without spaces and commas where it is a key."
+                )
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return list(changes)
 
 
 def _refused(why: str) -> GatewayError:
@@ -55,6 +94,7 @@ class Gate:
 
     def __init__(self, keys: Keys, clock: Clock) -> None:
         self.keys = keys
+        self.tokens = Tokens()
         self._clock = clock
         self._bad = 0
         self._locked_until = float("-inf")
@@ -63,12 +103,19 @@ class Gate:
         """Raise the gateway's 401 unless the request proves who sends it."""
         token = request.headers.get("x-auth-token")
         if token is not None:
-            if not _same(token, self.keys.token):
+            if not _same(token, self.keys.token) and not self.tokens.check(token, int(self._clock.time() * 1000)):
                 raise _refused("the token is wrong or has expired")
             return
         if "authorization" not in request.headers:
             raise _refused("neither X-Auth-Token nor a signature was sent")
         self._check_signed(request)
+
+    def replace_keys(self, changes: Any) -> list[str]:
+        """Rotate keys, as the platform does with those of a notebook; a new access key is not locked."""
+        replaced = self.keys.replace(changes)
+        if "access_key" in replaced:
+            self._bad, self._locked_until = 0, float("-inf")
+        return replaced
 
     def check_project(self, project_id: str) -> None:
         """Raise the gateway's 403 for somebody else's project."""

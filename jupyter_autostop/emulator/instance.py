@@ -107,9 +107,10 @@ class Instance:
         else:
             raise PlatformError(*(refusal or _NOT_NOW))
 
-    def check_editable(self) -> None:
+    def check_editable(self, behaviour: Behaviour) -> None:
         """Raise unless the description and auto_stop can be changed in this status."""
-        if self.status not in (RUNNING, STOPPED):
+        late = self.status == STOPPING and behaviour.edit_while_stopping
+        if self.status not in (RUNNING, STOPPED) and not late:
             raise PlatformError(*_BUSY.get(self.status, _NOT_NOW))
 
     def set_auto_stop(self, edit: AutoStopEdit, behaviour: Behaviour, at: int, *, merge: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -24,7 +24,7 @@ class Request:
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def path(self) -> str:
@@ -61,8 +61,16 @@ class Answer:
             return self.content
         return json.dumps(self.content, ensure_ascii=False).encode(errors="replace")
 
-    def stamp(self, now: float) -> None:
-        """Add the headers every answer has, dated `now` (epoch s); what is set already stays."""
+    def set_headers(self, headers: Mapping[str, str]) -> None:
+        """Put headers in the place of those of the same names, however these are spelt."""
+        names = {name.lower() for name in headers}
+        self.headers = {name: value for name, value in self.headers.items() if name.lower() not in names} | {**headers}
+
+    def stamp(self, now: float, without: Collection[str] = ()) -> None:
+        """Add the headers every answer has, dated `now` (epoch s); what is set already stays.
+
+        Headers named in `without`, in lower case, are in the answer in no case.
+        """
         length = {} if self.status in _WITHOUT_BODY else {"Content-Length": str(len(self.body))}
         default = {
             "Date": formatdate(now, usegmt=True),
@@ -73,6 +81,7 @@ class Answer:
         }
         given = {name.lower() for name in self.headers}
         self.headers.update({name: value for name, value in default.items() if name.lower() not in given})
+        self.headers = {name: value for name, value in self.headers.items() if name.lower() not in without}
 
     @property
     def reason(self) -> str:
@@ -92,31 +101,63 @@ class SettingError(ValueError):
     """A setting, fault or switch of the emulator makes no sense; its text is a sentence for whoever gave it."""
 
 
-class PlatformError(Exception):
-    """ModelArts refuses: its code, and HTTP 400 as it sends with all of its own codes."""
+class Refusal(Exception):  # noqa: N818 - the cloud's answer to a request, not a fault of the emulator
+    """The cloud refuses a request, in one of its shapes of error body."""
 
-    def __init__(self, number: int, message: str, status: int = 400) -> None:
+    def __init__(self, message: str, code: str, status: int) -> None:
         super().__init__(message)
         self.message = message
-        self.code = f"ModelArts.{number}"
+        self.code = code
         self.status = status
+
+    def answer(self) -> Answer:
+        """Return the error as it goes out."""
+        raise NotImplementedError
+
+
+class PlatformError(Refusal):
+    """ModelArts refuses: its code, and HTTP 400 as it sends with all of its own codes."""
+
+    def __init__(self, number: int, message: str) -> None:
+        super().__init__(message, f"ModelArts.{number}", 400)
 
     def answer(self) -> Answer:
         """Return the documented error body."""
         return Answer(self.status, {"error_message": self.message, "error_code": self.code})
 
 
-class GatewayError(Exception):
+class GatewayError(Refusal):
     """The gateway before ModelArts refuses."""
 
     def __init__(self, status: int, number: str, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.code = f"APIGW.{number}"
-        self.status = status
+        super().__init__(message, f"APIGW.{number}", status)
 
     def answer(self) -> Answer:
         """Return the gateway's error body."""
         request_id = uuid.uuid4().hex
         body = {"error_msg": self.message, "error_code": self.code, "request_id": request_id}
         return Answer(self.status, body, {"X-Request-Id": request_id})
+
+
+class DeniedError(Refusal):
+    """The caller's policies do not let it do this, says ModelArts."""
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(f"Policy doesn't allow {permission} to be performed.", "ModelArts.6407", 403)
+
+    def answer(self) -> Answer:
+        """Return the error body that comes with a missing permission."""
+        return Answer(self.status, {"error_msg": self.message, "error_code": self.code})
+
+
+class IamError(Refusal):
+    """IAM refuses."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message, str(status), status)
+
+    def answer(self) -> Answer:
+        """Return IAM's error body."""
+        answer = Answer(self.status)
+        answer.content = {"error": {"code": self.status, "message": self.message, "title": answer.reason}}
+        return answer

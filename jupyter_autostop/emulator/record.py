@@ -1,4 +1,7 @@
-"""The requests seen, so that a test can tell what a client sent; headers, and with them all secrets, stay out."""
+"""The requests seen, so that a test can tell what a client sent.
+
+Secrets stay out: of the headers only one that is none is kept, and only the bodies of the instances' routes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ from typing import Any
 from jupyter_autostop.emulator.message import Request
 from jupyter_autostop.emulator.rules import ignored_keys
 
+USER_HEADER = "x-modelarts-user-id"
+_WITH_BODY = "/v1/"
+
 LONGEST = 10_000
 """Requests kept; the oldest go first."""
 
@@ -18,7 +24,8 @@ class Seen:
     """A request.
 
     `body` is its JSON (`None`: none, or not JSON), `ignored` the keys in it that the platform knows nothing of,
-    `status` is what was answered, `None` where no answer came or none yet; `at` is epoch ms.
+    `status` is what was answered, `None` where no answer came or none yet; `at` is epoch ms; `user_id` is what callers
+    inside a notebook say they are (`x-modelarts-user-id`).
     """
 
     method: str
@@ -28,6 +35,7 @@ class Seen:
     at: int
     status: int | None = None
     fault: str | None = None
+    user_id: str | None = None
     ignored: list[str] = field(default_factory=list)
 
 
@@ -40,11 +48,12 @@ class Record:
     def add(self, request: Request, at: int) -> Seen:
         """Note a request; the caller fills in what became of it."""
         try:
-            body = request.json() if request.body else None
+            body = request.json() if request.body and request.path.startswith(_WITH_BODY) else None
         except ValueError:
             body = None
         seen = Seen(request.method, request.path, dict(request.query), body, at)
         seen.ignored = ignored_keys(request.method, body)
+        seen.user_id = request.headers.get(USER_HEADER)
         self._seen.append(seen)
         return seen
 

@@ -32,6 +32,11 @@ class Edit:
     description: str | None = None
     auto_stop: AutoStopEdit | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Whether it asks for nothing."""
+        return self.description is None and self.auto_stop is None
+
 
 def read_object(request: Request) -> dict[str, Any]:
     """Return the body, which must be a JSON object."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado.httpserver import HTTPServer
 from tornado.log import app_log
 
+from jupyter_autostop.emulator import iam
 from jupyter_autostop.emulator.api import Api
 from jupyter_autostop.emulator.control import Control, is_control
 from jupyter_autostop.emulator.delivery import Delivery
-from jupyter_autostop.emulator.message import Answer, Request, SettingError
+from jupyter_autostop.emulator.message import Answer, IamError, Request, SettingError
+from jupyter_autostop.emulator.shape import remove_path, set_path
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 _HIGHEST_PORT = 65535
 _HTML = b"<!DOCTYPE html><html><body><h1>Service temporarily unavailable</h1></body></html>"
-# Given with a fault these may be lies, which the HTTP server would not tell; raw, they go out.
-_FRAMING = ("content-length", "transfer-encoding")
 _CODES = {401: "APIGW.0301", 403: "APIGW.0302", 404: "APIGW.0101", 429: "APIGW.0308"}
 
 
@@ -100,9 +100,10 @@ class EmulatorServer:
             seen.status = answer.status
             delivery.send(self._stamped(answer))
 
-    def _stamped(self, answer: Answer, offset: float = 0.0) -> Answer:
+    def _stamped(self, answer: Answer, fault: Fault | None = None) -> Answer:
         emulator = self.emulator
-        answer.stamp(emulator.clock.time() + emulator.date_offset + offset)
+        offset = fault.seconds or 0.0 if fault and fault.kind == "wrong_date" else 0.0
+        answer.stamp(emulator.clock.time() + emulator.date_offset + offset, fault.taken if fault else ())
         return answer
 
     async def _fail(self, fault: Fault, request: Request, delivery: Delivery) -> int | None:
@@ -120,18 +121,17 @@ class EmulatorServer:
                 delivery.reset()
             return None
         answer = self._api.answer(request)
-        answer.headers.update(fault.headers)
+        answer.set_headers(fault.given)
         await self._spoil(fault, answer, delivery)
         return answer.status
 
     async def _replace(self, fault: Fault, request: Request, delivery: Delivery) -> int:
         if fault.apply:
             self._api.answer(request)
-        answer = replacement(fault)
-        self._stamped(answer)
+        answer = self._stamped(replacement(fault, request.path), fault)
         if fault.kind == "huge":
             await delivery.pour(answer, fault.size)
-        elif any(name.lower() in _FRAMING for name in fault.headers):
+        elif fault.lies:
             await delivery.close_after(answer)
         else:
             delivery.send(answer)
@@ -142,13 +142,15 @@ class EmulatorServer:
         seconds, clock = fault.seconds or 0.0, self.emulator.clock
         if fault.kind == "slow":
             await clock.sleep(seconds)
-        self._stamped(answer, seconds if fault.kind == "wrong_date" else 0.0)
+        if fault.kind == "alter":
+            _alter(fault, answer.content)
+        self._stamped(answer, fault)
         if fault.kind == "cut":
             await delivery.cut(answer)
-        elif fault.kind == "close":
-            await delivery.close_after(answer)
         elif fault.kind == "drip":
             await delivery.drip(answer, lambda: clock.sleep(seconds))
+        elif fault.kind == "close" or fault.lies:
+            await delivery.close_after(answer)
         else:
             delivery.send(answer)
 
@@ -158,8 +160,15 @@ class EmulatorServer:
         stream.set_close_callback(lambda: self._hanging.discard(stream))
 
 
-def replacement(fault: Fault) -> Answer:
-    """Return the answer that a fault puts in the place of the real one."""
+def _alter(fault: Fault, content: dict[str, Any]) -> None:
+    for path, value in fault.set.items():
+        set_path(content, path, value)
+    for path in fault.remove:
+        remove_path(content, path)
+
+
+def replacement(fault: Fault, path: str) -> Answer:
+    """Return the answer that a fault puts in the place of the real one to a request for a path."""
     status = fault.status or 500
     if fault.kind == "html":
         content, default = _HTML, {"Content-Type": "text/html; charset=utf-8"}
@@ -168,10 +177,11 @@ def replacement(fault: Fault) -> Answer:
     else:
         content, default = fault.body, {}
     if fault.kind == "status" and content is None:
-        code = _CODES.get(status, "ModelArts.6200")
-        content = {"error_message": "This answer is a fault that was asked for.", "error_code": code}
+        code, words = _CODES.get(status, "ModelArts.6200"), "This answer is a fault that was asked for."
+        known = path == iam.PATH
+        content = IamError(status, words).answer().content if known else {"error_message": words, "error_code": code}
     if isinstance(content, str):
         content = content.encode(errors="replace")
-    given = {name.lower() for name in fault.headers}
-    headers = {**{name: value for name, value in default.items() if name.lower() not in given}, **fault.headers}
-    return Answer(status, content, headers)
+    answer = Answer(status, content, default)
+    answer.set_headers(fault.given)
+    return answer

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyter_autostop.emulator import defaults
+
 _FLAVOR = "modelarts.vm.gpu.v100"
 
 
@@ -58,7 +60,7 @@ def documented(instance_id: str, host: str = "https://notebook.modelarts.example
             },
         },
         "status": "",
-        "user": {"id": "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "name": "example_user"},
+        "user": {"id": defaults.USER_ID, "name": defaults.IAM_USER},
         "workspace": {"id": "0"},
     }
 

@@ -14,8 +14,10 @@ from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.behaviour import Behaviour
 from jupyter_autostop.emulator.faults import Faults
 from jupyter_autostop.emulator.gate import Gate, Keys
+from jupyter_autostop.emulator.iam import Iam, Login
 from jupyter_autostop.emulator.instance import RUNNING, STOPPED, Instance, Run, Times
-from jupyter_autostop.emulator.message import PlatformError, SettingError
+from jupyter_autostop.emulator.message import Answer, PlatformError, Refusal, SettingError
+from jupyter_autostop.emulator.permissions import Permissions
 from jupyter_autostop.emulator.record import Record
 from jupyter_autostop.emulator.rules import LONGEST_DURATION, Edit
 
@@ -50,6 +52,8 @@ class Emulator:
         self.behaviour = behaviour or Behaviour()
         self.times = times or Times()
         self.gate = Gate(keys or Keys(), clock)
+        self.iam = Iam(self.gate.keys, self.gate.tokens)
+        self.permissions = Permissions()
         self.faults = Faults()
         self.record = Record()
         self.date_offset = 0.0
@@ -120,7 +124,7 @@ class Emulator:
         def land() -> None:
             try:
                 write(at)
-            except PlatformError as refusal:
+            except Refusal as refusal:
                 self.tell(at, f"A late write was refused: {refusal.message}")
 
         self._landing.append((at, land))
@@ -140,7 +144,9 @@ class Emulator:
     def update(self, instance_id: str, edit: Edit, at: int) -> dict[str, Any]:
         """Change description and auto_stop, both or neither; returns the instance as it is then."""
         instance = self.get(instance_id)
-        instance.check_editable()
+        if edit.empty and self.behaviour.empty_update == "refuse":
+            raise PlatformError(6335, "The request changes nothing: both description and auto_stop are missing.")
+        instance.check_editable(self.behaviour)
         if edit.auto_stop:
             instance.set_auto_stop(edit.auto_stop, self.behaviour, at, merge=self.behaviour.merge_partial)
             state = "on" if instance.enable else "off"
@@ -149,6 +155,12 @@ class Emulator:
             instance.description, instance.updated = edit.description, at
             self.tell(at, f"The description was set: {edit.description}")
         return instance.answer(at)
+
+    def log_in(self, login: Login, at: int) -> Answer:
+        """Issue a token to the IAM user."""
+        answer = self.iam.log_in(login, at)
+        self.tell(at, f"The IAM user logged in: a token for {format_duration(round(self.gate.tokens.lifetime))}.")
+        return answer
 
     def act(self, instance_id: str, action: str, at: int) -> dict[str, str]:
         """Start, stop or restart an instance."""
