@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from jupyter_autostop.deadline import NOTICEABLE, RUNNING
+from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import InvalidInputError
+from jupyter_autostop.journal_file import one_line
 from jupyter_autostop.models import Change
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.snapshot import setting
@@ -14,7 +16,23 @@ from jupyter_autostop.wire import Instance, UpdateRequest
 from jupyter_autostop.writing import Comparison, Writer, match, not_running, outcome, triple
 
 STILL_STOPS = "Auto-stop is off from the next start; this run still stops as shown."
+SHOWN_DESCRIPTION = 60
+"""Characters of a description that the journal keeps, to know it by."""
 _STOPPING = {"STOPPING", "STOPPED", "DELETED"}
+
+
+def change_words(change: Change) -> str:
+    """Say what was asked for, for the journal: `auto-stop on, run length 4 h`, `description “run 7”`."""
+    words = []
+    if change.auto_stop:
+        enable, duration, prompt = change.auto_stop.enable, change.auto_stop.duration, change.auto_stop.prompt
+        words += [] if enable is None else [f"auto-stop {'on' if enable else 'off'}"]
+        words += [] if duration is None else [f"run length {format_duration(duration)}"]
+        words += [] if prompt is None else [f"reminders {'on' if prompt else 'off'}"]
+    if change.description is not None:
+        text = one_line(change.description, SHOWN_DESCRIPTION)
+        words.append(f"description “{text}”" if text else "description cleared")
+    return ", ".join(words)
 
 
 def _stop_shown(instance: Instance) -> Comparison:
@@ -67,9 +85,9 @@ class Changes:
             return outcome("unconfirmed", "The change was sent, but ModelArts does not tell what became of it.")
         if not differs:
             return outcome("now", "The description is saved.")
-        return self._auto_stop_outcome(differs, stop_before)
+        return await self._auto_stop_outcome(differs, stop_before)
 
-    def _auto_stop_outcome(self, differs: dict[str, object], stop_before: int | None) -> Outcome:
+    async def _auto_stop_outcome(self, differs: dict[str, object], stop_before: int | None) -> Outcome:
         run = self._writer.snapshot.run
         if differs.keys() == {"prompt"}:
             return outcome("now", "Reminders are on." if differs["prompt"] else "Reminders are off.")
@@ -86,7 +104,7 @@ class Changes:
         if run.stop_timestamp is None or stop_before is None:
             return outcome("next_start", "The run length is saved; this run has no stop time that it could move.")
         moved = abs(run.stop_timestamp - stop_before) > NOTICEABLE
-        self._writer.snapshot.remember(replace(self._writer.snapshot.memory, defers=not moved))
+        await self._writer.snapshot.remember(replace(self._writer.snapshot.memory, defers=not moved))
         if moved:
             return outcome("now", "The run length is saved, and the stop time of this run moved with it.")
         return outcome("next_start", "The run length is saved; it counts from the next start.")

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from jupyter_autostop.client import LocalClient, find_server
-from jupyter_autostop.duration import DurationError, parse_duration, parse_until
+from jupyter_autostop.client import connect
+from jupyter_autostop.commands import DONE, FAILED, MISUSE, run_command, say_json
+from jupyter_autostop.duration import HOUR, DurationError, parse_duration, parse_until
 from jupyter_autostop.errors import AutostopError, ClientError
-from jupyter_autostop.words import is_unknown, marked, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from jupyter_autostop.state import State
-
-DONE, FAILED, MISUSE = 0, 1, 2
+_OWN_PROGRAMS = ("serve", "emulator", "demo")
+"""Commands that ask no server and so have nothing to say in JSON."""
+INTERRUPTED = 130
+"""What a shell says of a program that Ctrl-C has ended."""
 
 
 def _duration(text: str) -> int:
@@ -29,11 +29,21 @@ def _duration(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _until(text: str) -> int:
+def _until(text: str) -> str:
+    """Return a text that is a time; whether it has passed, the platform's clock decides."""
     try:
-        return int(parse_until(text, datetime.now().astimezone()).timestamp() * 1000)
+        parse_until(text, datetime.now().astimezone())
     except DurationError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        if error.kind != "range":
+            raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _every(text: str) -> int:
+    seconds = _duration(text)
+    if seconds > HOUR:
+        raise argparse.ArgumentTypeError("look at least once an hour (1h)")
+    return seconds
 
 
 def _port(text: str) -> int:
@@ -45,7 +55,7 @@ def _port(text: str) -> int:
 class _Words(argparse.Action):
     """Takes what may be written in several words, `1h 30m`, and parses it as one."""
 
-    def __init__(self, *, parse: Callable[[str], int], **more: Any) -> None:
+    def __init__(self, *, parse: Callable[[str], Any], **more: Any) -> None:
         super().__init__(**more)
         self._parse = parse
 
@@ -59,19 +69,39 @@ class _Words(argparse.Action):
             raise argparse.ArgumentError(self, str(error)) from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _JsonParser(argparse.ArgumentParser):
+    """Tells misuse as an error object."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse with exit status 2."""
+        say_json({"message": message, "code": "usage", "hint": f"See {self.prog} --help.", "request_id": None})
+        self.exit(MISUSE)
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    """Tell whether JSON is asked for, also by arguments that cannot be understood otherwise."""
+    words = list(argv[: argv.index("--")] if "--" in argv else argv)
+    flags = [at for at, word in enumerate(words) if word in ("-o", "--output")]
+    return bool({"-ojson", "--output=json"} & set(words)) or any(words[at + 1 : at + 2] == ["json"] for at in flags)
+
+
+def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    parser = kind(
         prog="jupyter autostop",
         description="See and move the stop time of the cloud notebook instance that a Jupyter server runs in.",
     )
+    output: dict[str, Any] = {"choices": ["text", "json"], "help": "json for scripts"}
+    parser.add_argument("-o", "--output", default="text", **output)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def server_command(name: str, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("-o", "--output", choices=["text", "json"], default="text", help="json for scripts")
+        # Not given here, what was given before the command stays.
+        command.add_argument("-o", "--output", default=argparse.SUPPRESS, **output)
         command.add_argument(
             "--server", metavar="URL", help="the Jupyter server to speak to, if it cannot be found out"
         )
+        command.add_argument("--cacert", metavar="FILE", help="PEM file that vouches for the certificate of --server")
         return command
 
     server_command("status", "say when the instance stops")
@@ -86,6 +116,10 @@ def _parser() -> argparse.ArgumentParser:
     on.add_argument("duration", nargs="*", help="running time from each start: 1h to 24h", **words)
     describe = server_command("describe", "change the instance's description")
     describe.add_argument("text", nargs="+", help="the new description; '' clears it")
+    watch = server_command("watch", "keep telling when the instance stops, until it has or Ctrl-C")
+    watch.add_argument("--every", type=_every, default=20, metavar="DURATION", help="between looks at the server (20s)")
+    server_command("journal", "tell what was changed, when, by which means and with what result")
+    server_command("doctor", "check what this needs to work, and say what to do about the rest")
 
     text = "run a Jupyter server with nothing but this extension, where there is no JupyterLab to load it"
     commands.add_parser("serve", help=text, description=text)
@@ -99,52 +133,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _ask(client: LocalClient, args: argparse.Namespace) -> State:
-    """Send what the command asks for and return the State that came back."""
-    state: State
-    if args.command == "extend":
-        state = client.extend(by=args.by)
-    elif args.command == "until":
-        state = client.extend(until=args.until)
-    elif args.command == "off":
-        state = client.change({"auto_stop": {"enable": False}})
-    elif args.command == "on":
-        duration = {} if args.duration is None else {"duration": args.duration}
-        state = client.change({"auto_stop": {"enable": True, **duration}})
-    elif args.command == "describe":
-        state = client.change({"description": " ".join(args.text)})
-    else:
-        state = client.instance()
-    return state
-
-
-def _exit_status(command: str, state: State) -> int:
-    """Tell whether what was asked for is so now; for this run, a setting for the next start is not."""
-    outcome = state["outcome"]
-    if outcome is None:
-        return FAILED if is_unknown(state) else DONE
-    effect = outcome["effect"]
-    if effect == "unconfirmed" or (effect == "none" and outcome["clamped"]):
-        return FAILED
-    stops_all_the_same = command == "off" and state["deadline"] is not None
-    if command == "on" and is_unknown(state):
-        return FAILED
-    if effect == "next_start" and (command in ("extend", "until") or stops_all_the_same):
-        return FAILED
-    return DONE
-
-
-def _report(state: State, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(state, indent=2, ensure_ascii=False))
-        return
-    line = status_line(state)
-    said = state["outcome"]["message"] if state["outcome"] else ""
-    if said and said not in line:
-        print(marked(said, state))
-    print(line)
-
-
 def _error_json(error: AutostopError) -> dict[str, Any]:
     payload = error.payload()
     state = getattr(error, "state", None)
@@ -152,17 +140,14 @@ def _error_json(error: AutostopError) -> dict[str, Any]:
 
 
 def _with_server(args: argparse.Namespace) -> int:
-    as_json = args.output == "json"
     try:
-        state = _ask(LocalClient(find_server(os.environ, args.server)), args)
+        return run_command(args, lambda: connect(os.environ, args.server, cafile=args.cacert))
     except ClientError as error:
-        if as_json:
-            print(json.dumps(_error_json(error), indent=2, ensure_ascii=False))
+        if args.output == "json":
+            say_json(_error_json(error))
         else:
             print(" ".join(part for part in (error.message, error.hint) if part), file=sys.stderr)
         return FAILED
-    _report(state, as_json=as_json)
-    return _exit_status(args.command, state)
 
 
 def _serve(options: list[str]) -> int:
@@ -180,7 +165,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv[:1] == ["serve"]:
         # Everything behind it is for Jupyter Server, which has its own help.
         return _serve(list(argv[1:]))
-    args = _parser().parse_args(argv)
+    parser = _parser(_JsonParser if _wants_json(argv) else argparse.ArgumentParser)
+    args = parser.parse_args(argv)
+    if args.command in _OWN_PROGRAMS and args.output == "json":
+        parser.error(f"-o json is not for {args.command}")
+    if args.command == "serve":
+        return _serve([])
     if args.command == "emulator":
         from jupyter_autostop.emulator.command import run  # noqa: PLC0415 - loads a web server
         from jupyter_autostop.emulator.defaults import DEFAULT_PORT  # noqa: PLC0415
@@ -190,7 +180,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         from jupyter_autostop.demo import run_demo  # noqa: PLC0415 - loads the emulator
 
         return run_demo(args.port, args.remaining)
-    return _with_server(args)
+    try:
+        return _with_server(args)
+    except DurationError as error:
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has gone; what is left in the buffer must not be tried again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The local client: finds the Jupyter server this process belongs to and speaks to its autostop routes.
+"""The local client: speaks to the autostop routes of a Jupyter server, getting in whichever way the server allows.
 
 Standard library only, so that a kernel of any environment can carry it. Proxies are never asked: the way is local.
 """
@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import ssl
-from dataclasses import dataclass, field
-from pathlib import Path
+import time
+from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.local_http import Answer, Conversation, UnreachableError
+from jupyter_autostop.runtime import CAPABILITY_HEADER, Server
+from jupyter_autostop.servers import find_server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-CONNECT_TIMEOUT = 2.0
+PROOF = 1.5
+"""Seconds in which a server must show that it is one; what comes after that may wait for the platform."""
 LOOK_TIMEOUT = 20.0
 WRITE_TIMEOUT = 120.0
 """Seconds; a write is up to three calls to the platform."""
-_ANY_ADDRESS = {"", "*", "0.0.0.0", "::"}  # noqa: S104 - to be replaced by loopback
+_GOOD = range(200, 300)
+_REDIRECTS = range(300, 400)
+_REFUSALS = (401, 403)
 
 
 class RefusedError(ClientError):
@@ -40,119 +43,53 @@ class RefusedError(ClientError):
         self.state = payload.get("state")
 
 
-@dataclass(frozen=True)
-class Server:
-    """Where a Jupyter server listens, and what opens it."""
+class NoWayInError(UnreachableError):
+    """The server refused every way in, so nothing was done."""
 
-    host: str
-    port: int
-    base_url: str
-    secure: bool = False
-    token: str = field(default="", repr=False)
-    pid: int | None = None
-
-    @property
-    def url(self) -> str:
-        """The address, without the token."""
-        return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}{self.base_url}"
+    default_code = "no_way_in"
 
 
-def parse_server_url(url: str) -> Server:
-    """Return the server that a URL such as `http://127.0.0.1:8888/?token=…` names."""
-    refused = ClientError(
-        "That is no address of a Jupyter server.",
-        code="invalid",
-        hint="Copy it from `jupyter server list`, e.g. http://127.0.0.1:8888/?token=…",
-    )
+class MissingExtensionError(UnreachableError):
+    """The server does not know our routes, so nothing was done."""
+
+    default_code = "no_extension"
+
+
+def _asks_who(answer: Answer) -> bool:
+    """Whether the answer is about who asks: nothing was done, and another way in may be tried."""
+    if answer.status in _REDIRECTS:
+        return True  # to a page to log in at
+    return answer.status in _REFUSALS and (answer.data or {}).get("code") in (None, "forbidden", "xsrf")
+
+
+def _sendable(secret: str) -> bool:
+    return bool(secret) and secret.isascii() and secret.isprintable()
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes a while to load
+
     try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise refused from None
-    secure = parts.scheme == "https"
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise refused
-    port = port or (443 if secure else 80)
-    token = parse_qs(parts.query).get("token", [""])[0]
-    base = parts.path.partition("/lab")[0].partition("/tree")[0].rstrip("/") + "/"
-    return Server(parts.hostname, port, base, secure, token)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _read_runtime_file(path: Path) -> Server | None:
-    """Return the server a runtime file speaks of, `None` for a damaged, foreign or left-over one."""
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-        host = "127.0.0.1" if info["hostname"] in _ANY_ADDRESS else str(info["hostname"])
-        server = Server(
-            host, int(info["port"]), str(info["base_url"]), bool(info["secure"]), str(info["token"]), int(info["pid"])
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return server if server.port and server.pid is not None and _alive(server.pid) else None
-
-
-def running_servers(runtime_dir: Path) -> list[Server]:
-    """Return the Jupyter servers of this user that run now, by their runtime files."""
-    found = (_read_runtime_file(path) for path in sorted(runtime_dir.glob("jpserver-*.json")))
-    return [server for server in found if server]
-
-
-def _ancestors() -> list[int]:
-    """Return the process ids above this process, nearest first; a terminal's shell is a child of its server."""
-    pids = []
-    pid = os.getppid()
-    while pid > 1:
-        pids.append(pid)
-        try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
-            break
-    return pids
-
-
-def find_server(environ: Mapping[str, str], url: str | None = None) -> Server:
-    """Return the server this process belongs to, or raise one line that says why there is none.
-
-    A given URL first; else the server that started this kernel or terminal, by process id; else the only one.
-    """
-    if url:
-        return parse_server_url(url)
-    from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 - only needed on this path
-
-    servers = running_servers(Path(jupyter_runtime_dir()))
-    by_pid = {server.pid: server for server in servers}
-    parent = environ.get("JPY_PARENT_PID", "")
-    for pid in ([int(parent)] if parent.isdecimal() else []) + _ancestors():
-        if pid in by_pid:
-            return by_pid[pid]
-    if len(servers) == 1:
-        return servers[0]
-    if servers:
-        raise ClientError(
-            "Several Jupyter servers are running: " + ", ".join(server.url for server in servers) + ".",
-            hint="Say which one with --server URL, as `jupyter server list` shows it.",
-        )
-    raise ClientError(
-        "No Jupyter server of yours is running on this machine.",
-        hint="Start JupyterLab, or give the server's address with --server URL.",
-    )
+        return version("jupyter_autostop")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 class LocalClient:
-    """Speaks to one server. Every method returns the parsed JSON or raises `ClientError`."""
+    """Speaks to one server. Every method returns the parsed JSON or raises `ClientError`.
 
-    def __init__(self, server: Server) -> None:
+    `means` says who asks, "terminal" or "kernel", which the server's journal tells. `hub_token` is what JupyterHub gave
+    to the server that started this process; `cafile` vouches for a server that has a certificate of its own.
+    """
+
+    def __init__(
+        self, server: Server, *, means: str = "terminal", hub_token: str = "", cafile: str | None = None
+    ) -> None:
         self._server = server
+        self._means = means
+        self._hub_token = hub_token
+        self._cafile = cafile
+        self._headers = {"Accept": "application/json", "User-Agent": f"jupyter_autostop/{_version()} ({means})"}
 
     def instance(self, *, refresh: bool = False) -> Any:
         """Return the State."""
@@ -166,62 +103,128 @@ class LocalClient:
         """Extend `by` seconds or `until` an epoch time in ms and return the State."""
         return self._call("POST", "extend", extend)
 
-    def _connect(self, method: str) -> http.client.HTTPConnection:
-        server = self._server
-        connection = (
-            http.client.HTTPSConnection(
-                server.host, server.port, timeout=CONNECT_TIMEOUT, context=ssl.create_default_context()
-            )
-            if server.secure
-            else http.client.HTTPConnection(server.host, server.port, timeout=CONNECT_TIMEOUT)
-        )
-        try:
-            connection.connect()
-        except OSError as error:
-            raise ClientError(
-                f"The Jupyter server at {server.url} cannot be reached: {error.strerror or error}.",
-                hint="Is it still running? See `jupyter server list`.",
-            ) from error
-        connection.sock.settimeout(LOOK_TIMEOUT if method == "GET" else WRITE_TIMEOUT)
-        return connection
+    def journal(self) -> Any:
+        """Return what was changed, newest first, as `{"entries": […]}`."""
+        return self._call("GET", "journal")
+
+    def doctor(self) -> Any:
+        """Return each check with its result, as `{"checks": […]}`."""
+        return self._call("GET", "doctor")
 
     def _call(self, method: str, route: str, body: Any = None) -> Any:
-        server = self._server
-        headers = {"Accept": "application/json"}
-        if server.token:
-            headers["Authorization"] = f"token {server.token}"
-        content = None
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-            content = json.dumps(body).encode()
-        connection = self._connect(method)
+        until = time.monotonic() + PROOF
         try:
-            connection.request(method, f"{server.base_url}jupyter-autostop/{route}", content, headers)
-            response = connection.getresponse()
-            raw = response.read()
+            return self._ask(until, method, route, body)
+        except UnreachableError as error:
+            server = self._server
+            # A server that has loaded the extension is not passed over because it is busy.
+            lacks_it = isinstance(error, MissingExtensionError) or not server.secret
+            if server.fallback is None or not lacks_it or time.monotonic() >= until:
+                raise
+            self._server = server.fallback
+        return self._ask(until, method, route, body)
+
+    def _ask(self, until: float, method: str, route: str, body: Any) -> Any:
+        server, tried = self._server, []
+        path = server.path(f"jupyter-autostop/{route}")
+        content = None if body is None else json.dumps(body).encode()
+        headers = {**self._headers, **({} if content is None else {"Content-Type": "application/json"})}
+        timeout = LOOK_TIMEOUT if method == "GET" else WRITE_TIMEOUT
+        talk = Conversation(server, until, self._cafile)
+        try:
+            self._prove(talk, until)
+            for way, credentials in self._ways(talk, method):
+                answer = talk.ask(method, path, {**headers, **credentials}, content, timeout=timeout)
+                if not _asks_who(answer):
+                    return self._read(answer)
+                tried.append(way)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ClientError(
                 f"The Jupyter server at {server.url} did not answer.",
-                hint="What became of the request is not known; look with `jupyter autostop status`.",
+                hint="Try again in a moment."
+                if method == "GET"
+                else "What became of the request is not known; look with `jupyter autostop status`.",
             ) from error
         finally:
-            connection.close()
-        return self._read(response.status, raw)
+            talk.close()
+        raise self._no_way_in(tried)
 
-    def _read(self, status: int, raw: bytes) -> Any:
+    def _prove(self, talk: Conversation, until: float) -> None:
+        """Find out whether a Jupyter server answers, before it is told any secret and before anybody waits for it."""
+        url = self._server.url
         try:
-            data = json.loads(raw)
-        except ValueError:
-            data = None
-        if 200 <= status < 300 and isinstance(data, dict):  # noqa: PLR2004 - HTTP's success
-            return data
-        if isinstance(data, dict) and "code" in data:
-            if status == 403 and data["code"] == "forbidden":  # noqa: PLR2004 - HTTP's forbidden
-                data["hint"] = (
-                    "The token is wrong or missing; give --server URL?token=… as `jupyter server list` shows it."
-                )
-            raise RefusedError(status, data)
-        raise ClientError(
-            f"The Jupyter server at {self._server.url} does not know jupyter_autostop (HTTP {status}).",
-            hint="Install it in that server's environment and restart the server; see `jupyter server extension list`.",
+            answer = talk.ask_within(max(0.01, until - time.monotonic()), self._server.path("api"), self._headers)
+        except TimeoutError as error:
+            raise UnreachableError(
+                f"The Jupyter server at {url} takes connections and says nothing.",
+                hint="It is stopped or very busy; nothing was asked of it. Try again in a moment.",
+            ) from error
+        except (OSError, http.client.HTTPException, ValueError):
+            answer = None
+        if answer and ("version" in (answer.data or {}) or answer.status in _REFUSALS or answer.status in _REDIRECTS):
+            return
+        raise UnreachableError(
+            f"What answers at {url} is no Jupyter server.",
+            hint="Give the address as `jupyter server list` shows it, base URL included, with --server URL.",
         )
+
+    def _ways(self, talk: Conversation, method: str) -> Iterator[tuple[str, dict[str, str]]]:
+        """Yield the ways in, from the one that is meant for people's own programs to the one that needs nothing."""
+        server = self._server
+        if _sendable(server.token):
+            yield "its token", {"Authorization": f"token {server.token}"}
+        # Of use to the server that has it from JupyterHub, and nobody else's business.
+        if server.own and _sendable(self._hub_token) and self._hub_token != server.token:
+            yield "JUPYTERHUB_API_TOKEN", {"Authorization": f"token {self._hub_token}"}
+        if _sendable(server.secret):
+            yield "its capability file", {CAPABILITY_HEADER: server.secret}
+        yield "no login", {} if method == "GET" else self._xsrf_pair(talk)
+
+    def _xsrf_pair(self, talk: Conversation) -> dict[str, str]:
+        """Return the cookie and header that a page of this server would write with; no page logs us in."""
+        answer = talk.ask("GET", self._server.path("login"), self._headers, timeout=LOOK_TIMEOUT)
+        for cookie in answer.cookies:
+            try:
+                morsel = SimpleCookie(cookie).get("_xsrf")
+            except CookieError:
+                continue
+            if morsel is not None and _sendable(morsel.value):
+                return {"Cookie": f"_xsrf={morsel.value}", "X-XSRFToken": morsel.value}
+        return {}
+
+    def _no_way_in(self, tried: list[str]) -> NoWayInError:
+        hint = "Give its token with --server 'URL?token=…', as `jupyter server list` shows it."
+        if not self._server.secret:
+            hint = f"It has no capability file that can be read here: is jupyter_autostop loaded there? {hint}"
+        return NoWayInError(
+            f"The Jupyter server at {self._server.url} does not let this {self._means} in (tried: {', '.join(tried)}).",
+            hint=hint,
+        )
+
+    def _read(self, answer: Answer) -> Any:
+        """Return what was asked for, or raise what came instead."""
+        data, url = answer.data, self._server.url
+        if answer.status in _GOOD and data is not None:
+            return data
+        if data is not None and "code" in data:
+            if data["code"] == "not_authorized":
+                data["hint"] = "That is a rule of the Jupyter server; ask whoever runs it."
+            raise RefusedError(answer.status, data)
+        if answer.status == http.client.NOT_FOUND:
+            raise MissingExtensionError(
+                f"The Jupyter server at {url} does not know jupyter_autostop.",
+                hint="Install it in that server's environment and restart the server (see `jupyter server extension "
+                "list`), or run `jupyter autostop serve` beside it.",
+            )
+        raise ClientError(
+            f"The Jupyter server at {url} gave an answer that makes no sense (HTTP {answer.status}).",
+            hint="Its log may say more.",
+        )
+
+
+def connect(
+    environ: Mapping[str, str], url: str | None = None, *, means: str = "terminal", cafile: str | None = None
+) -> LocalClient:
+    """Return a client of the server this process belongs to, or of the one a URL names."""
+    hub_token = environ.get("JUPYTERHUB_API_TOKEN", "")
+    return LocalClient(find_server(environ, url), means=means, hub_token=hub_token, cafile=cafile)

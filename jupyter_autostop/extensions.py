@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import datetime, timezone
 
 from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE, next_start
-from jupyter_autostop.duration import format_duration
+from jupyter_autostop.duration import LONGEST, format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NoAnswerError, NotAppliedError
 from jupyter_autostop.memory import Owed
 from jupyter_autostop.models import LONGEST_DURATION, Extend
@@ -29,6 +30,24 @@ LANDS_WITHIN = 30
 def _moved(stop: int, before: int, wanted: int) -> bool:
     """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
     return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
+
+
+def extension_words(extend: Extend) -> str:
+    """Say what was asked for, for the journal: `extend by 1 h`, `extend until 2026-11-24 10:40 UTC`."""
+    if extend.by is not None:
+        return f"extend by {format_duration(extend.by)}" if extend.by <= LONGEST else "extend by more than a year"
+    try:
+        until = datetime.fromtimestamp((extend.until or 0) / 1000, tz=timezone.utc)
+    except (OverflowError, ValueError, OSError):
+        return "extend for ever"
+    return f"extend until {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _longer(stop: int, before: int) -> str:
+    """Say by how much a stop time (ms) has moved; whole minutes are told as such, whatever the rounding of both."""
+    seconds = round((stop - before) / 1000)
+    minutes = round(seconds / 60)
+    return format_duration(minutes * 60 if abs(seconds - minutes * 60) * 1000 <= TOLERANCE else seconds)
 
 
 class Extensions:
@@ -105,13 +124,13 @@ class Extensions:
             owed_before = None  # somebody has chosen another run length since; theirs counts
         chosen = owed_before.prior if owed_before else prior
         owed = Owed(chosen, probe, memory.serial, stop, self._writer.platform.time.now_ms())
-        snapshot.remember(replace(memory, owed=owed))
+        await snapshot.remember(replace(memory, owed=owed))
         try:
             confirmed = await self._writer.put(request, before)
         except AutostopError as error:
             if not isinstance(error, (NoAnswerError, NotAppliedError)):
                 # Turned away. Anything else may still arrive, and settling will know it as ours.
-                snapshot.remember(replace(snapshot.memory, owed=owed_before))
+                await snapshot.remember(replace(snapshot.memory, owed=owed_before))
             raise
         run = snapshot.run
         if not confirmed or run.kind != "deadline" or run.stop_timestamp is None:
@@ -120,28 +139,31 @@ class Extensions:
             short = target - run.stop_timestamp > NOTICEABLE
             if short:
                 said = f"ModelArts moved the stop time by less than was asked for. {said}"
-            return outcome("now", f"{said}This run now stops later, as shown.", clamped=bool(said))
-        snapshot.remember(replace(snapshot.memory, defers=True))
+            later = _longer(run.stop_timestamp, stop)
+            return outcome("now", f"{said}This run now stops later, by {later}.", clamped=bool(said))
+        await snapshot.remember(replace(snapshot.memory, defers=True))
+        left = f"The run length at each start is {format_duration(prior)}, as before."
         if await self._put_back(replace(owed, prior=prior), owed_before):
-            left = f"The run length at each start is {format_duration(prior)}, as before."
-        else:
             left = f"The run length could not be put back to {format_duration(prior)} yet; it will be tried again."
         return outcome("next_start", f"{DEFERS} {left}", clamped=bool(said))
 
-    async def _put_back(self, owed: Owed, then: Owed | None = None) -> bool:
-        """Set the run length back to `owed.prior`, after which `then` is owed; a failure leaves it owed as it was."""
+    async def _put_back(self, owed: Owed, then: Owed | None = None) -> str:
+        """Set the run length back to `owed.prior`, after which `then` is owed; return why that failed, if it did.
+
+        A failure leaves it owed as it was.
+        """
         snapshot = self._writer.snapshot
         try:
             instance = snapshot.instance
             if instance is not None and setting(instance)["duration"] == owed.probe:
                 back = UpdateRequest(spec=triple(instance, duration=owed.prior))
                 if not await self._writer.put(back, instance):
-                    return False
+                    return "ModelArts does not tell what became of it."
         except AutostopError as error:
             self._log.warning("jupyter_autostop: the run length could not be put back: %s", error.message)
-            return False
-        snapshot.remember(replace(snapshot.memory, owed=then))
-        return True
+            return error.message
+        await snapshot.remember(replace(snapshot.memory, owed=then))
+        return ""
 
     async def settle(self) -> Outcome:
         """Put back a run length that is owed, once the run that needed the longer one is over."""
@@ -157,7 +179,7 @@ class Extensions:
             if self._writer.platform.time.now_ms() < owed.sent + LANDS_WITHIN * 1000:
                 return outcome("none", "The longer run length may yet arrive.")
             # Somebody has chosen another run length since; theirs counts.
-            snapshot.remember(replace(memory, owed=None))
+            await snapshot.remember(replace(memory, owed=None))
             return outcome("none", "The run length was changed elsewhere.")
         same_run = memory.serial == owed.serial
         if same_run and _moved(run.stop_timestamp, owed.stop_before, (owed.probe - owed.prior) * 1000):
@@ -167,5 +189,7 @@ class Extensions:
         too_late = ends is None or ends < self._writer.platform.time.now_ms() + SETTLE_MARGIN * 1000
         if not same_run and not memory.defers and too_late:
             return outcome("none", "Putting it back now would stop this run; it waits for the next start.")
-        put = await self._put_back(owed)
-        return outcome("now" if put else "unconfirmed", "The run length is as people chose it.")
+        length = format_duration(owed.prior)
+        if why := await self._put_back(owed):
+            return outcome("unconfirmed", f"The run length could not be put back to {length} yet. {why}")
+        return outcome("now", f"The run length at each start is {length} again, as people chose it.")

@@ -6,6 +6,7 @@ owed to it. Losing the file costs a question to the platform, never work or mone
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -15,8 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_autostop.deadline import KnownRun
+from jupyter_autostop.regular_file import read_end
 
 _FORMAT = 1
+_LARGEST = 64 * 1024
+"""Bytes; the file has some hundred."""
+SAVE_PATIENCE = 5.0
+"""Seconds that a change waits for a disk that hangs, before it goes on as with one that refuses."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,18 @@ class MemoryFile:
         self._container = container_marker() if container is None else container
         self._log = log
 
+    @property
+    def kept(self) -> bool:
+        """Whether there is a file at all."""
+        return self._path is not None
+
     def load(self) -> Memory:
         """Return what is remembered; another life of the container means that another run has begun."""
         memory = Memory()
         if self._path:
             try:
-                memory = _decode(json.loads(self._path.read_text(encoding="utf-8")))
+                _, raw = read_end(self._path, _LARGEST)
+                memory = _decode(json.loads(raw.decode("utf-8")))
             except FileNotFoundError:
                 pass
             except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
@@ -120,3 +132,37 @@ class MemoryFile:
                 raise
         except OSError as error:
             self._log.warning("jupyter_autostop: %s cannot be written (%s)", self._path, error.strerror or error)
+
+
+class LiveMemory:
+    """The memory at hand, read once, and its way to the disk: beside the event loop, and the newest always last.
+
+    Making one reads the file, so a service is made in a thread of its own.
+    """
+
+    def __init__(self, file: MemoryFile) -> None:
+        self._file = file
+        self.now = self._saved = file.load()
+        self._saving: asyncio.Task[None] | None = None
+
+    def note(self, memory: Memory) -> None:
+        """Keep `memory`, and have it saved in a moment."""
+        self.now = memory
+        if memory != self._saved and self._file.kept and (self._saving is None or self._saving.done()):
+            self._saving = asyncio.create_task(self._save())
+
+    async def secure(self) -> None:
+        """Return once what was noted is saved or the log says why it is not; who goes away ends nothing."""
+        saving = self._saving
+        if saving is None or saving.done():
+            return
+        done, _ = await asyncio.wait({saving}, timeout=SAVE_PATIENCE)
+        if done:
+            saving.result()
+
+    async def _save(self) -> None:
+        """Save until nothing newer was noted meanwhile: one at a time, so that none overtakes another."""
+        while self._saved != self.now:
+            memory = self.now
+            await asyncio.to_thread(self._file.save, memory)
+            self._saved = memory

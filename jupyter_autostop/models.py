@@ -126,7 +126,8 @@ def parse_change(data: Any) -> Change:
     """Return the change a JSON body asks for, every limit checked, or raise `InvalidInputError`."""
     change: Change = _parse(Change, data)
     auto_stop = change.auto_stop
-    if change.description is None and (auto_stop is None or not auto_stop.model_fields_set):
+    empty = auto_stop is not None and not auto_stop.model_fields_set
+    if empty or (change.description is None and auto_stop is None):
         raise InvalidInputError(
             "The body asks for no change.",
             code="invalid_body",

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-from jupyter_autostop.changes import Changes
+from jupyter_autostop.changes import Changes, change_words
 from jupyter_autostop.clock import Clock
+from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ClockSkewError, UnavailableError
-from jupyter_autostop.extensions import Extensions
+from jupyter_autostop.extensions import Extensions, extension_words
+from jupyter_autostop.journal import Journal
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.scribe import Scribe
 from jupyter_autostop.snapshot import Snapshot
 from jupyter_autostop.state import Outcome, State
 from jupyter_autostop.writing import Writer
@@ -27,14 +31,19 @@ LONGEST_PAUSE = 900.0
 """Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
 SETTLE_PAUSE = 10.0
 """Seconds between tries to put an owed run length back."""
-CLOSE_PATIENCE = 5.0
-"""Seconds that a shutdown waits for a write under way."""
+_Result = TypeVar("_Result")
+
+
+def _closing(hint: str = "Try again when the Jupyter server is back.") -> UnavailableError:
+    return UnavailableError("This Jupyter server is shutting down.", code="shutting_down", hint=hint)
 
 
 class AutostopService:
     """Reads the platform as seldom as it can and as often as it must, and writes with a look before and after.
 
-    `on_change` is called with the State's `version` when anything but the time has changed. `refresh_interval` in s.
+    `on_change` is called with the State's `version` when anything but the time has changed. Seconds:
+    `refresh_interval` between looks, `patience` of a write for the one before it, `close_patience` of a shutdown for
+    a write under way.
     """
 
     def __init__(
@@ -44,35 +53,43 @@ class AutostopService:
         clock: Clock,
         policy: Policy,
         memory: MemoryFile,
+        journal: Journal,
         on_change: Callable[[str], None],
         log: logging.Logger,
         refresh_interval: float = 60.0,
         patience: float = 30.0,
+        close_patience: float = 5.0,
     ) -> None:
         self._platform = platform
         self._clock = clock
         self._interval = refresh_interval
         self._patience = patience
+        self._close_patience = close_patience
         self._log = log
         self._on_change = on_change
         self.snapshot = Snapshot(platform, policy, memory)
+        self.journal = journal
         writer = Writer(platform, self.snapshot, clock)
+        self._scribe = Scribe(journal, writer)
         self._changes = Changes(writer, policy)
         self._extensions = Extensions(writer, policy, log)
         self._flight: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._writes: set[asyncio.Task[Outcome]] = set()
+        self._writes: set[asyncio.Task[Any]] = set()
         self._write_lock = asyncio.Lock()
         self._looked = float("-inf")
         self._tried = float("-inf")
         self._told = ""
         self._settling: asyncio.Task[None] | None = None
         self._settle_from = float("-inf")
+        self._closed = False
 
     # Reading
 
     async def look(self, *, refresh: bool = False) -> State:
         """Return the State at once if one is known, else after the first answer; `refresh` asks the platform first."""
+        if self._closed:
+            raise _closing()
         now = self._clock.monotonic()
         unwatched = self._watch is None or self._watch.done()
         due = now - self._tried >= self._pause()
@@ -82,7 +99,7 @@ class AutostopService:
             await self._refresh()
         elif due and not self._writes:
             self._start_flight()
-        if self._watch is None or self._watch.done():
+        if (self._watch is None or self._watch.done()) and not self._closed:
             self._watch = asyncio.create_task(self._keep_watching())
             self._watch.add_done_callback(self._report)
         return self.snapshot.state()
@@ -94,21 +111,30 @@ class AutostopService:
 
     async def _refresh(self) -> None:
         """Join the call under way, or make it; who goes away does not end it for the others."""
-        await asyncio.shield(self._start_flight())
+        flight = self._start_flight()
+        try:
+            await asyncio.shield(flight)
+        except asyncio.CancelledError:
+            if not flight.cancelled():
+                raise
+            raise _closing() from None  # nothing else ends a flight
 
     async def _fly(self) -> None:
         self._tried = self._clock.monotonic()
         await self.snapshot.refresh()
         self._tell()
         now = self._clock.monotonic()
-        if self.snapshot.settling and now >= self._settle_from and (self._settling is None or self._settling.done()):
+        idle = self._settling is None or self._settling.done()
+        if self.snapshot.settling and now >= self._settle_from and idle and not self._closed:
             # Beside the look, which must neither wait for a write nor bring one about again and again.
             self._settle_from = now + SETTLE_PAUSE
             self._settling = asyncio.create_task(self._settle())
 
     async def _settle(self) -> None:
+        owed = self.snapshot.memory.owed
+        what = f"run length back to {format_duration(owed.prior)}" if owed else ""
         try:
-            await self._write(self._extensions.settle)
+            await self.alone(lambda: self._scribe.ours(self._extensions.settle, what))
         except AutostopError as error:
             self._log.warning("jupyter_autostop: %s", error.message)
 
@@ -142,7 +168,7 @@ class AutostopService:
             elif self._writes:
                 await self._clock.sleep(1.0)
             else:
-                await self._refresh()
+                await asyncio.shield(self._start_flight())
 
     def _tell(self) -> None:
         """Say that the State has changed, if it has."""
@@ -153,51 +179,64 @@ class AutostopService:
 
     # Writing
 
-    async def change(self, change: Change, if_match: str | None = None) -> State:
+    async def change(self, change: Change, if_match: str | None = None, *, who: str = "script") -> State:
         """Change description or auto-stop; with `if_match` only if nobody else has changed the same part."""
-        return await self._written(lambda: self._changes.change(change, if_match))
+        return await self._written(lambda: self._changes.change(change, if_match), who, change_words(change))
 
-    async def extend(self, extend: Extend, if_match: str | None = None) -> State:
+    async def extend(self, extend: Extend, if_match: str | None = None, *, who: str = "script") -> State:
         """Move this run's stop time later, as far as the platform does that, and say what came of it."""
-        return await self._written(lambda: self._extensions.extend(extend, if_match))
+        return await self._written(lambda: self._extensions.extend(extend, if_match), who, extension_words(extend))
 
-    async def stop(self) -> State:
+    async def stop(self, *, who: str = "script") -> State:
         """Stop the instance now."""
-        return await self._written(self._changes.stop)
+        return await self._written(self._changes.stop, who, "stop")
 
-    async def _written(self, write: Callable[[], Awaitable[Outcome]]) -> State:
+    async def _written(self, write: Callable[[], Awaitable[Outcome]], who: str, what: str) -> State:
         self._looked = self._clock.monotonic()
-        outcome = await self._write(write)
+        outcome = await self.alone(lambda: self._scribe.people(write, who, what))
         return self.snapshot.state(outcome)
 
-    async def _write(self, write: Callable[[], Awaitable[Outcome]]) -> Outcome:
-        """Run one write at a time, to its end even if whoever asked for it goes away."""
+    async def alone(self, act: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Run something that writes: one at a time, and to its end even if whoever asked for it goes away."""
+        if self._closed:
+            raise _closing()
 
-        async def alone() -> Outcome:
+        async def run() -> _Result:
             try:
                 await asyncio.wait_for(self._write_lock.acquire(), self._patience)
             except asyncio.TimeoutError:
                 raise UnavailableError("Other changes of this instance are still under way.", code="busy") from None
             try:
-                return await write()
+                return await act()
             finally:
                 self._write_lock.release()
                 self._tried = self._clock.monotonic()
                 self._tell()
 
-        task = asyncio.create_task(alone())
+        task = asyncio.create_task(run())
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise
+            raise _closing("What became of the change is not known; look at what is shown after a while.") from None
 
     async def close(self) -> None:
-        """End the background work, waiting a moment for a write under way."""
+        """End the background work, waiting a moment for a write under way; whoever still waits is told so."""
+        self._closed = True
+        # Whoever looks is told at once; a write has its own way of reading.
+        await self._end(self._watch, self._flight)
         if self._writes:
-            await asyncio.wait(self._writes, timeout=CLOSE_PATIENCE)
-        tasks = [
-            task for task in (self._watch, self._flight, self._settling, *self._writes) if task and not task.done()
-        ]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(self._writes, timeout=self._close_patience)
+        await self._end(self._settling, *self._writes)
+        await self.snapshot.close()
+        await self.journal.close()
         await self._platform.close()
+
+    async def _end(self, *tasks: asyncio.Task[Any] | None) -> None:
+        running = [task for task in tasks if task and not task.done()]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from jupyter_autostop.deadline import ENDED, TOLERANCE, Run, learn_run, next_start, overdue, read_run
 from jupyter_autostop.errors import AutostopError, CredentialsError
-from jupyter_autostop.memory import Memory, MemoryFile
+from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
 from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
 from jupyter_autostop.policy import Policy, limits
@@ -44,8 +44,7 @@ class Snapshot:
     def __init__(self, platform: Platform, policy: Policy, memory: MemoryFile) -> None:
         self._platform = platform
         self._policy = policy
-        self._memory_file = memory
-        self._loaded: Memory | None = None
+        self._live = LiveMemory(memory)
         self._asked = 0
         self._answered = 0
         self._shown: dict[str, Any] | None = None
@@ -59,16 +58,17 @@ class Snapshot:
 
     @property
     def memory(self) -> Memory:
-        """What is remembered over a restart; read from disk at first use, so that loading the extension is quick."""
-        if self._loaded is None:
-            self._loaded = self._memory_file.load()
-        return self._loaded
+        """What is remembered over a restart."""
+        return self._live.now
 
-    def remember(self, memory: Memory) -> None:
-        """Keep `memory`, on disk where that can be done."""
-        if memory != self.memory:
-            self._loaded = memory
-            self._memory_file.save(memory)
+    async def remember(self, memory: Memory) -> None:
+        """Keep `memory`, and return once it is on disk, where that can be done."""
+        self._live.note(memory)
+        await self._live.secure()
+
+    async def close(self) -> None:
+        """See what is remembered to the disk."""
+        await self._live.secure()
 
     async def refresh(self) -> bool:
         """Ask the platform, keep what it says, or why it said nothing; tell whether it answered."""
@@ -100,6 +100,7 @@ class Snapshot:
         return reading.instance
 
     def _keep(self, reading: Reading) -> None:
+        """Take an answer in, at one go: what it taught of the run goes to the disk behind the caller's back."""
         now = self._platform.time.now_ms()
         before = self.run.stop_timestamp
         self.instance = reading.instance
@@ -114,9 +115,9 @@ class Snapshot:
             # The same stop time is the same run, whatever passing status was seen meanwhile.
             anew = memory.ended and memory.run is not None and abs(stop - memory.run.stop_timestamp) > TOLERANCE
             known, another = learn_run(None if anew else memory.run, reading.instance, stop, now)
-            self.remember(replace(memory, run=known, serial=memory.serial + another, ended=False))
+            self._live.note(replace(memory, run=known, serial=memory.serial + another, ended=False))
         elif reading.instance.status in ENDED and not memory.ended:
-            self.remember(replace(memory, ended=True))
+            self._live.note(replace(memory, ended=True))
 
     @property
     def asked(self) -> bool:

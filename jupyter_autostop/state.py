@@ -63,6 +63,15 @@ class Problem(TypedDict):
     hint: str
 
 
+class Check(TypedDict):
+    """One finding of the doctor; where `ok` is false, `hint` says what to do."""
+
+    name: str
+    ok: bool
+    message: str
+    hint: str
+
+
 class State(TypedDict):
     """The whole State; a null `deadline` with a `problem` means unknown, not off."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
 
 if TYPE_CHECKING:
-    from jupyter_autostop.state import State
+    from collections.abc import Mapping
+
+    from jupyter_autostop.state import Problem, State
 
 OFF = "Auto-stop is off: the instance runs, and bills, until you stop it."
 _STATUS = {
@@ -17,6 +19,13 @@ _STATUS = {
     "STARTING": "The instance is starting.",
     "RESTARTING": "The instance is restarting.",
 }
+PASSED: Problem = {
+    "code": "overdue",
+    "message": "The stop time has passed.",
+    "hint": "Save your work now; the instance may stop at any moment.",
+}
+"""What is to be said between the stop time and the next word of the server."""
+_MARKS = {True: "ok", False: "!!", None: "--"}
 _KEPT_BY = {"platform": "ModelArts", "server": "this server"}
 
 
@@ -90,3 +99,14 @@ def status_line(state: State) -> str:
 def is_unknown(state: State) -> bool:
     """Tell whether nobody can say when, or whether, the instance stops."""
     return state["deadline"] is None and state["problem"] is not None
+
+
+def journal_line(entry: Mapping[str, Any]) -> str:
+    """Return an entry of the journal in one line: `2026-11-24 18:40:02  terminal  extend by 1 h: …`."""
+    return f"{_local(entry['at']):%Y-%m-%d %H:%M:%S}  {entry['who']}  {entry['what']}: {entry['result']}"
+
+
+def check_lines(check: Mapping[str, Any]) -> list[str]:
+    """Return a check of the doctor's: `ok`, `!!` or, where it could not be tried, `--`; then what to do."""
+    first = f"{_MARKS[check['ok']]}  {check['name']}: {check['message']}"
+    return [first] if check["ok"] or not check["hint"] else [first, f"      {check['hint']}"]

@@ -101,6 +101,8 @@ class Writer:
         self.platform = platform
         self.snapshot = snapshot
         self._clock = clock
+        self.sent = 0
+        """How many changes have been handed to the platform."""
 
     async def send(self, act: Callable[[], Awaitable[None]], comparison: Callable[[Instance], Comparison]) -> bool:
         """Send once and read back; return whether the read-back shows it, or raise what it shows instead.
@@ -108,6 +110,7 @@ class Writer:
         A lost answer is followed by a read, never by a second write. False: the read-back failed, or told nothing.
         """
         lost: AutostopError | None = None
+        self.sent += 1
         try:
             await act()
         except AutostopError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from jupyter_autostop.errors import AutostopError, NoAnswerError
+from jupyter_autostop.journal import Journal, journal_file
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.platforms.port import Reading
 from jupyter_autostop.platforms.time import PlatformClock
@@ -125,8 +127,29 @@ def service_for(
         platform,
         clock=platform.clock,
         policy=more.pop("policy", Policy()),
-        memory=MemoryFile(state_dir, "DE-1", log, more.pop("container", "one")),
+        memory=more.pop("memory", None) or MemoryFile(state_dir, "DE-1", log, more.pop("container", "one")),
+        journal=more.pop("journal", None) or Journal(journal_file(state_dir, "DE-1", None), log),
         on_change=(changes if changes is not None else []).append,
         log=log,
         **more,
     )
+
+
+async def remembering_service(platform: FakePlatform, state_dir: Path, **more: Any) -> AutostopService:
+    """Return a service with a place on disk; like the real one it is made beside the event loop."""
+    return await asyncio.to_thread(service_for, platform, state_dir=str(state_dir), **more)
+
+
+async def at_rest(service: AutostopService) -> None:
+    """Let everybody act until no write of the service is under way, threads that write to the disk included."""
+    await asyncio.sleep(0)
+    await until(lambda: not service._writes and (service._settling is None or service._settling.done()))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let everybody act, threads that write to the disk included, until a condition holds; fail if it never does."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("What was waited for did not come.")

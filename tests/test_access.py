@@ -15,13 +15,14 @@ from jupyter_autostop.emulator.server import EmulatorServer
 
 Raw = Callable[..., Awaitable[Any]]
 
-ROUTES = ("instance", "extend", "stop")
+ROUTES = ("instance", "extend", "stop", "journal")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ALLOWED = {
     ("instance", "GET"): "read",
     ("instance", "PATCH"): "write",
     ("extend", "POST"): "write",
     ("stop", "POST"): "write",
+    ("journal", "GET"): "read",
 }
 BODIES = {("instance", "PATCH"): {"description": "x"}, ("extend", "POST"): {"by": 60}}
 

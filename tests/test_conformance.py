@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any
 
@@ -14,7 +16,6 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from jupyter_autostop.emulator.server import EmulatorServer
-from jupyter_autostop.server.handlers import handlers
 
 DOCUMENT = yaml.safe_load((files("jupyter_autostop.server") / "openapi.yaml").read_text(encoding="utf-8"))
 ID = "urn:openapi"
@@ -73,13 +74,23 @@ def check(path: str, method: str, reply: Reply) -> None:
         assert not header.get("required") or reply.headers.get(name), name
 
 
-def test_the_document_lists_the_routes() -> None:
-    """The document and the handlers know the same routes and verbs."""
+def registered(router: Any) -> Iterator[tuple[str, type]]:
+    """Yield the pattern and the handler of every route of a running server that is ours."""
+    for rule in router.rules:
+        if hasattr(rule.target, "rules"):
+            yield from registered(rule.target)
+        elif isinstance(rule.target, type) and rule.target.__module__.startswith("jupyter_autostop"):
+            yield rule.matcher.regex.pattern, rule.target
+
+
+def test_the_document_lists_the_routes(jp_serverapp: Any) -> None:
+    """The document and the running server know the same routes and verbs, parameters in the path included."""
+    root = f"{jp_serverapp.base_url}jupyter-autostop"
     implemented = {
-        pattern.removeprefix("/jupyter-autostop"): {
-            verb for verb in ("get", "patch", "post", "put", "delete") if verb in handler.__dict__
+        re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", pattern.removeprefix(root).removesuffix("$")): {
+            verb for verb in ("get", "head", "patch", "post", "put", "delete") if verb in vars(handler)
         }
-        for pattern, handler, _ in handlers(None)
+        for pattern, handler in registered(jp_serverapp.web_app.default_router)
     }
     assert implemented == {path: set(item) for path, item in DOCUMENT["paths"].items()}
 

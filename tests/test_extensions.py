@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, lost, service_for
+from fakes import FakePlatform, at_rest, lost, remembering_service, service_for
 
 from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputError, NoAnswerError, NotAppliedError
 from jupyter_autostop.models import parse_change, parse_extend
@@ -30,7 +30,7 @@ async def test_a_platform_that_moves_the_stop_time(clock: ManualClock) -> None:
     service = service_for(platform)
     shown = (await service.look())["deadline"]["stop_timestamp"]
     state = await service.extend(parse_extend({"by": 1800}))
-    assert state["outcome"] == {"effect": "now", "message": "This run now stops later, as shown.", "clamped": False}
+    assert state["outcome"] == {"effect": "now", "message": "This run now stops later, by 30 min.", "clamped": False}
     assert state["deadline"] == {"stop_timestamp": shown + 1_800_000, "kept_by": "platform"}
     assert state["next_start"] is None
     again = await service.extend(parse_extend({"until": shown + 1_800_000}))
@@ -59,11 +59,11 @@ async def test_a_platform_that_defers(platform: FakePlatform) -> None:
 
 async def test_deferral_is_remembered_over_a_restart(platform: FakePlatform, tmp_path: Path) -> None:
     """What the platform did once is known to the next server too."""
-    service = service_for(platform, state_dir=str(tmp_path))
+    service = await remembering_service(platform, tmp_path)
     await service.extend(parse_extend({"by": 60}))
     await service.close()
     platform.calls.clear()
-    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    service = await remembering_service(platform, tmp_path, container="two")
     state = await service.extend(parse_extend({"by": 60}))
     assert state["outcome"]["effect"] == "next_start"
     assert platform.writes == []
@@ -73,16 +73,16 @@ async def test_deferral_is_remembered_over_a_restart(platform: FakePlatform, tmp
 async def test_the_old_duration_goes_back_at_the_next_start(clock: ManualClock, tmp_path: Path) -> None:
     """A run that was made longer leaves the next one as long as people chose."""
     platform = FakePlatform(clock, moves=True)
-    service = service_for(platform, state_dir=str(tmp_path))
+    service = await remembering_service(platform, tmp_path)
     await service.extend(parse_extend({"by": 3600}))
     await service.extend(parse_extend({"by": 3600}))
     await service.close()
     await clock.pass_time(20_000)
     platform.restart(int(clock.time() * 1000))
     platform.calls.clear()
-    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    service = await remembering_service(platform, tmp_path, container="two")
     await service.look()
-    await settle()
+    await at_rest(service)
     assert platform.writes == [put(3600)]
     state = await service.look()
     assert state["auto_stop"]["duration"] == 3600
@@ -95,7 +95,7 @@ async def test_the_old_duration_goes_back_at_the_next_start(clock: ManualClock, 
 async def test_a_duration_chosen_meanwhile_stays(clock: ManualClock, tmp_path: Path) -> None:
     """What a person has set since is not put back to something older."""
     platform = FakePlatform(clock, moves=True)
-    service = service_for(platform, state_dir=str(tmp_path))
+    service = await remembering_service(platform, tmp_path)
     await service.extend(parse_extend({"by": 3600}))
     await service.change(parse_change({"auto_stop": {"duration": 14400}}))
     await clock.pass_time(31)
@@ -103,9 +103,9 @@ async def test_a_duration_chosen_meanwhile_stays(clock: ManualClock, tmp_path: P
     await service.close()
     platform.restart(int(clock.time() * 1000))
     platform.calls.clear()
-    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    service = await remembering_service(platform, tmp_path, container="two")
     await service.look()
-    await settle()
+    await at_rest(service)
     assert platform.writes == []
     await service.close()
 
@@ -113,15 +113,15 @@ async def test_a_duration_chosen_meanwhile_stays(clock: ManualClock, tmp_path: P
 async def test_a_late_put_back_does_not_stop_the_new_run(clock: ManualClock, tmp_path: Path) -> None:
     """Where the old duration would end the new run at once, it waits for the next start."""
     platform = FakePlatform(clock, moves=True)
-    service = service_for(platform, state_dir=str(tmp_path))
+    service = await remembering_service(platform, tmp_path)
     await service.extend(parse_extend({"by": 3600}))
     await service.close()
     platform.restart(int(clock.time() * 1000))
     await clock.pass_time(3000)
     platform.calls.clear()
-    service = service_for(platform, state_dir=str(tmp_path), container="two")
+    service = await remembering_service(platform, tmp_path, container="two")
     await service.look()
-    await settle()
+    await at_rest(service)
     assert platform.writes == []
     await service.close()
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import os
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import ManualClock
+from fakes import FakePlatform, remembering_service, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.deadline import KnownRun
-from jupyter_autostop.memory import Memory, MemoryFile, Owed, container_marker
+from jupyter_autostop.errors import NoAnswerError
+from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile, Owed, container_marker
+from jupyter_autostop.models import parse_extend
 
 LOG = logging.getLogger("jupyter_autostop.tests")
 RUN = KnownRun(1795000000000, 1795007200000, 7200)
@@ -202,3 +210,126 @@ def test_the_file_is_replaced_and_never_rewritten(tmp_path: Path) -> None:
         file.save(ANEW)
         assert old.read() == before
     assert file.load() == ANEW
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_never_ends_is_not_read(make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A pipe that nobody fills and a device that never ends are no memory, and keep nobody waiting."""
+    make(tmp_path / "DE-1.json")
+    assert_anew(tmp_path, caplog)
+
+
+class SlowFile(MemoryFile):
+    """Saves when it is let, and notes what it saved and in which thread."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(str(directory), "DE-1", LOG, "one")
+        self.let = threading.Semaphore(0)
+        self.saved: list[int] = []
+        self.threads: set[int] = set()
+
+    def save(self, memory: Memory) -> None:
+        self.let.acquire()
+        super().save(memory)
+        self.saved.append(memory.serial)
+        self.threads.add(threading.get_ident())
+
+
+async def live_in(directory: Path) -> tuple[LiveMemory, SlowFile]:
+    file = SlowFile(directory)
+    return await asyncio.to_thread(LiveMemory, file), file
+
+
+async def test_a_later_save_is_never_overwritten_by_an_earlier_one(tmp_path: Path) -> None:
+    """However quickly changes follow each other, saves do not overtake one another, and the last one is the newest."""
+    live, file = await live_in(tmp_path)
+    for serial in range(2, 7):
+        live.note(replace(live.now, serial=serial))
+        await asyncio.sleep(0)
+        file.let.release()
+    await live.secure()
+    assert live.now.serial == 6
+    assert file.saved == sorted(file.saved)
+    assert (await asyncio.to_thread(file_in(tmp_path).load)).serial == 6
+    assert threading.get_ident() not in file.threads
+
+
+async def test_going_back_while_saving_is_saved_too(tmp_path: Path) -> None:
+    """A change that is taken back while it is being saved does not stay on disk."""
+    live, file = await live_in(tmp_path)
+    before = live.now
+    live.note(replace(before, serial=9))
+    await asyncio.sleep(0)
+    live.note(before)
+    file.let.release(2)
+    await live.secure()
+    assert file.saved == [9, before.serial]
+
+
+async def test_who_goes_away_ends_no_save(tmp_path: Path) -> None:
+    """A change whose maker is cancelled while it is being saved is saved, and so is the next one."""
+    live, file = await live_in(tmp_path)
+    live.note(replace(live.now, serial=7))
+    waiting = asyncio.ensure_future(live.secure())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    live.note(replace(live.now, serial=8))
+    file.let.release(2)
+    await live.secure()
+    assert waiting.cancelled()
+    assert file.saved == [7, 8]
+
+
+async def test_what_is_so_already_is_not_saved(tmp_path: Path) -> None:
+    """Looking again and again at the same run writes nothing."""
+    live, file = await live_in(tmp_path)
+    live.note(live.now)
+    await live.secure()
+    assert file.saved == []
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
+
+
+async def test_it_is_read_when_the_service_is_made_and_not_later(clock: ManualClock, tmp_path: Path) -> None:
+    """What the server remembers is read beside the event loop, before the first question."""
+    await asyncio.to_thread(on_disk, tmp_path, run=None, owed=None, defers=True)
+    service = await remembering_service(FakePlatform(clock), tmp_path)
+    await asyncio.to_thread((tmp_path / "DE-1.json").unlink)
+    assert service.snapshot.memory.defers
+    assert not (await service.look())["limits"]["can_extend"]
+    await service.close()
+    assert (await asyncio.to_thread(file_in(tmp_path).load)).defers
+
+
+async def test_what_is_owed_is_on_disk_before_the_platform_is_asked(clock: ManualClock, tmp_path: Path) -> None:
+    """When the longer duration is sent, the one that people chose is on disk already."""
+    platform = FakePlatform(clock, moves=True)
+    service = await remembering_service(platform, tmp_path)
+    on_disk_then: list[Memory] = []
+    platform.on_update = lambda: on_disk_then.append(file_in(tmp_path).load())
+    await service.extend(parse_extend({"by": 3600}))
+    [memory] = on_disk_then
+    assert memory.owed is not None
+    assert (memory.owed.prior, memory.owed.probe) == (3600, 7200)
+    await service.close()
+
+
+async def test_closing_sees_it_to_the_disk(clock: ManualClock, tmp_path: Path) -> None:
+    """What the last look taught is on disk when the service is closed."""
+    platform = FakePlatform(clock)
+    service = await remembering_service(platform, tmp_path)
+    await service.look()
+    await service.close()
+    assert (await asyncio.to_thread(file_in(tmp_path).load)).run == service.snapshot.memory.run is not None
+
+
+async def test_a_look_does_not_wait_for_the_disk(clock: ManualClock, tmp_path: Path) -> None:
+    """While the disk hangs, the State is told, and another answer of the platform is taken in."""
+    platform = FakePlatform(clock)
+    file = SlowFile(tmp_path)
+    service = await remembering_service(platform, tmp_path, memory=file)
+    await service.look()
+    platform.fail_read = NoAnswerError("gone")
+    assert (await service.look(refresh=True))["stale"]
+    file.let.release(5)
+    await until(lambda: file.saved)
+    await service.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import Ask, ManualClock, control
+from jupyter_server.auth import IdentityProvider, User
 
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.server import EmulatorServer
@@ -237,3 +238,58 @@ async def test_a_hanging_platform_delays_no_look(ask: Ask, emulator: EmulatorSer
     assert (await refresh).json["stale"]
     reply = await ask("PATCH", "instance", {"description": "new"})
     assert (reply.status, reply.json["code"]) == (504, "no_answer")
+
+
+async def test_the_journal(ask: Ask, clock: ManualClock) -> None:
+    """GET journal tells what was changed, newest first, by which means, with what result, and that only."""
+    assert (await ask("GET", "journal")).json == {"entries": []}
+    agents = {
+        "page": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+        "terminal": "jupyter_autostop/0.1.0 (terminal)",
+        "kernel": "jupyter_autostop/1.2.3rc1 (kernel)",
+        "script": "python-requests/2.32 jupyter_autostop/0.1.0 (terminal)",
+    }
+    version = (await ask("GET", "instance")).json["version"]
+    for means, agent in agents.items():
+        headers = {"User-Agent": agent, **({"If-Match": version} if means == "script" else {})}
+        await ask("PATCH", "instance", {"description": f"by {means}"}, headers=headers)
+    await ask("POST", "extend", {"by": 3600})
+    await ask("PATCH", "instance", {"description": "<b>"})
+    reply = await ask("GET", "journal")
+    assert reply.status == 200
+    assert reply.headers["Cache-Control"] == "no-store"
+    told = [(entry["who"], entry["what"], entry["result"]) for entry in reply.json["entries"]]
+    assert told[0][:2] == ("script", "extend by 1 h")
+    assert "only from the next start" in told[0][2]
+    refused = (
+        "Failed: Meanwhile somebody else has changed the description; nothing was overwritten. (changed_elsewhere)"
+    )
+    assert told[1] == ("script", "description “by script”", refused)
+    assert told[2:] == [
+        (means, f"description “by {means}”", "The description is saved.") for means in ("kernel", "terminal", "page")
+    ]
+    assert all(abs(entry["at"] - clock.time() * 1000) <= 1500 for entry in reply.json["entries"])
+
+
+class TestNamed:
+    """A Jupyter server whose identity provider knows its users."""
+
+    @pytest.fixture
+    def jp_server_config(self, jp_server_config: dict[str, Any]) -> dict[str, Any]:
+        jp_server_config["ServerApp"]["identity_provider_class"] = Named
+        return jp_server_config
+
+    async def test_the_journal_names_the_person(self, ask: Ask) -> None:
+        """A real name stands in the journal, as text on one line."""
+        await ask("PATCH", "instance", {"description": "x"}, headers={"User-Agent": "Mozilla/5.0"})
+        [entry] = (await ask("GET", "journal")).json["entries"]
+        assert entry["who"] == "page (Ada <b>Lovelace</b>)"
+
+
+class Named(IdentityProvider):
+    """Knows everybody who comes with the token as Ada."""
+
+    async def get_user(self, handler: Any) -> User | None:
+        if await super().get_user(handler) is None:
+            return None
+        return User("ada", display_name="Ada\x1b\n<b>Lovelace</b>")

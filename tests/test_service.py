@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from conftest import ManualClock, settle
 from fakes import FakePlatform, service_for
 
-from jupyter_autostop.errors import CredentialsError, NoAnswerError
-from jupyter_autostop.models import parse_change
+from jupyter_autostop.errors import CredentialsError, NoAnswerError, UnavailableError
+from jupyter_autostop.models import parse_change, parse_extend
 
 
 def reads(platform: FakePlatform) -> int:
@@ -181,6 +182,64 @@ async def test_closing_ends_every_task(clock: ManualClock) -> None:
     assert asyncio.all_tasks() <= before
     assert [task for task in asyncio.all_tasks() if "jupyter_autostop" in repr(task)] == []
     assert platform.calls[-1] == "close"
+
+
+async def test_closing_tells_whoever_waits(clock: ManualClock) -> None:
+    """Looks under way, a write under way and one behind it end in a 503 by contract, and so does all that follows."""
+    platform = FakePlatform(clock)
+    service = service_for(platform, close_patience=0.05)
+    platform.gate = asyncio.Event()
+    waiting = [
+        asyncio.ensure_future(asking)
+        for asking in (
+            service.look(),
+            service.look(refresh=True),
+            service.change(parse_change({"description": "one"})),
+            service.extend(parse_extend({"by": 60})),
+        )
+    ]
+    await settle()
+    await service.close()
+    after = [service.look(), service.stop()]
+    ends = await asyncio.gather(*waiting, *after, return_exceptions=True)
+    assert {type(end) for end in ends} == {UnavailableError}
+    assert {(end.status, end.code) for end in ends} == {(503, "shutting_down")}
+    assert [task for task in asyncio.all_tasks() if "jupyter_autostop" in repr(task)] == []
+    assert platform.writes == []
+
+
+async def test_closing_lets_a_write_end(clock: ManualClock) -> None:
+    """A write that ends while the server waits for it is told as what it did, while looks need not wait for it."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    await service.look()
+    platform.gate = asyncio.Event()
+    look = asyncio.ensure_future(service.look(refresh=True))
+    write = asyncio.ensure_future(service.change(parse_change({"description": "new"})))
+    await settle()
+    closing = asyncio.ensure_future(service.close())
+    with pytest.raises(UnavailableError):
+        await look
+    assert not write.done()
+    platform.gate.set()
+    await closing
+    assert (await write)["outcome"]["effect"] == "now"
+    assert platform.description == "new"
+
+
+async def test_who_is_cancelled_is_not_told_of_a_shutdown(clock: ManualClock) -> None:
+    """A look whose own task is cancelled ends as cancelled, and the call goes on for the others."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    platform.gate = asyncio.Event()
+    first, second = (asyncio.ensure_future(service.look()) for _ in range(2))
+    await settle()
+    first.cancel()
+    await settle()
+    assert first.cancelled()
+    platform.gate.set()
+    assert (await second)["deadline"] is not None
+    await service.close()
 
 
 async def test_a_kept_problem_keeps_no_frames(clock: ManualClock) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from jupyter_autostop.state import State
-from jupyter_autostop.words import OFF, ago, clock_time, is_unknown, status_line
+from jupyter_autostop.words import OFF, ago, check_lines, clock_time, is_unknown, journal_line, status_line
 
 NOW = 1_795_507_200_000
 """2026-11-24 08:00:00 UTC, a Tuesday; 16:00 in Shanghai."""
@@ -129,3 +129,24 @@ def test_a_stale_line_with_a_next_start_reads_as_sentences() -> None:
 def test_how_long_ago(seconds: int, words: str) -> None:
     """The largest whole unit, rounded down, never negative."""
     assert ago(NOW - seconds * 1000, NOW) == words
+
+
+def test_a_journal_entry_is_one_line() -> None:
+    """When, in the reader's zone, who, what, and with what result."""
+    entry = {"at": NOW + 2000, "who": "page (Ada)", "what": "auto-stop off", "result": "Auto-stop is off."}
+    assert journal_line(entry) == "2026-11-24 16:00:02  page (Ada)  auto-stop off: Auto-stop is off."
+
+
+@pytest.mark.parametrize(
+    ("ok", "hint", "lines"),
+    [
+        (True, "", ["ok  clock: It is 5 s off."]),
+        (True, "Set it.", ["ok  clock: It is 5 s off."]),
+        (False, "Set it.", ["!!  clock: It is 5 s off.", "      Set it."]),
+        (False, "", ["!!  clock: It is 5 s off."]),
+        (None, "Set it.", ["--  clock: It is 5 s off.", "      Set it."]),
+    ],
+)
+def test_a_check_and_what_to_do(ok: Any, hint: str, lines: list[str]) -> None:
+    """What is well is one line, and what is not says below what to do."""
+    assert check_lines({"name": "clock", "ok": ok, "message": "It is 5 s off.", "hint": hint}) == lines

@@ -19,12 +19,15 @@ from traitlets import Bool, Float, Integer, TraitError, Unicode, default
 from traitlets.config.loader import DeferredConfig
 
 from jupyter_autostop.errors import NotConfiguredError
-from jupyter_autostop.platforms.credentials import Credentials, take_credentials
+from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, PasswordLogin, take_credentials
+from jupyter_autostop.server.capability import Capability, address_of
 from jupyter_autostop.server.handlers import handlers
 
 if TYPE_CHECKING:
     from traitlets.config import Config
 
+    from jupyter_autostop.server.build import Setup
+    from jupyter_autostop.server.doctor import Doctor
     from jupyter_autostop.service import AutostopService
     from jupyter_autostop.state import State
 
@@ -66,6 +69,11 @@ class AutostopApp(ExtensionApp):
         help="The project's id. Environment: JUPYTER_AUTOSTOP_PROJECT_ID or HUAWEICLOUD_SDK_PROJECT_ID.",
     )
     instance_id = Unicode(config=True, help="The instance's id. Environment: JUPYTER_AUTOSTOP_INSTANCE_ID.")
+    credentials_file = Unicode(
+        config=True,
+        help="Profile with a section [basic]: ak, sk, security_token, project_id; default: ~/.huaweicloud/credentials. "
+        "Environment: HUAWEICLOUD_SDK_CREDENTIALS_FILE.",
+    )
     ca_file = Unicode(
         config=True,
         help="PEM file of a private cloud's own certificate authority. Environment: JUPYTER_AUTOSTOP_CA_FILE.",
@@ -115,6 +123,10 @@ class AutostopApp(ExtensionApp):
     def _instance_id_default(self) -> str:
         return _from_environment("JUPYTER_AUTOSTOP_INSTANCE_ID")
 
+    @default("credentials_file")
+    def _credentials_file_default(self) -> str:
+        return _from_environment("HUAWEICLOUD_SDK_CREDENTIALS_FILE") or DEFAULT_PROFILE
+
     @default("ca_file")
     def _ca_file_default(self) -> str:
         return _from_environment("JUPYTER_AUTOSTOP_CA_FILE")
@@ -128,8 +140,10 @@ class AutostopApp(ExtensionApp):
 
     def __init__(self, **kwargs: Any) -> None:
         self.faults: dict[str, str] = {}
-        self.credentials: Credentials | NotConfiguredError | None = None
+        self.credentials: Credentials | PasswordLogin | NotConfiguredError | None = None
+        self.setup: Setup  # there once the service is
         self._service: asyncio.Future[AutostopService] | None = None
+        self.capability = Capability()
         super().__init__(**kwargs)
 
     def _load_config(self, cfg: Config, section_names: Any = None, traits: Any = None) -> None:
@@ -151,6 +165,8 @@ class AutostopApp(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Read the environment, take the secrets out of it, and announce our event."""
+        # Settings that stand in the variables which are about to be taken out.
+        _ = self.project_id, self.credentials_file
         self.credentials = take_credentials(os.environ, keep_sdk_env=self.keep_sdk_env)
         for name, why in self.faults.items():
             self.log.error("jupyter_autostop: the setting AutostopApp.%s is wrong: %s", name, why)
@@ -160,6 +176,19 @@ class AutostopApp(ExtensionApp):
     def initialize_handlers(self) -> None:
         """Add the routes."""
         self.handlers.extend(handlers(self))
+        if self.serverapp is not None:
+            # Before the first request, and only once it is known where the server listens.
+            self.serverapp.io_loop.add_callback(self._publish_capability)
+
+    def _publish_capability(self) -> None:
+        """Let this server's kernels and terminals in; without the file they need a token."""
+        if self.serverapp is None:
+            return
+        address = address_of(self.serverapp, serve=self.serverapp.starter_app is self)
+        try:
+            self.capability.publish(Path(self.serverapp.runtime_dir), address)
+        except OSError as error:
+            self.log.warning("jupyter_autostop: the capability file cannot be written: %s", error.strerror)
 
     async def service(self) -> AutostopService:
         """Return the service, made once, when it is first needed, and beside the event loop: imports take a while."""
@@ -167,6 +196,13 @@ class AutostopApp(ExtensionApp):
             self._service = asyncio.ensure_future(asyncio.to_thread(self._build))
         # A look is answered thousands of times a second; shielding is for those who wait for the first one.
         return self._service.result() if self._service.done() else await asyncio.shield(self._service)
+
+    async def doctor(self) -> Doctor:
+        """Return what looks into the setup of this server."""
+        from jupyter_autostop.server.doctor import Doctor  # noqa: PLC0415 - as heavy as the service, and seldom needed
+
+        service = await self.service()
+        return Doctor(self.setup, service, self.state_dir, _WORK)
 
     def _build(self) -> AutostopService:
         from jupyter_autostop.server.build import build_service  # noqa: PLC0415 - heavy, so at first use
@@ -186,6 +222,7 @@ class AutostopApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """End the background work with the server."""
+        self.capability.withdraw()
         if self._service is not None:
             service = await asyncio.shield(self._service)
             await service.close()

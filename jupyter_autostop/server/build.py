@@ -5,18 +5,25 @@ from __future__ import annotations
 import os
 import re
 import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jupyter_core.paths import jupyter_runtime_dir
 
 from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.errors import AutostopError, NotConfiguredError
+from jupyter_autostop.journal import Journal, journal_file
 from jupyter_autostop.memory import MemoryFile
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.demanager import Demanager, check_id
-from jupyter_autostop.platforms.discovery import find_instance_id, find_variable
+from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, CredentialSource, PasswordLogin
+from jupyter_autostop.platforms.demanager import Demanager
+from jupyter_autostop.platforms.discovery import Found, find_instance_id, find_variable
 from jupyter_autostop.platforms.endpoint import check_base_url
-from jupyter_autostop.platforms.http import CloudHttp
-from jupyter_autostop.platforms.port import NoPlatform, Platform
+from jupyter_autostop.platforms.files import FileSource, find_file, nothing_found
+from jupyter_autostop.platforms.http import CloudHttp, check_id
+from jupyter_autostop.platforms.iam import IamLogin
+from jupyter_autostop.platforms.port import NoPlatform, Platform, PlatformName
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.service import AutostopService
@@ -29,62 +36,59 @@ _REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
 PLATFORMS = ("demanager", "notebooks", "emulator")
 
 
-def modelarts_endpoint(region: str) -> str:
-    """Return the public cloud's ModelArts address in a region."""
+def _checked(region: str) -> str:
     if not _REGION.fullmatch(region):
         raise NotConfiguredError(
             "The setting `region` is no region.",
             code="configuration_invalid",
             hint="Give it like cn-north-4.",
         )
+    return region
+
+
+def modelarts_endpoint(region: str) -> str:
+    """Return the public cloud's ModelArts address in a region."""
     # The vendor's SDK has this one region under another top-level domain.
     domain = "cn" if region == "ap-southeast-1" else "com"
-    return f"https://modelarts.{region}.myhuaweicloud.{domain}"
+    return f"https://modelarts.{_checked(region)}.myhuaweicloud.{domain}"
 
 
-def _missing(app: AutostopApp, region: str, project_id: str, instance_id: str) -> NotConfiguredError | None:
-    named: dict[str, object] = {
-        "region (or endpoint)": app.endpoint or region,
-        "project_id": project_id,
-        "instance_id": instance_id,
-    }
-    if not all(named.values()):
-        # Told at once with the others, not after the next restart.
-        named["credentials"] = isinstance(app.credentials, Credentials)
-    missing = [name for name, value in named.items() if not value]
-    if not missing:
-        return None
-    return NotConfiguredError(
-        f"This server does not know its instance yet: {', '.join(missing)} not set.",
-        hint="Set this as c.AutostopApp.… or JUPYTER_AUTOSTOP_… (see the README) and restart the Jupyter server.",
-    )
+def iam_endpoint(region: str) -> str:
+    """Return the public cloud's IAM address in a region."""
+    return f"https://iam.{_checked(region)}.myhuaweicloud.com"
 
 
-def instance_of(app: AutostopApp) -> str:
-    """Return the instance's id, as set or found out; empty where neither."""
+@dataclass(frozen=True)
+class Setup:
+    """What the settings and the surroundings came to, and where each part of it is from."""
+
+    platform: Platform
+    instance: Found
+    project: Found
+    region: Found
+    endpoint: str
+    source: CredentialSource | None = None
+    error: AutostopError | None = None
+
+
+def find_setup(app: AutostopApp, clock: Clock, time: PlatformClock) -> Setup:
+    """Return what the app's settings come to; where they do not suffice, with an error and a platform that tells it."""
     base_url = app.serverapp.base_url if app.serverapp is not None else "/"
-    return find_instance_id(app.instance_id, base_url, socket.gethostname()).value
+    instance = find_instance_id(app.instance_id, base_url, socket.gethostname())
+    project = find_variable(app.project_id, "project_id", os.environ, "PROJECT_ID", "project_id")
+    region = find_variable(app.region, "region", os.environ, "REGION_NAME", "S3_REGION")
+    found = Setup(NoPlatform(NotConfiguredError(""), time), instance, project, region, app.endpoint)
+    try:
+        _check_settings(app)
+        if app.platform == "emulator":
+            return _emulator(app, clock, time, found)
+        return _cloud(app, clock, time, found)
+    except AutostopError as error:
+        name: PlatformName = "notebooks" if app.platform == "notebooks" else "demanager"
+        return replace(found, platform=NoPlatform(error, time, name), error=error)
 
 
-def _emulator(app: AutostopApp, clock: Clock, time: PlatformClock) -> Platform:
-    """Speak to an emulator with its own example credentials: a real one is never sent there."""
-    endpoint = check_base_url(app.endpoint or f"http://127.0.0.1:{defaults.DEFAULT_PORT}", "endpoint")
-    # Plain http is what check_base_url lets through for this machine only.
-    if not endpoint.startswith("http://"):
-        raise NotConfiguredError(
-            "With `platform` emulator, `endpoint` must be an address of this machine.",
-            code="configuration_invalid",
-            hint="Leave `endpoint` out, or give the address that `jupyter autostop emulator` prints.",
-        )
-    credentials = Credentials("emulator", access_key=defaults.ACCESS_KEY, secret_key=defaults.SECRET_KEY)
-    project, instance = app.project_id or defaults.PROJECT_ID, app.instance_id or defaults.INSTANCE_ID
-    http = CloudHttp(endpoint, credentials, project, clock=clock, time=time, timeout=app.request_timeout)
-    http.emulated = True
-    return Demanager(http, time, project, instance)
-
-
-def build_platform(app: AutostopApp, clock: Clock, time: PlatformClock) -> Platform:
-    """Return the platform the settings ask for, or raise what is wrong or missing in them."""
+def _check_settings(app: AutostopApp) -> None:
     for name, why in app.faults.items():
         raise NotConfiguredError(
             f"The setting AutostopApp.{name} is wrong: {why}",
@@ -97,50 +101,116 @@ def build_platform(app: AutostopApp, clock: Clock, time: PlatformClock) -> Platf
             code="configuration_invalid",
             hint="Correct it and restart the Jupyter server.",
         )
-    if app.platform == "emulator":
-        return _emulator(app, clock, time)
     if app.platform == "notebooks":
         raise NotConfiguredError(
             "The current generation of the API (`platform` notebooks) is not supported yet.",
             code="not_yet_supported",
             hint="Use `platform` demanager for an instance of the old generation.",
         )
-    region = find_variable(app.region, "region", os.environ, "REGION_NAME", "S3_REGION").value
-    project = find_variable(app.project_id, "project_id", os.environ, "PROJECT_ID", "project_id").value
-    instance = instance_of(app)
-    if missing := _missing(app, region, project, instance):
-        raise missing
-    check_id(project, "project_id")
-    check_id(instance, "instance_id")
-    endpoint = app.endpoint or modelarts_endpoint(region)
-    check_base_url(endpoint, "endpoint")
-    if not isinstance(app.credentials, Credentials):
-        raise app.credentials or NotConfiguredError("This server has no credentials.", code="no_credentials")
+
+
+def _emulator(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup) -> Setup:
+    """Speak to an emulator with its own example credentials: a real one is never sent there."""
+    endpoint = check_base_url(app.endpoint or f"http://127.0.0.1:{defaults.DEFAULT_PORT}", "endpoint")
+    # Plain http is what check_base_url lets through for this machine only.
+    if not endpoint.startswith("http://"):
+        raise NotConfiguredError(
+            "With `platform` emulator, `endpoint` must be an address of this machine.",
+            code="configuration_invalid",
+            hint="Leave `endpoint` out, or give the address that `jupyter autostop emulator` prints.",
+        )
+    source = Credentials("the emulator's example key", access_key=defaults.ACCESS_KEY, secret_key=defaults.SECRET_KEY)
+    instance = found.instance if app.instance_id else Found(defaults.INSTANCE_ID, "the emulator's example")
+    project = found.project if app.project_id else Found(defaults.PROJECT_ID, "the emulator's example")
+    http = CloudHttp(endpoint, source, project.value, clock=clock, time=time, timeout=app.request_timeout)
+    http.emulated = True
+    platform = Demanager(http, time, project.value, instance.value)
+    return Setup(platform, instance, project, found.region, endpoint, source)
+
+
+def _source(app: AutostopApp, clock: Clock, found: Setup) -> CredentialSource | None:
+    """Return the first source of credentials: the environment, the profile, the notebook's own file."""
+    taken = app.credentials
+    if isinstance(taken, NotConfiguredError):
+        raise taken
+    if isinstance(taken, PasswordLogin):
+        region, project = found.region.value, found.project.value
+        if not (app.iam_endpoint or region):
+            raise _not_known(["region (or iam_endpoint)"])
+        return IamLogin(
+            app.iam_endpoint or iam_endpoint(region),
+            taken,
+            {"name": region} if region else {"id": project},
+            clock=clock,
+            timeout=app.request_timeout / 2,
+            ca_file=app.ca_file,
+        )
+    named = app.credentials_file != DEFAULT_PROFILE
+    return taken or find_file(
+        os.environ,
+        Path(os.path.expanduser(app.credentials_file)),  # noqa: PTH111 - pathlib raises where there is no home
+        named=named,
+    )
+
+
+def _not_known(missing: list[str]) -> NotConfiguredError:
+    return NotConfiguredError(
+        f"This server does not know its instance yet: {', '.join(missing)} not set.",
+        hint="Set this as c.AutostopApp.… or JUPYTER_AUTOSTOP_… (see the README) and restart the Jupyter server.",
+    )
+
+
+def _missing(app: AutostopApp, found: Setup) -> list[str]:
+    """Return what is missing, all of it at once and not one after each restart."""
+    # A login or a profile brings its project along.
+    source = found.source
+    with_project = isinstance(source, IamLogin) or (
+        isinstance(source, FileSource) and (source.known is None or bool(source.known.project_id))
+    )
+    named = {
+        "region (or endpoint)": app.endpoint or found.region.value,
+        "project_id": found.project.value or with_project,
+        "instance_id": found.instance.value,
+    }
+    return [name for name, value in named.items() if not value]
+
+
+def _cloud(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup) -> Setup:
+    wrong: NotConfiguredError | None = None
+    try:
+        found = replace(found, source=_source(app, clock, found))
+    except NotConfiguredError as error:
+        wrong = error
+    if missing := _missing(app, found):
+        raise _not_known([*missing, *([] if found.source else ["credentials"])])
+    project, instance = found.project.value, check_id(found.instance.value, "instance_id")
+    if project:
+        check_id(project, "project_id")
+    endpoint = check_base_url(app.endpoint or modelarts_endpoint(found.region.value), "endpoint")
+    if found.source is None:
+        raise wrong or nothing_found(os.environ)
     http = CloudHttp(
         endpoint,
-        app.credentials,
+        found.source,
         project,
         clock=clock,
         time=time,
         timeout=app.request_timeout,
         ca_file=app.ca_file,
     )
-    return Demanager(http, time, project, instance)
+    return replace(found, platform=Demanager(http, time, project, instance), endpoint=endpoint)
 
 
 def build_service(app: AutostopApp) -> AutostopService:
     """Return the service for an app's settings; wrong or missing ones make one that says so."""
     clock = SystemClock()
     time = PlatformClock(clock)
-    instance_id = app.instance_id or defaults.INSTANCE_ID if app.platform == "emulator" else instance_of(app)
-    try:
-        platform = build_platform(app, clock, time)
-    except AutostopError as error:
-        app.log.warning("jupyter_autostop: %s %s", error.message, error.hint)
-        platform = NoPlatform(error, time, "notebooks" if app.platform == "notebooks" else "demanager")
-        instance_id = ""
+    setup = app.setup = find_setup(app, clock, time)
+    if setup.error:
+        app.log.warning("jupyter_autostop: %s %s", setup.error.message, setup.error.hint)
+    instance_id = "" if setup.error else setup.instance.value
     return AutostopService(
-        platform,
+        setup.platform,
         clock=clock,
         policy=Policy(
             max_extension=app.max_extension,
@@ -149,6 +219,7 @@ def build_service(app: AutostopApp) -> AutostopService:
             allow_describe=app.allow_describe,
         ),
         memory=MemoryFile(app.state_dir, instance_id, app.log),
+        journal=Journal(journal_file(app.state_dir, instance_id, jupyter_runtime_dir()), app.log),
         on_change=app.announce,
         log=app.log,
         refresh_interval=app.refresh_interval,

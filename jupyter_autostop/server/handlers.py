@@ -11,11 +11,15 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
+from jupyter_autostop.errors import AutostopError, ConflictError, ForbiddenError, InvalidInputError, UnavailableError
+from jupyter_autostop.runtime import CAPABILITY_HEADER
+from jupyter_autostop.server.who import who_asks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType, TracebackType
+
+    from jupyter_server.auth.identity import IdentityProvider
 
     from jupyter_autostop.server.app import AutostopApp
 
@@ -51,6 +55,23 @@ class AutostopHandler(APIHandler):
     def initialize(self, app: AutostopApp) -> None:
         """Take the extension that knows the service."""
         self.app = app
+        self._shows_capability = CAPABILITY_HEADER in self.request.headers
+
+    @property
+    def identity_provider(self) -> IdentityProvider:
+        """The server's own, unless a capability is shown: then that alone counts, and a wrong one lets nobody in."""
+        return self.app.capability.provider if self._shows_capability else super().identity_provider
+
+    def check_xsrf_cookie(self) -> None:
+        """Say of whom the server knows that it was the XSRF token that was missing."""
+        try:
+            super().check_xsrf_cookie()
+        except web.HTTPError as error:
+            if error.status_code != 403 or not self.current_user:  # noqa: PLR2004 - HTTP's forbidden
+                raise
+            raise ForbiddenError(
+                "The request does not carry this Jupyter server's XSRF token.", code="xsrf", hint="Reload the page."
+            ) from None
 
     async def prepare(self) -> None:  # type: ignore[override]  # as the base class overrides its own
         """Refuse whoever is not logged in, for every verb and however the server treats the rest."""
@@ -97,9 +118,10 @@ class AutostopHandler(APIHandler):
 
     def if_match(self) -> str | None:
         """Return the State version a write depends on, `None` where it depends on none."""
-        header = self.request.headers.get("If-Match", "").strip()
-        if header in ("", "*"):
+        header = self.request.headers.get("If-Match", "*").strip()
+        if header == "*":
             return None
+        # An empty one too is refused: whoever sends it means to depend on something.
         match = _VERSION.fullmatch(header)
         if match is None:
             raise InvalidInputError(
@@ -108,6 +130,10 @@ class AutostopHandler(APIHandler):
                 hint="Send back the `version` of the State you looked at, or no If-Match at all.",
             )
         return match[1]
+
+    def who(self) -> str:
+        """Return who asks, for the journal: by which means, and the person where that is known."""
+        return who_asks(self.request.headers.get("User-Agent", ""), self.current_user)
 
     def finish_state(self, state: Any) -> None:
         """Send the State."""
@@ -140,8 +166,33 @@ class AutostopHandler(APIHandler):
             code, message, hint = _REFUSALS.get(status_code, standard)
             if status_code == 403 and self.current_user:  # noqa: PLR2004 - HTTP's forbidden
                 code = "not_authorized"
+            if status_code == 405:  # noqa: PLR2004 - HTTP's method not allowed
+                own = (method for method in self.SUPPORTED_METHODS if method.lower() in vars(type(self)))
+                self.set_header("Allow", ", ".join([*own, "OPTIONS"]))
             payload = {"message": message, "code": code, "hint": hint, "request_id": None}
         self.finish(json.dumps(payload))
+
+
+class JournalHandler(AutostopHandler):
+    """What was changed."""
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    async def get(self) -> None:
+        """Send the entries, newest first."""
+        service = await self.app.service()
+        self.finish(json.dumps({"entries": await service.journal.entries()}))
+
+
+class DoctorHandler(AutostopHandler):
+    """What stands in the way."""
+
+    @web.authenticated
+    @authorized(action="read", resource=RESOURCE)
+    async def get(self) -> None:
+        """Send the result of each check."""
+        doctor = await self.app.doctor()
+        self.finish(json.dumps({"checks": await doctor.checks()}))
 
 
 class InstanceHandler(AutostopHandler):
@@ -163,7 +214,7 @@ class InstanceHandler(AutostopHandler):
         """Change description or auto-stop."""
         data, if_match = self.required_body(), self.if_match()
         service = await self.app.service()
-        self.finish_state(await service.change(_models().parse_change(data), if_match))
+        self.finish_state(await service.change(_models().parse_change(data), if_match, who=self.who()))
 
 
 class ExtendHandler(AutostopHandler):
@@ -175,7 +226,7 @@ class ExtendHandler(AutostopHandler):
         """Move the stop time later, as far as the platform does that."""
         data, if_match = self.required_body(), self.if_match()
         service = await self.app.service()
-        self.finish_state(await service.extend(_models().parse_extend(data), if_match))
+        self.finish_state(await service.extend(_models().parse_extend(data), if_match, who=self.who()))
 
 
 class StopHandler(AutostopHandler):
@@ -188,7 +239,7 @@ class StopHandler(AutostopHandler):
         data = self.body()
         service = await self.app.service()
         _models().parse_nothing(data)
-        state = await service.stop()
+        state = await service.stop(who=self.who())
         self.set_status(202)
         self.finish_state(state)
 
@@ -199,5 +250,7 @@ def handlers(app: AutostopApp) -> list[tuple[str, type[AutostopHandler], dict[st
         (r"/jupyter-autostop/instance", InstanceHandler),
         (r"/jupyter-autostop/extend", ExtendHandler),
         (r"/jupyter-autostop/stop", StopHandler),
+        (r"/jupyter-autostop/journal", JournalHandler),
+        (r"/jupyter-autostop/doctor", DoctorHandler),
     ]
     return [(pattern, handler, {"app": app}) for pattern, handler in routes]

@@ -1,0 +1,139 @@
+"""What each command asks of the server, how the answer is told, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_autostop.duration import parse_until
+from jupyter_autostop.words import check_lines, is_unknown, journal_line, marked, status_line
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from jupyter_autostop.client import LocalClient
+    from jupyter_autostop.state import State
+
+DONE, FAILED, MISUSE = 0, 1, 2
+
+
+def say(text: str) -> None:
+    """Print a line at once, whoever reads it."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def say_json(answer: Any) -> None:
+    """Print an answer for scripts."""
+    say(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def run_command(args: Namespace, connect: Callable[[], LocalClient]) -> int:
+    """Run a command that speaks to a server and return its exit status.
+
+    Raises `ClientError` for what the server refuses, and `DurationError` for a time that has passed by its clock.
+    """
+    as_json = args.output == "json"
+    if args.command == "watch":
+        return _watch(connect, args.every, as_json=as_json)
+    client = connect()
+    if args.command == "journal":
+        return _journal(client.journal(), as_json=as_json)
+    if args.command == "doctor":
+        return _doctor(client.doctor(), as_json=as_json)
+    state = _ask(client, args)
+    _report(state, as_json=as_json)
+    return _exit_status(args.command, state)
+
+
+def _ask(client: LocalClient, args: Namespace) -> State:
+    """Send what the command asks for and return the State that came back."""
+    state: State
+    if args.command == "extend":
+        state = client.extend(by=args.by)
+    elif args.command == "until":
+        state = client.extend(until=_until(client, args.until))
+    elif args.command == "off":
+        state = client.change({"auto_stop": {"enable": False}})
+    elif args.command == "on":
+        duration = {} if args.duration is None else {"duration": args.duration}
+        state = client.change({"auto_stop": {"enable": True, **duration}})
+    elif args.command == "describe":
+        state = client.change({"description": " ".join(args.text)})
+    else:
+        state = client.instance()
+    return state
+
+
+def _until(client: LocalClient, text: str) -> int:
+    """Return the moment (epoch ms) a text names: on the platform's clock, read in this machine's zone."""
+    now = datetime.fromtimestamp(client.instance()["server_time"] / 1000).astimezone()
+    return int(parse_until(text, now).timestamp() * 1000)
+
+
+def _exit_status(command: str, state: State) -> int:
+    """Tell whether what was asked for is so now; for this run, a setting for the next start is not."""
+    outcome = state["outcome"]
+    if outcome is None:
+        return FAILED if is_unknown(state) else DONE
+    effect = outcome["effect"]
+    if effect == "unconfirmed" or (effect == "none" and outcome["clamped"]):
+        return FAILED
+    stops_all_the_same = command == "off" and state["deadline"] is not None
+    if command == "on" and is_unknown(state):
+        return FAILED
+    if effect == "next_start" and (command in ("extend", "until") or stops_all_the_same):
+        return FAILED
+    return DONE
+
+
+def _report(state: State, *, as_json: bool) -> None:
+    if as_json:
+        say_json(state)
+        return
+    line = status_line(state)
+    said = state["outcome"]["message"] if state["outcome"] else ""
+    if said and said not in line:
+        say(marked(said, state))
+    say(line)
+
+
+def _journal(answer: Any, *, as_json: bool) -> int:
+    if as_json:
+        say_json(answer)
+    elif answer["entries"]:
+        for entry in answer["entries"]:
+            say(journal_line(entry))
+    else:
+        say("Nothing has been changed from here yet.")
+    return DONE
+
+
+def _doctor(answer: Any, *, as_json: bool) -> int:
+    """Print the checks; what could not be tried (`ok` null) is shown, and is no failure of its own."""
+    if as_json:
+        say_json(answer)
+    else:
+        for check in answer["checks"]:
+            for line in check_lines(check):
+                say(line)
+    return FAILED if any(check["ok"] is False for check in answer["checks"]) else DONE
+
+
+def _watch(connect: Callable[[], LocalClient], every: int, *, as_json: bool) -> int:
+    from jupyter_autostop.clock import SystemClock  # noqa: PLC0415 - takes a while to load
+    from jupyter_autostop.watch import JsonLines, Line, Lines, Watch  # noqa: PLC0415 - only needed here
+
+    in_place = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+    screen = JsonLines(sys.stdout, sys.stderr) if as_json else Line(sys.stdout) if in_place else Lines(sys.stdout)
+    try:
+        Watch(connect, screen, SystemClock().monotonic, every).run()
+    except KeyboardInterrupt:
+        pass  # which is how a watch ends
+    finally:
+        screen.close()
+    return DONE

@@ -1,0 +1,166 @@
+"""What Jupyter's runtime folder says: which Jupyter servers of this user run here, and what opens them.
+
+A server is known by the runtime file that Jupyter writes and, where it has loaded this extension, by the capability
+file beside it. Standard library only, so that a kernel of any environment can carry it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CAPABILITY_FILE = "jpautostop-{}.json"
+"""Beside Jupyter's `jpserver-<pid>.json`. Whoever can read it is the server's user, and is let in to our routes."""
+CAPABILITY_HEADER = "X-Autostop-Capability"
+"""Not `Authorization`: nothing else looks at it, and no page of another origin is allowed to send it."""
+_ANY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_LONGEST_FILE = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where a Jupyter server listens, and what opens it."""
+
+    host: str
+    port: int
+    base_url: str
+    secure: bool = False
+    sock: str = ""
+    token: str = field(default="", repr=False)
+    secret: str = field(default="", repr=False)
+    """From its capability file; empty where this extension is not loaded, as far as can be seen."""
+    certfile: str = ""
+    pid: int | None = None
+    serve: bool = False
+    """Whether it is a `jupyter autostop serve`."""
+    names: frozenset[str] = frozenset()
+    """The hosts under which it may be named."""
+    own: bool = False
+    """Whether it started this process."""
+    fallback: Server | None = None
+    """Whom to ask if this one has not loaded the extension."""
+
+    @property
+    def url(self) -> str:
+        """The address, without the token."""
+        if self.sock:
+            return f"http+unix://{quote(self.sock, safe='')}{self.base_url}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}{self.base_url}"
+
+    def path(self, route: str) -> str:
+        """Return what to ask for below the base URL, in which what is quoted already stays as it is."""
+        return quote(self.base_url, safe="/%:@!$&'()*+,;=~") + route
+
+
+def process_stat(pid: int) -> list[str]:
+    """Return what the system tells of a process after its name, state first; nothing where it does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def started(pid: int) -> str:
+    """Return when a process started, in the system's ticks: together with it, a process id is never used twice."""
+    return "".join(process_stat(pid)[19:20])
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def read_file(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the JSON object in a file and when it was written (ns).
+
+    An empty one for a file that is missing or damaged, is somebody else's, or is a link.
+    """
+    try:
+        # A pipe in its place would keep us waiting for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or os.geteuid() not in (0, status.st_uid):
+                return {}, 0
+            info = json.loads(file.read(_LONGEST_FILE).decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}, 0
+    return (info, status.st_mtime_ns) if isinstance(info, dict) else ({}, 0)
+
+
+def _describe(info: Mapping[str, Any]) -> Server | None:
+    """Return the server that the files speak of, `None` where they say too little."""
+    try:
+        given = str(info["hostname"])
+        host = _ANY_ADDRESS.get(given, given)
+        base_url = str(info["base_url"]).strip("/")
+        named = urlsplit(str(info.get("url") or "")).hostname or host
+        server = Server(
+            host,
+            int(info["port"]),
+            f"/{base_url}/" if base_url else "/",
+            bool(info["secure"]),
+            str(info.get("sock") or ""),
+            str(info.get("token") or ""),
+            str(info.get("secret") or ""),
+            str(info.get("certfile") or ""),
+            int(info["pid"]),
+            info.get("serve") is True,
+            (_LOOPBACK if host in _LOOPBACK else frozenset()) | {host, named},
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    return server if server.sock or server.port else None
+
+
+def _read_server(folder: Path, pid: int) -> Server | None:
+    """Return the running server of this process id; its own capability file knows more than the runtime file."""
+    theirs, when = read_file(folder / f"jpserver-{pid}.json")
+    ours, when_ours = read_file(folder / CAPABILITY_FILE.format(pid))
+    if ours and ours.get("started") != started(pid):
+        # Left by a server that was killed; the process id is somebody else's now, maybe a newer server's.
+        ours = {}
+        if when <= when_ours:
+            return None
+    same = all(theirs.get(key, ours.get(key)) == ours.get(key) for key in ("pid", "port", "sock", "base_url"))
+    server = _describe({**theirs, **ours} if same else theirs)
+    return server if server is not None and server.pid == pid else None
+
+
+def running_servers(folder: Path) -> list[Server]:
+    """Return the Jupyter servers of this user that run now."""
+    names = (
+        re.fullmatch(r"(?:jpserver|jpautostop)-([1-9][0-9]{0,17})\.json", path.name) for path in folder.glob("jp*")
+    )
+    pids = sorted({int(name[1]) for name in names if name})
+    found = (_read_server(folder, pid) for pid in pids if is_alive(pid))
+    return [server for server in found if server]
+
+
+def runtime_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of Jupyter's runtime files, also where nothing of Jupyter can be imported."""
+    if environ.get("JUPYTER_RUNTIME_DIR"):
+        return Path(environ["JUPYTER_RUNTIME_DIR"])
+    try:
+        from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 - only needed on this path
+    except ImportError:
+        data = Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jupyter"
+        return Path(environ.get("JUPYTER_DATA_DIR") or data) / "runtime"
+    return Path(jupyter_runtime_dir())

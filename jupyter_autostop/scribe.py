@@ -1,0 +1,56 @@
+"""What of a write is entered in the journal: whatever was sent, and what was refused for something others did."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from jupyter_autostop.errors import AutostopError, ForbiddenError, InvalidInputError, NotConfiguredError
+from jupyter_autostop.journal import Journal
+from jupyter_autostop.state import Outcome
+from jupyter_autostop.writing import Writer
+
+OURSELVES = "this server"
+_QUIET = (InvalidInputError, ForbiddenError, NotConfiguredError)
+"""Refusals that say to whoever asked all there is to say, unless something had been sent."""
+
+Write = Callable[[], Awaitable[Outcome]]
+
+
+class Scribe:
+    """Runs writes and enters what became of them. Assumes that no other write is under way."""
+
+    def __init__(self, journal: Journal, writer: Writer) -> None:
+        self._journal = journal
+        self._writer = writer
+        self._last_of_ours = ("", "")
+
+    async def people(self, write: Write, who: str, what: str) -> Outcome:
+        """Run and enter what somebody asked for."""
+        sent = self._writer.sent
+        try:
+            outcome = await write()
+        except AutostopError as error:
+            if self._writer.sent != sent or not isinstance(error, _QUIET):
+                await self._enter(who, what, f"Failed: {error.message} ({error.code})")
+            raise
+        except asyncio.CancelledError:
+            ending = "Not known" if self._writer.sent != sent else "Not done"
+            await self._enter(who, what, f"{ending}: this server was shut down before the answer came.")
+            raise
+        if self._writer.sent != sent or outcome["effect"] != "none" or outcome["clamped"]:
+            await self._enter(who, what, outcome["message"])
+        return outcome
+
+    async def ours(self, write: Write, what: str) -> Outcome:
+        """Run and enter what this server does of its own accord; the same again and again is entered once."""
+        sent = self._writer.sent
+        outcome = await write()
+        entry = (what, outcome["message"])
+        if self._writer.sent != sent and entry != self._last_of_ours:
+            self._last_of_ours = entry
+            await self._enter(OURSELVES, *entry)
+        return outcome
+
+    async def _enter(self, who: str, what: str, result: str) -> None:
+        await self._journal.add(self._writer.platform.time.now_ms(), who, what, result)

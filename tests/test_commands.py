@@ -1,0 +1,188 @@
+"""`jupyter autostop journal`, `doctor`, `until` and `-o json`, as people and scripts run them on a real server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from processes import JupyterServer, emulated, own_environment, running_emulator, running_jupyter
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with running_emulator("--remaining", "50m") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    with running_jupyter(tmp_path_factory.mktemp("jupyter"), settings=emulated(endpoint)) as server:
+        yield server
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "jupyter_autostop", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_journal(server: JupyterServer) -> None:
+    """Before anything was changed it says so; then one line each, newest first, in the reader's zone, by terminal."""
+    empty = run(server.environment, "journal")
+    assert (empty.returncode, empty.stdout) == (0, "Nothing has been changed from here yet.\n")
+    run(server.environment, "off")
+    run(server.environment, "on")
+    answer = json.loads(run(server.environment, "journal", "-o", "json").stdout)
+    with server.client() as client:
+        assert client.get("jupyter-autostop/journal").json() == answer
+    newest, oldest = run({**server.environment, "TZ": "Asia/Shanghai"}, "journal").stdout.splitlines()
+    at = datetime.fromtimestamp(answer["entries"][0]["at"] / 1000, timezone(timedelta(hours=8)))
+    who = answer["entries"][0]["who"]
+    assert who.split()[0] == "terminal"
+    assert newest == f"{at:%Y-%m-%d %H:%M:%S}  {who}  auto-stop on: Auto-stop is on."
+    assert "  auto-stop off: Auto-stop is off:" in oldest
+
+
+def test_a_reader_that_goes_away_is_no_fault(server: JupyterServer) -> None:
+    """`| head` that has seen enough leaves no traceback behind."""
+    command = (
+        f"{sys.executable} -m jupyter_autostop -o json journal | {sys.executable} -c 'import sys; sys.stdin.close()'"
+    )
+    result = subprocess.run(
+        ["sh", "-c", command], env=server.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-o", "json", "status"],
+        ["status", "-o", "json"],
+        ["--output=json", "status"],
+        ["-o", "text", "status", "-ojson"],
+    ],
+)
+def test_json_wherever_it_is_asked_for(server: JupyterServer, arguments: list[str]) -> None:
+    """`-o json` counts before and behind the command; the one behind it, if there are two."""
+    assert json.loads(run(server.environment, *arguments).stdout)["emulated"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "status"),
+    [
+        (["-o", "json", "extend", "90"], "usage", 2),
+        (["extend", "90", "--output", "json"], "usage", 2),
+        (["-o", "json", "until", "2020-01-01T00:00"], "usage", 2),
+        (["-o", "json", "fly"], "usage", 2),
+        (["-ojson"], "usage", 2),
+        (["-o", "json", "demo"], "usage", 2),
+        (["-o", "json", "describe", "R&D"], "description_characters", 1),
+    ],
+)
+def test_errors_are_json_too(server: JupyterServer, arguments: list[str], code: str, status: int) -> None:
+    """Where JSON is asked for, whatever goes wrong is an error object on standard output, with the same exit status."""
+    result = run(server.environment, *arguments)
+    assert (result.returncode, result.stderr) == (status, "")
+    error = json.loads(result.stdout)
+    assert (set(error), error["code"]) == ({"message", "code", "hint", "request_id"}, code)
+
+
+def test_no_server_is_json_too(tmp_path: Path) -> None:
+    """Also where there is nobody to ask."""
+    result = run(own_environment(tmp_path), "-o", "json", "journal")
+    assert (result.returncode, result.stderr) == (1, "")
+    assert "No Jupyter server" in json.loads(result.stdout)["message"]
+
+
+def test_the_next_18_00_is_the_platforms(tmp_path: Path) -> None:
+    """A time of day is the next one on the platform's clock, whatever this machine's says, in the reader's zone."""
+    ahead = timedelta(hours=3)
+    with running_emulator("--remaining", "8h") as endpoint:
+        moved = httpx.post(f"{endpoint}/_emulator/clock", json={"advance": ahead.total_seconds()}, trust_env=False)
+        platforms_now = datetime.fromtimestamp(moved.json()["now"] / 1000, timezone.utc)
+        with running_jupyter(tmp_path, settings=emulated(endpoint)) as server:
+            shanghai = {**server.environment, "TZ": "Asia/Shanghai"}
+            # An hour from now by this machine, two hours ago at the platform.
+            text = (platforms_now - timedelta(hours=2)).astimezone(timezone(timedelta(hours=8))).strftime("%H:%M")
+            run(shanghai, "until", text)
+            [entry] = json.loads(run(shanghai, "-o", "json", "journal").stdout)["entries"]
+            tomorrow = platforms_now + timedelta(hours=22)
+            assert entry["what"] == f"extend until {tomorrow:%Y-%m-%d %H:%M} UTC"
+            # By this machine's clock this is still to come.
+            passed = (platforms_now - timedelta(hours=1)).astimezone(timezone(timedelta(hours=8)))
+            result = run(shanghai, "until", passed.strftime("%Y-%m-%dT%H:%M"))
+            assert result.returncode == 2
+            assert "has passed" in result.stderr
+
+
+CHECKS = [
+    {"name": "credentials", "ok": True, "message": "They are there.", "hint": ""},
+    {"name": "clock", "ok": False, "message": "It is 5 min off.", "hint": "Set it."},
+    {"name": "permission", "ok": None, "message": "Not tried.", "hint": "See above."},
+]
+
+
+class FakeServer(BaseHTTPRequestHandler):
+    """Answers as a Jupyter server with this extension does."""
+
+    checks: list[dict[str, Any]]
+
+    def do_GET(self) -> None:
+        answer = {"checks": self.checks} if self.path.endswith("jupyter-autostop/doctor") else {"version": "2.21"}
+        body = json.dumps(answer).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@contextmanager
+def doctor_says(*checks: dict[str, Any]) -> Iterator[str]:
+    handler = type("Doctor", (FakeServer,), {"checks": list(checks)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as fake:
+        thread = threading.Thread(target=fake.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{fake.server_address[1]}/?token=x"
+        finally:
+            fake.shutdown()
+            thread.join()
+
+
+def test_the_doctor_in_words(tmp_path: Path) -> None:
+    """A line for each check, what to do below what failed or could not be tried, and 1 if any has failed."""
+    with doctor_says(*CHECKS) as url:
+        result = run(own_environment(tmp_path), "doctor", "--server", url)
+        assert result.stdout.splitlines() == [
+            "ok  credentials: They are there.",
+            "!!  clock: It is 5 min off.",
+            "      Set it.",
+            "--  permission: Not tried.",
+            "      See above.",
+        ]
+        assert (result.returncode, result.stderr) == (1, "")
+        as_json = run(own_environment(tmp_path), "doctor", "--server", url, "-o", "json")
+        assert (as_json.returncode, json.loads(as_json.stdout)) == (1, {"checks": CHECKS})
+
+
+def test_a_doctor_with_nothing_to_say_is_0(server: JupyterServer, tmp_path: Path) -> None:
+    """Where every check is well, or could merely not be tried, the exit status is 0."""
+    with doctor_says(CHECKS[0], CHECKS[2]) as url:
+        assert run(own_environment(tmp_path), "doctor", "--server", url).returncode == 0
+    real = run(server.environment, "doctor")
+    assert real.returncode == 0, real.stdout
+    assert {line[:2] for line in real.stdout.splitlines()} <= {"ok", "--", "  "}
