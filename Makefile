@@ -6,6 +6,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 BUILT  := jupyter_autostop/labextension/package.json
+# What stands in front of the JupyterHub of the tests; the hub itself comes with the extra "test".
+PROXY  := $(VENV)/hub/node_modules/.bin/configurable-http-proxy
 SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) \
            labextension/package.json labextension/yarn.lock labextension/tsconfig.json
 
@@ -26,7 +28,7 @@ help:
 demo: $(READY)
 	@$(BIN)/jupyter-autostop demo $(if $(REMAINING),--remaining $(REMAINING)) $(if $(PORT),--port $(PORT))
 
-test: $(READY)
+test: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -50,6 +52,13 @@ $(READY): pyproject.toml $(BUILT)
 	@echo 'Installing …'
 	@SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install --quiet --editable '.[test,lint]'
 	@$(BIN)/jupyter-builder develop . --overwrite >/dev/null
+	@touch $@
+
+# JupyterLab's own package manager, since node may have come without npm.
+$(PROXY): Makefile | $(READY)
+	@mkdir -p $(VENV)/hub && cd $(VENV)/hub && echo '{"private": true}' >package.json && : >yarn.lock && \
+	  { YARN_NODE_LINKER=node-modules YARN_ENABLE_SCRIPTS=false YARN_ENABLE_TELEMETRY=false \
+	    jlpm add configurable-http-proxy@5.3.0 >install.log 2>&1 || { cat install.log >&2; exit 1; }; }
 	@touch $@
 
 $(BUILT): $(SOURCES) | $(VENV)

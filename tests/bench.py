@@ -1,188 +1,200 @@
-"""The figures, each beside its peer in the same run: `make bench`. Prints numbers and judges nothing."""
+"""The figures, each beside its peer in the same run: `make bench`. Prints them, and whether a promise was missed."""
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
-from processes import emulated, running_emulator, running_jupyter
+from bench_load import bundle_rows, import_rows, load_rows
+from bench_peers import OURS, PEERS, install_peers
+from bench_table import Table, say
+from bench_traffic import Site, flat_out, open_pages, percentile, timed
+from processes import JupyterServer, emulated, running_emulator, running_jupyter
 
-HERE = Path(__file__).parent
-SECONDS = 2.0
+from jupyter_autostop.emulator import defaults
 
-LOAD = """
-import json, os, sys, time
-from jupyter_server.serverapp import ServerApp
-def rss():
-    return int(open("/proc/self/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-app = ServerApp()
-app.initialize(argv=["--allow-root", "--no-browser", "--port=0"], find_extensions=False)
-manager = app.extension_manager
-def load(name):
-    memory, begun = rss(), time.perf_counter()
-    manager.add_extension(name, enabled=True)
-    manager.link_extension(name)
-    manager.load_extension(name)
-    return (time.perf_counter() - begun) * 1000, rss() - memory
-peer = load("jupyter_server_terminals")
-ours = load("jupyter_autostop")
-print(json.dumps([ours, peer]))
+INSTANCE = OURS[1]
+STATUS = "api/status"
+TURNS = 5
+PLATFORM = f"v1/{defaults.PROJECT_ID}/demanager/instances/{defaults.INSTANCE_ID}"
+WARM_STATUS = """
+import os, statistics, time
+from jupyter_autostop.client import LocalClient
+from jupyter_autostop.servers import find_server
+def status():
+    begun = time.perf_counter()
+    LocalClient(find_server(os.environ)).instance()
+    return (time.perf_counter() - begun) * 1000
+status()
+print(statistics.median(status() for _ in range(20)))
 """
-IMPORT = "import time; t = time.perf_counter(); import {}; print((time.perf_counter() - t) * 1000)"
 
 
-def row(what: str, ours: str, peer: str = "") -> None:
-    print(f"{what:<58} {ours:>18}   {peer}", flush=True)  # noqa: T201 - printing is its purpose
+class Platform:
+    """The emulator, looked at and spoiled through its control routes."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.site = Site(f"{endpoint}/", {"X-Auth-Token": defaults.TOKEN})
+
+    async def calls(self) -> Counter[str]:
+        """Return how often each method was called since the last `forget`."""
+        seen = (await self.site.ask("_emulator/requests"))["requests"]
+        return Counter(request["method"] for request in seen)
+
+    async def forget(self) -> None:
+        await self.site.ask("_emulator/requests", "DELETE")
+
+    @asynccontextmanager
+    async def hanging(self, site: Site) -> AsyncIterator[None]:
+        """Let a call of the server's to the platform hang, and go on once the server has given it up."""
+        await self.site.ask("_emulator/faults", "POST", {"kind": "hang", "times": 0})
+        await self.forget()
+        waiting = asyncio.ensure_future(site.ask(f"{INSTANCE}?refresh=1"))
+        while not await self.calls():  # noqa: ASYNC110 - it tells only when asked
+            await asyncio.sleep(0.01)
+        yield
+        assert not waiting.done(), "the platform did not hang long enough"
+        await waiting
+        await self.site.ask("_emulator/faults", "DELETE")
+        await site.ask(f"{INSTANCE}?refresh=1")
 
 
-@asynccontextmanager
-async def jupyter(endpoint: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Run a Jupyter server that speaks to the emulator and yield a client of it."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_jupyter(Path(folder), "--ServerApp.log_level=ERROR", settings=emulated(endpoint)) as server,
-    ):
-        limits = httpx.Limits(max_connections=400, max_keepalive_connections=400)
-        async with httpx.AsyncClient(
-            base_url=server.url,
-            headers={"Authorization": f"token {server.token}"},
-            trust_env=False,
-            timeout=60,
-            limits=limits,
-        ) as client:
-            yield client
+class Running:
+    """An emulator, and Jupyter servers that speak to it, until the stack is closed."""
+
+    def __init__(self, stack: ExitStack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        self._endpoint = stack.enter_context(running_emulator())
+        self.platform = Platform(self._endpoint)
+
+    def jupyter(self, name: str, *options: str, python: str = sys.executable) -> JupyterServer:
+        """Run a Jupyter server with all the extensions of an environment."""
+        folder = self._folder / name
+        folder.mkdir()
+        options = ("--ServerApp.log_level=ERROR", *options)
+        return self._stack.enter_context(
+            running_jupyter(folder, *options, settings=emulated(self._endpoint), python=python)
+        )
 
 
-async def rate(client: httpx.AsyncClient, path: str, clients: int) -> tuple[float, list[float]]:
-    """Return requests per second of so many clients at once, and each request's time in ms.
-
-    Over bare sockets: on the same two cores, a full HTTP client would take more time than the server.
-    """
-    url = client.base_url.join(path)
-    request = (
-        f"GET {url.raw_path.decode()} HTTP/1.1\r\nHost: {url.netloc.decode()}\r\n"
-        f"Authorization: {client.headers['Authorization']}\r\n\r\n"
-    ).encode()
-    taken: list[float] = []
-    end = time.perf_counter() + SECONDS
-
-    async def one() -> None:
-        reader, writer = await asyncio.open_connection(url.host, url.port)
-        while (begun := time.perf_counter()) < end:
-            writer.write(request)
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            assert head.startswith("http/1.1 200"), head
-            await reader.readexactly(int(head.partition("content-length:")[2].partition("\r\n")[0]))
-            taken.append((time.perf_counter() - begun) * 1000)
-        writer.close()
-
-    await asyncio.gather(*(one() for _ in range(clients)))
-    return len(taken) / SECONDS, taken
+async def rate_rows(table: Table, ours: Site, peers: list[Site]) -> None:
+    """Measure all in turns, so that a machine whose speed drifts favours none of them."""
+    targets = [(ours, INSTANCE), (ours, STATUS)]
+    targets += [(site, peer.route) for site, peer in zip(peers, PEERS, strict=True)]
+    names = [f"/{STATUS}", *(f"{peer.package}" for peer in PEERS)]
+    for clients in (1, 16):
+        turns = [[len(await flat_out(*target, clients, 1.0)) for target in targets] for _ in range(TURNS)]
+        for number, name in enumerate(names, 1):
+            table.row(
+                f"cached GET instance, {clients} client{'s' if clients > 1 else ''}, requests/s",
+                statistics.median(turn[0] for turn in turns),
+                peer=(name, statistics.median(turn[number] for turn in turns)),
+                ratio=statistics.median(turn[0] / turn[number] for turn in turns),
+                share=0.9,
+            )
 
 
-def p99(taken: list[float]) -> float:
-    return statistics.quantiles(taken, n=100)[98]
+async def hang_rows(table: Table, site: Site, platform: Platform) -> None:
+    """Measure what readers notice of a platform that does not answer."""
+    async with platform.hanging(site):
+        taken, peer = [await flat_out(site, route, 16, 2.0) for route in (INSTANCE, STATUS)]
+        calls = (await platform.calls()).total()
+    what = "p99 while the platform hangs, 16 clients, ms"
+    table.row(what, percentile(taken, 99), peer=(f"/{STATUS}", percentile(peer, 99)), most=25)
+    table.row("  calls to the platform meanwhile", calls, most=1)
+    async with platform.hanging(site):
+        taken, peer = await open_pages(site, 100, 4.0, INSTANCE, STATUS)
+        calls = (await platform.calls()).total()
+    what = "p99 while the platform hangs, 100 pages, ms"
+    table.row(what, percentile(taken, 99), peer=(f"/{STATUS}", percentile(peer, 99)), most=25)
+    table.row("  calls to the platform meanwhile", calls, most=1)
 
 
-async def calls(control: httpx.AsyncClient) -> int:
-    return len((await control.get("/_emulator/requests")).json()["requests"])
+async def write_rows(table: Table, site: Site, platform: Platform) -> None:
+    """Measure a change: what it takes of our own, and when others see it."""
+    await platform.forget()
+    async with site.connection(INSTANCE, "PATCH") as ask:
+        whole = statistics.median([await timed(ask, {"description": f"run {number}"}) for number in range(20)])
+    calls = await platform.calls()
+    spent = 0.0
+    for method, count in calls.items():
+        body = {"description": "run"} if method == "PUT" else None
+        async with platform.site.connection(PLATFORM, method) as ask:
+            spent += count / 20 * statistics.median([await timed(ask, body) for _ in range(50)])
+    table.row("own time of a write, ms", whole - spent, peer=("the platform's own calls", spent), most=10)
 
+    listeners = [await site.events() for _ in range(20)]
+    shown: list[float] = []
 
-async def server_rows() -> None:
-    """Measure a real server against a real emulator."""
-    with running_emulator() as endpoint:
-        async with httpx.AsyncClient(base_url=endpoint, trust_env=False) as control:
-            await measure_server(endpoint, control)
+    async def follow(listener: object, begun: float) -> None:
+        await listener.read_message()
+        await site.ask(INSTANCE)
+        shown.append((time.perf_counter() - begun) * 1000)
 
-
-async def measure_server(endpoint: str, control: httpx.AsyncClient) -> None:
-    """Print what a server does with an emulator behind it."""
-    async with jupyter(endpoint) as client:
-        await asyncio.gather(*(client.get("jupyter-autostop/instance") for _ in range(200)))
-        row("200 simultaneous requests on a cold cache, calls", str(await calls(control)))
-        for clients in (1, 16):
-            # In turns, so that a machine whose speed drifts does not favour one of them.
-            turns = [
-                (await rate(client, "jupyter-autostop/instance", clients), await rate(client, "api/status", clients))
-                for _ in range(5)
-            ]
-            ours = statistics.median(turn[0][0] for turn in turns)
-            peer = statistics.median(turn[1][0] for turn in turns)
-            ratio = statistics.median(turn[0][0] / turn[1][0] for turn in turns)
-            against = f"/api/status {peer:.0f}, ratio {ratio:.2f}"
-            row(f"cached GET instance, {clients} client(s), requests/s", f"{ours:.0f}", against)
-        await control.post("/_emulator/faults", json={"kind": "hang", "times": 0})
-        hanging = asyncio.ensure_future(client.get("jupyter-autostop/instance?refresh=1"))
-        _, ours_taken = await rate(client, "jupyter-autostop/instance", 16)
-        _, peer_taken = await rate(client, "api/status", 16)
-        against = f"/api/status {p99(peer_taken):.1f}"
-        row("p99 while the platform hangs, 16 clients, ms", f"{p99(ours_taken):.1f}", against)
-        await control.request("DELETE", "/_emulator/faults")
-        await hanging
-        await client.get("jupyter-autostop/instance?refresh=1")
-        extra = []
-        for number in range(20):
-            begun = time.perf_counter()
-            (await client.patch("jupyter-autostop/instance", json={"description": f"n {number}"})).raise_for_status()
-            extra.append((time.perf_counter() - begun) * 1000)
+    for number in range(10):
         begun = time.perf_counter()
-        for _ in range(60):
-            await control.get("/_emulator")
-        call = (time.perf_counter() - begun) / 60 * 1000
-        whole = statistics.median(extra)
-        row("a write, whole (three calls to the platform), ms", f"{whole:.1f}")
-        row("  of it on top of the platform's three calls, ms", f"{whole - 3 * call:.1f}", f"one call {call:.1f}")
-    for pages in (1, 20, 200):
-        await control.request("DELETE", "/_emulator/requests")
-        async with jupyter(endpoint) as client:
-            end = time.perf_counter() + 5
-            while time.perf_counter() < end:
-                await asyncio.gather(*(client.get("jupyter-autostop/instance") for _ in range(pages)))
-                await asyncio.sleep(0.25)
-            row(f"calls to the platform in 5 s for {pages} page(s)", str(await calls(control)))
+        following = [asyncio.ensure_future(follow(listener, begun)) for listener in listeners]
+        await site.ask(INSTANCE, "PATCH", {"description": f"told {number}"})
+        await asyncio.gather(*following)
+    for listener in listeners:
+        listener.close()
+    table.row("from a change to its State in 20 other pages, p95, ms", percentile(shown, 95), most=300)
 
 
-def load_rows() -> None:
-    """Measure loading and importing, each in a process of its own, five times."""
-    command = [sys.executable, "-c", LOAD]
-    loads = [json.loads(subprocess.check_output(command, stderr=subprocess.DEVNULL)) for _ in range(5)]
-    ours, memory = (statistics.median(load[0][part] for load in loads) for part in (0, 1))
-    peer, peer_memory = (statistics.median(load[1][part] for load in loads) for part in (0, 1))
-    row("extension load in the server, ms", f"{ours:.0f}", f"jupyter_server_terminals {peer:.0f}")
-    row("extension load in the server, MB", f"{memory:.1f}", f"jupyter_server_terminals {peer_memory:.1f}")
-
-    def imported(module: str) -> float:
-        runs = [float(subprocess.check_output([sys.executable, "-c", IMPORT.format(module)])) for _ in range(5)]
-        return statistics.median(runs)
-
-    row("import jupyter_autostop, ms", f"{imported('jupyter_autostop'):.1f}", f"json {imported('json'):.1f}")
+def status_row(table: Table, server: JupyterServer) -> None:
+    """Measure what a kernel's second look takes, finding the server included."""
+    environment = {**server.environment, "JPY_PARENT_PID": str(server.pid)}
+    told = subprocess.check_output([sys.executable, "-c", WARM_STATUS], env=environment, text=True)
+    table.row("warm status from a kernel, ms", float(told), most=50)
 
 
-def bundle_row() -> None:
-    """Measure the built front end."""
-    scripts = list((HERE.parent / "jupyter_autostop" / "labextension" / "static").glob("*.js"))
-    raw = [script.read_bytes() for script in scripts]
-    packed = sum(len(gzip.compress(script)) for script in raw)
-    row("labextension JavaScript, KB", f"{sum(map(len, raw)) / 1000:.1f}", f"gzip {packed / 1000:.1f}")
+async def shared_rows(table: Table, running: Running) -> None:
+    """Measure a server with the peers' servers beside it."""
+    server = running.jupyter("ours", "--AutostopApp.request_timeout=6")
+    site, platform = Site.of(server), running.platform
+    await asyncio.gather(*(site.ask(INSTANCE) for _ in range(200)))
+    calls = (await platform.calls()).total()
+    table.row("200 simultaneous requests on a cold cache, calls to the platform", calls, most=1)
+    await rate_rows(table, site, [Site.of(running.jupyter(peer.package, python=peer.python)) for peer in PEERS])
+    await hang_rows(table, site, platform)
+    await write_rows(table, site, platform)
+    status_row(table, server)
 
 
-def main() -> Any:
+async def page_rows(table: Table, running: Running) -> None:
+    """Count what open pages cost the platform."""
+    site = Site.of(running.jupyter("pages", "--AutostopApp.refresh_interval=1"))
+    for count in (1, 20, 100, 200):
+        await running.platform.forget()
+        await open_pages(site, count, 5.0, INSTANCE)
+        calls = (await running.platform.calls()).total()
+        table.row(f"calls to the platform in 5 s, one a second allowed, {count} page(s)", calls, most=6)
+
+
+def main() -> None:
     """Print every row."""
-    row("what", "ours", "peer")
-    load_rows()
-    bundle_row()
-    asyncio.run(server_rows())
+    with tempfile.TemporaryDirectory() as folder:
+        install_peers(Path(folder))
+        busy = os.getloadavg()[0]
+        say(f"{os.cpu_count()} cores; load before: {busy:.1f}. What else runs here spoils the times below.")
+        table = Table()
+        load_rows(table)
+        import_rows(table)
+        bundle_rows(table)
+        for rows in (shared_rows, page_rows):
+            with ExitStack() as stack:
+                asyncio.run(rows(table, Running(stack, Path(folder))))
+    table.end()
 
 
 if __name__ == "__main__":

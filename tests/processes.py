@@ -8,12 +8,14 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+from jupyter_client import BlockingKernelClient
 
 ENDPOINT = "export JUPYTER_AUTOSTOP_ENDPOINT="
 PATIENCE = 600
@@ -103,16 +105,26 @@ def running_emulator(*arguments: str) -> Iterator[str]:
 
 @contextmanager
 def running_jupyter(
-    folder: Path, *arguments: str, module: str = "jupyter_server", settings: dict[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    module: str = "jupyter_server",
+    settings: dict[str, str] | None = None,
+    python: str = sys.executable,
+    login: Sequence[str] | None = None,
+    listen: str = "--ServerApp.port=0",
 ) -> Iterator[JupyterServer]:
-    """Run a Jupyter server in a folder of its own; `settings` are added to its environment."""
-    token = secrets.token_hex(8)
+    """Run a Jupyter server in a folder of its own; `settings` are added to its environment.
+
+    `login` are the options of another way to log in than by a token.
+    """
+    token = "" if login is not None else secrets.token_hex(8)
+    login = [f"--IdentityProvider.token={token}"] if login is None else login
     environment = own_environment(folder)
     work = folder / "work"
     work.mkdir(exist_ok=True)
     command = [
-        *(sys.executable, "-m", module, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
-        *(f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={work}", "--ServerApp.port=0", *arguments),
+        *(python, "-m", module, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
+        *(*login, f"--ServerApp.root_dir={work}", listen, *arguments),
     ]
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(
@@ -131,6 +143,32 @@ def running_jupyter(
         else:
             raise AssertionError((folder / "server.log").read_text(encoding="utf-8"))
         yield JupyterServer(url, token, process.pid, folder, environment)
+
+
+@contextmanager
+def running_kernel(server: JupyterServer, client: httpx.Client) -> Iterator[Callable[[str], str]]:
+    """Start a kernel as JupyterLab does, through `client`; yields what runs code in it and returns what it printed."""
+    kernel = client.post("api/kernels", json={"name": "python3"}).raise_for_status().json()["id"]
+    channels = BlockingKernelClient(connection_file=str(server.folder / "runtime" / f"kernel-{kernel}.json"))
+    channels.load_connection_file()
+    channels.start_channels()
+
+    def run(code: str) -> str:
+        said: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            content = message["content"]
+            said.append(content.get("text", "") or "\n".join(content.get("traceback", [])))
+
+        channels.execute_interactive(code, output_hook=hear, timeout=60)
+        return "".join(said)
+
+    try:
+        channels.wait_for_ready(timeout=60)
+        yield run
+    finally:
+        channels.stop_channels()
+        client.delete(f"api/kernels/{kernel}")
 
 
 def emulated(endpoint: str) -> dict[str, str]:

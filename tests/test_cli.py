@@ -158,7 +158,10 @@ def test_its_own_server_among_several(server: JupyterServer, tmp_path: Path) -> 
         assert theirs.returncode == 1
         named = run(environment, "status", "--server", f"{server.url}lab?token={server.token}")
         assert named.stdout.startswith("[emulator]")
-        wrong = run(environment, "status", "--server", server.url)
+        elsewhere = {**environment, "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime")}
+        wrong = run(elsewhere, "status", "--server", server.url)
+        assert wrong.returncode == 1
+        assert "does not let this terminal in" in wrong.stderr
         assert "token" in wrong.stderr
         copy.unlink()
 

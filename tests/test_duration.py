@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -24,6 +26,21 @@ TABLE = json.loads((Path(__file__).parent / "data" / "durations.json").read_text
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc)
 
 
+def check_words(error: DurationError, text: str) -> None:
+    """Check that a refusal is a sentence that repeats the text, or its beginning, and shows a right way to write it."""
+    words = str(error)
+    assert words.endswith(".")
+    quoted = re.search("“(.*)”", words, re.DOTALL)
+    assert (quoted is None) == (error.kind == "empty")
+    if quoted:
+        assert len(quoted[1]) <= 40
+        assert text.strip(" \t").startswith(quoted[1].removesuffix("…"))
+        assert len(quoted[1]) == min(len(text.strip(" \t")), 40)
+    if error.kind in ("empty", "syntax"):
+        for example in re.split(", | or ", re.search(r"write (.*)\.", words)[1]):
+            assert parse_until(example, NOON) if "T" in example else parse_duration(example)
+
+
 @pytest.mark.parametrize("case", TABLE["durations"], ids=lambda case: repr(case["text"]))
 def test_every_row_of_the_shared_table(case: dict) -> None:
     """A text means its seconds, or is refused for its reason with a way out."""
@@ -31,7 +48,7 @@ def test_every_row_of_the_shared_table(case: dict) -> None:
         with pytest.raises(DurationError) as caught:
             parse_duration(case["text"])
         assert caught.value.kind == case["error"]
-        assert str(caught.value).endswith(".")
+        check_words(caught.value, case["text"])
     else:
         assert parse_duration(case["text"]) == case["seconds"]
 
@@ -80,9 +97,16 @@ def test_any_text_is_a_duration_or_a_clear_refusal(text: str) -> None:
         assert 1 <= seconds <= LONGEST
 
 
+def test_no_time_left_is_still_a_number() -> None:
+    """Zero is written too."""
+    assert format_duration(0) == "0 s"
+
+
 def test_until_is_the_next_such_time() -> None:
-    """18:00 is today's if it is still to come, else tomorrow's."""
+    """18:00 is today's if it is still to come, else tomorrow's; to the second, whatever fraction of one it is now."""
     assert parse_until("18:00", NOON) == NOON.replace(hour=18)
+    assert parse_until(" \t18:00 ", NOON.replace(second=7, microsecond=8)) == NOON.replace(hour=18)
+    assert parse_until("18:00:09", NOON.replace(second=7)) == NOON.replace(hour=18, second=9)
     assert parse_until("9:30", NOON) == NOON.replace(day=24, hour=9, minute=30)
     assert parse_until("12:00", NOON) == NOON + timedelta(days=1)
 
@@ -91,6 +115,7 @@ def test_until_takes_a_date() -> None:
     """An ISO moment counts in the zone it names, else in the local one."""
     assert parse_until("2026-11-24T09:00", NOON) == datetime(2026, 11, 24, 9, tzinfo=timezone.utc)
     assert parse_until("2026-11-24T09:00Z", NOON) == datetime(2026, 11, 24, 9, tzinfo=timezone.utc)
+    assert parse_until("2026-11-24T09:00z", NOON) == datetime(2026, 11, 24, 9, tzinfo=timezone.utc)
     assert parse_until("2026-11-24T09:00+08:00", NOON) == datetime(2026, 11, 24, 1, tzinfo=timezone.utc)
     shanghai = NOON.astimezone(ZoneInfo("Asia/Shanghai"))
     assert parse_until("21:00", shanghai) == datetime(2026, 11, 23, 13, tzinfo=timezone.utc)
@@ -102,10 +127,27 @@ def test_until_over_a_change_of_clocks() -> None:
     assert parse_until("9:00", evening).astimezone(timezone.utc).hour == 8
 
 
+def test_until_over_a_change_of_this_machines_clocks(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """So it is in the machine's own zone, of which a moment knows today's offset only."""
+    request.addfinalizer(time.tzset)
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        evening = datetime(2026, 10, 24, 18, 0, tzinfo=timezone.utc).astimezone()
+        assert parse_until("9:00", evening).astimezone(timezone.utc) == datetime(2026, 10, 25, 8, tzinfo=timezone.utc)
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
         ("", "empty"),
+        (" \t", "empty"),
+        ("18:00\n", "syntax"),
+        ("X18:00X", "syntax"),
+        ("soon " * 20, "syntax"),
+        (f"2020-01-01T00:00:00.{'0' * 6}+00:00:00.{'0' * 6}", "range"),
         ("25:00", "syntax"),
         ("18:60", "syntax"),
         ("soon", "syntax"),
@@ -122,6 +164,7 @@ def test_until_refuses(text: str, kind: str) -> None:
     with pytest.raises(DurationError) as caught:
         parse_until(text, NOON)
     assert caught.value.kind == kind
+    check_words(caught.value, text)
 
 
 @given(st.text(max_size=40))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from typing import Any
 
 import pytest
@@ -23,6 +24,8 @@ from jupyter_autostop.models import (
     parse_nothing,
 )
 
+FORBIDDEN = str.maketrans("", "", "&<>\"'/")
+
 
 def refused(parse: Any, body: Any) -> InvalidInputError:
     """Return the refusal of a body, complete as the error contract wants it."""
@@ -31,8 +34,10 @@ def refused(parse: Any, body: Any) -> InvalidInputError:
     error = caught.value
     assert error.status == 400
     assert error.message.encode()
+    for sentence in (error.message, error.hint):
+        assert sentence[0].isupper() or sentence[0] in '“"'
+        assert sentence.endswith(".")
     assert error.code
-    assert error.hint
     assert json.dumps(error.payload())
     return error
 
@@ -46,18 +51,21 @@ def test_a_running_duration_within_the_limits(seconds: int) -> None:
     assert change.auto_stop.duration == seconds
 
 
-@pytest.mark.parametrize("seconds", [3599, 86401, 0, -3600, 10**9, -(10**15), 10**400])
+@pytest.mark.parametrize("seconds", [3599, 86401, 0, -3600, 10**9, 10**11, 10**400])
 def test_a_running_duration_outside_the_limits(seconds: int) -> None:
     """A second too few or too many is refused, with both limits, and without a thousand digits."""
     error = refused(parse_change, {"auto_stop": {"duration": seconds}})
     assert error.code == "duration_range"
     assert "3600 to 86400" in error.message
     assert len(error.message) < 200
+    assert ("that number" if seconds == 10**400 else f" {seconds} s.") in error.message
     assert "1 h" in error.hint
     assert "24 h" in error.hint
 
 
-@pytest.mark.parametrize("text", ["", "x" * 512, "ä" * 512, "😀" * 512, "two\nlines", "100 % done"])
+@pytest.mark.parametrize(
+    "text", ["", string.printable.translate(FORBIDDEN), "x" * 512, "ä" * 512, "😀" * 512, "two\nlines", "100 % done"]
+)
 def test_a_description_within_the_limits(text: str) -> None:
     """512 characters, of any script, and the empty text are in."""
     check_description(text)
@@ -70,6 +78,7 @@ def test_a_description_one_too_long() -> None:
     assert error.code == "description_length"
     assert "513" in error.message
     assert "512" in error.message
+    assert "Leave out 1 characters" in error.hint
 
 
 @pytest.mark.parametrize("char", "&<>\"'/")
@@ -78,12 +87,13 @@ def test_each_forbidden_character_is_named(char: str) -> None:
     error = refused(parse_change, {"description": f"a {char} b"})
     assert error.code == "description_characters"
     assert re.findall("“(.)”", error.message) == [char]
+    assert f"Leave out {' '.join(DESCRIPTION_FORBIDDEN)} " in error.hint
 
 
 def test_all_forbidden_characters_at_once() -> None:
     """Several wrong characters are named in one go."""
-    error = refused(parse_change, {"description": DESCRIPTION_FORBIDDEN})
-    assert all(char in error.message for char in DESCRIPTION_FORBIDDEN)
+    error = refused(parse_change, {"description": "a > b & c < d"})
+    assert error.message.endswith(" “&”, “<”, “>”.")
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\udfff", "\udc00\ud800"])
@@ -91,8 +101,9 @@ def test_half_a_character_is_refused(text: str) -> None:
     """A lone surrogate, which JSON can carry and UTF-8 cannot, never reaches the platform."""
     refused(parse_change, {"description": text})
     refused(parse_change, {text: 1})
-    with pytest.raises(InvalidInputError):
+    with pytest.raises(InvalidInputError) as caught:
         check_description(text)
+    assert caught.value.code == "description_characters"
 
 
 WRONG_CHANGES: list[tuple[Any, str]] = [
@@ -166,7 +177,10 @@ def test_an_extension(body: dict[str, int]) -> None:
 )
 def test_a_wrong_extension(body: Any) -> None:
     """Neither, both, none of a whole number, or a length of nothing is refused."""
-    refused(parse_extend, body)
+    error = refused(parse_extend, body)
+    nothing = isinstance(body, dict) and body in ({"by": 0}, {"by": -1}) and not isinstance(body["by"], bool)
+    assert error.code == ("duration_range" if nothing else "invalid_body")
+    assert not nothing or "at least 1 s" in error.message
 
 
 def test_a_body_that_must_be_empty() -> None:

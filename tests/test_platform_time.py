@@ -11,6 +11,7 @@ from conftest import ManualClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
 
 NINE = 1795510800.0
@@ -38,6 +39,18 @@ class Platform:
 
     def error(self) -> float:
         return abs(self.learned.now() - self.now())
+
+
+async def test_this_machines_own_clock() -> None:
+    """The wall clock is the system's; the steady one counts on while the machine is suspended; waiting waits."""
+    machine = SystemClock()
+    steady = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    begun = time.time(), time.clock_gettime(steady)
+    seen = machine.time(), machine.monotonic()
+    await machine.sleep(0.05)
+    assert machine.monotonic() >= begun[1] + 0.05
+    ended = time.time(), time.clock_gettime(steady)
+    assert all(before <= now <= after for before, now, after in zip(begun, seen, ended, strict=True))
 
 
 def test_before_the_first_answer_this_machine_tells_the_time(clock: ManualClock) -> None:
@@ -105,6 +118,15 @@ def test_one_wrong_date_is_got_over(clock: ManualClock) -> None:
         platform.ahead -= wrong
         platform.ask()
         assert platform.error() <= 1
+
+
+@pytest.mark.parametrize("dates", [(NINE, NINE + 1), (NINE + 1, NINE)], ids=["forwards", "backwards"])
+def test_two_dates_that_share_one_moment_tell_it_exactly(clock: ManualClock, dates: tuple[float, float]) -> None:
+    """A second that has just begun by one answer and just ended by another: it is that very moment."""
+    learned = PlatformClock(clock)
+    for date in dates:
+        learned.observe(date, clock.monotonic(), clock.monotonic())
+    assert learned.now() == NINE + 1
 
 
 WAY = st.floats(0, 10)

@@ -110,6 +110,14 @@ def test_a_request_carries_the_vendors_signature(vector: Vector) -> None:
     assert vector.credentials.secret_key not in str(request.headers.raw)
 
 
+def test_a_path_that_ends_with_a_slash_gets_no_second_one() -> None:
+    """The signature is over a path with one slash at its end, whether the URL has one or none."""
+    vector = VECTORS["V1"]
+    secret_key, headers = vector.credentials.secret_key, vector.headers()
+    _, signature = sign(secret_key, vector.method, f"{vector.path}/", vector.query, headers, vector.body)
+    assert signature == vector.signature
+
+
 def test_a_date_is_that_of_utc() -> None:
     """X-Sdk-Date is the moment in UTC, to the second below."""
     assert sdk_date(epoch("20240102T030405Z") + 0.999) == "20240102T030405Z"

@@ -1,0 +1,135 @@
+"""How many small mistakes the tests would notice: `make mutants`, or `python tests/mutants.py wire duration`.
+
+mutmut changes one thing at a time inside a function and runs the tests that call it; what it leaves alone, module
+and class level (fields, limits, allow-lists), is in `mutants_declared.py`. Both work on a copy, never on this tree.
+Not changed: decorated functions (mutmut cannot), type annotations, and a line that is nothing but prose, since a
+test of its letters would be a second copy of it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import libcst as cst
+from mutants_declared import HYPOTHESIS, Mutant, change, run_declared
+from mutmut.mutation.data import SourceFileMutationData
+from mutmut.mutation.diff_apply import read_functions_from_index
+from mutmut.stats import status_by_exit_code
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = "jupyter_autostop"
+PROMISE = 85
+"""Percent of the changes in each module that some test notices."""
+AT_ONCE = 2
+LONGEST_RUN = 1800
+"""Seconds for one module; each change has a limit of its own, a multiple of what its tests take."""
+COVERED_BY = {
+    "models": ("test_models", "test_shown", "test_secrets"),
+    "wire": ("test_wire", "test_secrets"),
+    "duration": ("test_duration",),
+    "clock": ("test_platform_time",),
+    "platforms/signing": ("test_signing",),
+    "platforms/time": ("test_platform_time",),
+}
+UNTOUCHED = (
+    r"""^\s*(\w+=)?(["'])[^{]* [^{]*\2,?$""",  # a line of prose
+    r"_BOOTTIME",  # the two clocks differ only on a machine that has been suspended
+)
+SETTINGS = """\
+[mutmut]
+source_paths=jupyter_autostop
+only_mutate=jupyter_autostop/{module}.py
+do_not_mutate_patterns=
+    {untouched}
+pytest_add_cli_args=
+    {options}
+pytest_add_cli_args_test_selection=
+    {tests}
+timeout_multiplier=8
+timeout_constant=2
+use_git_change_detection=false
+"""
+
+
+def copy_the_tree(folder: Path) -> None:
+    """Copy what the tests of a module need, and nothing that was built."""
+    ignore = shutil.ignore_patterns("__pycache__", "labextension", ".artifacts")
+    for name in (PACKAGE, "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+
+
+def run_functions(module: str, tests: list[str]) -> list[Mutant]:
+    """Let mutmut change the functions of a module of the copy that is the current directory."""
+    lists = {"untouched": UNTOUCHED, "options": HYPOTHESIS, "tests": tests}
+    settings = SETTINGS.format(module=module, **{name: "\n    ".join(values) for name, values in lists.items()})
+    Path("setup.cfg").write_text(settings, encoding="utf-8")
+    shutil.rmtree("mutants", ignore_errors=True)
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(AT_ONCE)]
+    # The same order of the tests in each run.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=LONGEST_RUN, check=False, errors="replace"
+    )
+    path = Path(PACKAGE, f"{module}.py")
+    results = SourceFileMutationData(path=path)
+    results.load()
+    if done.returncode or None in results.exit_code_by_key.values():
+        sys.exit(f"mutmut failed on {module}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    source = path.read_text(encoding="utf-8").splitlines()
+    return [
+        Mutant(*where(name, path, source), status_by_exit_code[code or 0])
+        for name, code in results.exit_code_by_key.items()
+    ]
+
+
+def where(name: str, path: Path, source: list[str]) -> tuple[int, str]:
+    """Return the line of the original that a mutant of mutmut's changes, and the change."""
+    functions = read_functions_from_index(name, path)
+    assert functions is not None, name
+    before, after = (cst.Module([function]).code.strip() for function in functions)
+    # Out of its class a method is indented less, so lines are compared without the indentation.
+    lines = [line.strip() for line in before.splitlines()]
+    stripped = [line.strip() for line in source]
+    begin = next(at for at in range(len(source)) if stripped[at : at + len(lines)] == lines)
+    line, what = change(before, after)
+    return begin + line, what
+
+
+def tell(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - printing is its purpose
+
+
+def main(modules: list[str]) -> int:
+    """Print a line for each module and what survived in it; 1 where one misses the promise."""
+    missed = 0
+    for module in modules or COVERED_BY:
+        tests = [f"tests/{name}.py" for name in COVERED_BY[module]]
+        with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+            copy_the_tree(Path(folder))
+            os.chdir(folder)
+            mutants = run_functions(module, tests)
+            mutants += run_declared(Path(PACKAGE, f"{module}.py"), tests, AT_ONCE)
+            os.chdir(ROOT)
+        lived = sorted((mutant.line, mutant.what, mutant.result) for mutant in mutants if not mutant.noticed)
+        killed = len(mutants) - len(lived)
+        late = sum(mutant.result == "timeout" for mutant in mutants)
+        percent = 100 * killed / len(mutants)
+        verdict = "ok" if percent >= PROMISE else "MISSED"
+        missed += verdict != "ok"
+        tell(
+            f"{module}: {len(mutants)} mutants, {killed} killed ({late} by the time limit), {len(lived)} survived, "
+            f"{percent:.1f} % ({verdict}, promised {PROMISE} %)"
+        )
+        for line, what, result in lived:
+            tell(f"  {PACKAGE}/{module}.py:{line}: {what}{'  (no test calls it)' if result == 'no tests' else ''}")
+    return min(missed, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,429 @@
+"""Finding a server and the order of the ways in: many servers, stale files, doors at which nobody answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import ended
+
+from jupyter_autostop.client import PROOF, LocalClient, NoWayInError, RefusedError, connect
+from jupyter_autostop.errors import ClientError
+from jupyter_autostop.local_http import UnreachableError
+from jupyter_autostop.runtime import running_servers, started
+from jupyter_autostop.servers import FINDING, find_server, parse_server_url
+
+STATE = {"emulated": True}
+PAIR = "2|0a|1b|1700000000"
+
+
+class Door:
+    """A server of our own making, which writes down who wanted in and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.answer: Callable[[str, str, Any], tuple[int, Any]] = lambda *_: (200, STATE)
+        door = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                door.seen.append((self.command, self.path, dict(self.headers)))
+                if self.path == "/b/api":
+                    status, body = 200, {"version": "2.0.0"}
+                elif self.path == "/b/login":
+                    status, body = 404, {}
+                else:
+                    status, body = door.answer(self.command, self.path, self.headers)
+                content = body if isinstance(body, bytes) else json.dumps(body).encode()
+                self.send_response(status)
+                if self.path == "/b/login":
+                    self.send_header("Set-Cookie", f"_xsrf={PAIR}; Path=/b/")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_POST = do_PATCH = do_GET  # noqa: N815 - the library's name
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.port = self.http.server_address[1]
+
+    def ways(self) -> list[str]:
+        """Return by which way each request for our routes wanted in."""
+        return [
+            headers.get("Authorization")
+            or headers.get("X-Autostop-Capability")
+            or headers.get("X-XSRFToken", "nothing")
+            for _, path, headers in self.seen
+            if "autostop" in path
+        ]
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    door = Door()
+    thread = threading.Thread(target=door.http.serve_forever, args=[0.01])
+    thread.start()
+    yield door
+    door.http.shutdown()
+    door.http.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Path:
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, pid: int, port: int, *, secret: str = "", **more: Any) -> None:
+    """Write the runtime file of a server, with its capability file if it has one."""
+    address = {"pid": pid, "hostname": "127.0.0.1", "port": port, "sock": "", "base_url": "/b/", "secure": False}
+    (folder / f"jpserver-{pid}.json").write_text(json.dumps({**address, "token": "", **more}), encoding="utf-8")
+    if secret:
+        ours = {**address, "started": started(pid), "secret": secret, **more}
+        (folder / f"jpautostop-{pid}.json").write_text(json.dumps(ours), encoding="utf-8")
+
+
+def home(folder: Path, parent: int | None = None, **more: str) -> dict[str, str]:
+    """Return the environment of a kernel of the process `parent`."""
+    own = {} if parent is None else {"JPY_PARENT_PID": str(parent)}
+    return {"JUPYTER_RUNTIME_DIR": str(folder), **own, **more}
+
+
+@contextmanager
+def raw_door(answer: Callable[[socket.socket], None]) -> Iterator[tuple[int, list[bytes]]]:
+    """Listen, hear what each caller says first, and answer with whatever; yields the port and what was heard."""
+    heard: list[bytes] = []
+    over = threading.Event()
+
+    def serve() -> None:
+        while True:
+            caller, _ = listener.accept()
+            with caller:
+                if over.is_set():
+                    return
+                heard.append(caller.recv(65536))
+                answer(caller)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1], heard
+        finally:
+            over.set()
+            socket.create_connection(listener.getsockname()).close()
+            thread.join()
+
+
+class TestTheOrder:
+    """Token, JupyterHub's token, capability, XSRF pair: each only after the one before was refused."""
+
+    ALL = ("token of file", "token of hub", "capability", PAIR)
+
+    @pytest.mark.parametrize("good", range(4))
+    def test_each_way_after_the_one_before(self, door: Door, runtime: Path, good: int) -> None:
+        """A write is refused with 403 or 401 until the way that this server takes, and is then not sent again."""
+
+        def answer(_method: str, _path: str, headers: Any) -> tuple[int, Any]:
+            shown = self.ALL[good] in headers.values()
+            refusal = [(403, {"code": "forbidden"}), (401, b"<html>"), (403, {"code": "xsrf"}), (302, b"")][good]
+            return (200, STATE) if shown else refusal
+
+        door.answer = answer
+        write(runtime, os.getppid(), door.port, token="of file", secret="capability")
+        client = connect(home(runtime, os.getppid(), JUPYTERHUB_API_TOKEN="of hub"), means="kernel")
+        assert client.change({"description": "x"}) == STATE
+        assert door.ways() == list(self.ALL[: good + 1])
+        pairs = [headers.get("Cookie") for _, path, headers in door.seen if "autostop" in path]
+        assert pairs == [*([None] * min(good + 1, 3)), *([f"_xsrf={PAIR}"] if good == 3 else [])]
+        assert all(headers["User-Agent"].endswith(" (kernel)") for _, _, headers in door.seen)
+        assert all("Authorization" not in headers for _, path, headers in door.seen if "autostop" not in path)
+
+    def test_a_look_needs_no_pair(self, door: Door, runtime: Path) -> None:
+        """Where nothing is needed nothing is sent, and no page is asked for a cookie."""
+        write(runtime, os.getppid(), door.port)
+        assert connect(home(runtime, os.getppid())).instance(refresh=True) == STATE
+        assert [path for _, path, _ in door.seen] == ["/b/api", "/b/jupyter-autostop/instance?refresh=1"]
+        assert door.ways() == ["nothing"]
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (403, {"code": "policy", "message": "This site does not allow it.", "hint": ""}),
+            (403, {"code": "not_authorized", "message": "No.", "hint": ""}),
+            (409, {"code": "conflict", "message": "Changed meanwhile.", "hint": "", "state": STATE}),
+            (500, {"code": "error", "message": "Broken.", "hint": ""}),
+            (502, b"<html>bad gateway</html>"),
+            (200, b"not JSON"),
+        ],
+    )
+    def test_any_other_answer_is_final(self, door: Door, runtime: Path, status: int, body: Any) -> None:
+        """Only a refusal of who asks leads to another way: what may have been applied is sent once."""
+        door.answer = lambda *_: (status, body)
+        write(runtime, os.getppid(), door.port, token="of file", secret="capability")
+        with pytest.raises(ClientError) as error:
+            connect(home(runtime, os.getppid())).extend(by=60)
+        assert door.ways() == ["token of file"]
+        assert isinstance(error.value, RefusedError) is isinstance(body, dict)
+
+    def test_a_lost_answer_is_final(self, door: Door, runtime: Path) -> None:
+        """A connection that breaks after a write says that nothing is known, and nothing is sent again."""
+
+        def answer(*_: Any) -> tuple[int, Any]:
+            raise ConnectionError
+
+        door.answer = answer
+        door.http.handle_error = lambda *_: None  # type: ignore[method-assign]  # it would print a traceback
+        write(runtime, os.getppid(), door.port, token="of file", secret="capability")
+        with pytest.raises(ClientError, match="did not answer") as error:
+            connect(home(runtime, os.getppid())).extend(by=60)
+        assert "not known" in error.value.hint
+        assert door.ways() == ["token of file"]
+
+    def test_the_hubs_token_is_for_ones_own_server(self, door: Door, runtime: Path) -> None:
+        """A server that did not start this process, or that a URL names, is not shown JupyterHub's token."""
+        door.answer = lambda *_: (403, {"code": "forbidden"})
+        hub = {"JUPYTERHUB_API_TOKEN": "of hub"}
+        with socket.create_server(("127.0.0.1", 0)) as stranger:
+            write(runtime, 1, stranger.getsockname()[1], token="of file")
+            write(runtime, os.getpid(), door.port, token="of file")
+            for url in (f"http://localhost:{door.port}/b/lab", f"http://127.0.0.1:{door.port}/b/?token=of+url"):
+                with pytest.raises(NoWayInError, match="tried: its token, no login"):
+                    connect(home(runtime, **hub), url).instance()
+        assert "token of hub" not in door.ways()
+        assert door.ways() == ["token of file", "nothing", "token of url", "nothing"]
+
+
+class TestDoors:
+    """Files that say there is a server where there is none, or another."""
+
+    @pytest.mark.parametrize("way", ["silent", "dripping"])
+    def test_nobody_answers(self, runtime: Path, way: str) -> None:
+        """A door that opens and says nothing, or one byte at a time for ever, is one line, and is told no secret."""
+        over = threading.Event()
+
+        def answer(caller: socket.socket) -> None:
+            with suppress(OSError):  # which is how the caller ends it
+                while not over.wait(0.05):
+                    caller.send(b"H" if way == "dripping" else b"")
+
+        with raw_door(answer) as (port, heard):
+            write(runtime, os.getppid(), port, token="of file", secret="capability")
+            with pytest.raises(UnreachableError, match="takes connections and says nothing"):
+                connect(home(runtime, os.getppid())).extend(by=60)
+            over.set()
+            assert len(heard) == 1
+            assert heard[0].startswith(b"GET /b/api HTTP/1.1\r\n")
+            assert b"of file" not in heard[0]
+            assert b"capability" not in heard[0].lower()
+
+    def test_the_limits_add_up(self) -> None:
+        """Finding, connecting and being answered take two seconds at most, all doors together."""
+        assert FINDING + PROOF <= 2
+
+    @pytest.mark.parametrize(
+        "said",
+        [
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+            b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}",
+            b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n"version": ',
+            b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n<html>Nginx</html>",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+            b"",
+        ],
+    )
+    def test_another_program(self, runtime: Path, said: bytes) -> None:
+        """Whatever answers in a dead server's place is found out before it is told the token."""
+        with raw_door(lambda caller: caller.sendall(said)) as (port, heard):
+            write(runtime, os.getppid(), port, token="of file")
+            with pytest.raises(UnreachableError, match="no Jupyter server"):
+                connect(home(runtime, os.getppid())).instance()
+            assert [b"of file" in words for words in heard] == [False]
+
+    def test_nobody_is_there(self, runtime: Path) -> None:
+        """A file whose process id lives on in another program leads to one line."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        write(runtime, os.getppid(), port)
+        with pytest.raises(UnreachableError, match=r"cannot be reached: Connection refused\.") as error:
+            connect(home(runtime, os.getppid())).instance()
+        assert "jupyter server list" in error.value.hint
+        with pytest.raises(UnreachableError, match=r"cannot be reached: no such host\."):
+            connect(home(runtime), f"http://{'x' * 64}.invalid:8888/").instance()
+        with pytest.raises(UnreachableError, match=r"cannot be reached: No such file"):
+            connect(home(runtime), "http+unix://%2Fno%2Fsuch.sock/").instance()
+
+    def test_a_busy_server_that_has_us_is_not_passed_over(self, door: Door, runtime: Path) -> None:
+        """Only a server without the extension gives way to `serve`, not one that is out of reach for a moment."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            gone = listener.getsockname()[1]
+        write(runtime, 1, door.port, secret="of serve", serve=True)
+        write(runtime, os.getppid(), gone, secret="capability")
+        with pytest.raises(UnreachableError, match="Connection refused"):
+            connect(home(runtime, os.getppid())).instance()
+        write(runtime, os.getppid(), gone)
+        (runtime / f"jpautostop-{os.getppid()}.json").unlink()
+        assert connect(home(runtime, os.getppid())).instance() == STATE
+
+
+class TestFiles:
+    """The runtime files, as other programs and crashes leave them."""
+
+    def test_only_what_can_be_read_and_lives(self, runtime: Path) -> None:
+        """Dead, damaged, foreign and endless files are passed over without a word, and without waiting."""
+        write(runtime, os.getpid(), 8888, token="x")
+        write(runtime, 99999999, 8889)
+        good = (runtime / f"jpserver-{os.getpid()}.json").read_text(encoding="utf-8")
+        (runtime / "jpserver-1.json").write_text("{", encoding="utf-8")
+        (runtime / "jpserver-2.json").write_text("[]", encoding="utf-8")
+        (runtime / "jpserver-0.json").write_text(good, encoding="utf-8")
+        (runtime / f"jpserver-{os.getpid()}-open.html").write_text(good, encoding="utf-8")
+        os.mkfifo(runtime / f"jpautostop-{os.getppid()}.json")
+        (runtime / f"jpserver-{os.getppid()}.json").symlink_to(runtime / f"jpserver-{os.getpid()}.json")
+        assert [server.pid for server in running_servers(runtime)] == [os.getpid()]
+        assert running_servers(runtime / "nothing") == []
+
+    def test_a_process_id_used_again(self, runtime: Path) -> None:
+        """Files of a killed server whose process id came back are not believed, those of the newer server are."""
+        write(runtime, os.getpid(), 8888, secret="old", token="old", started="1")
+        stale = runtime / f"jpautostop-{os.getpid()}.json"
+        os.utime(stale, ns=(2 * 10**18, 2 * 10**18))
+        assert running_servers(runtime) == []
+        os.utime(stale, ns=(10**18, 10**18))
+        (server,) = running_servers(runtime)
+        assert (server.token, server.secret) == ("old", "")
+        write(runtime, os.getpid(), 8889, secret="of another address")
+        write(runtime, os.getpid(), 8888)
+        (server,) = running_servers(runtime)
+        assert (server.port, server.secret) == (8888, "")
+
+    def test_the_capability_file_alone_is_enough(self, runtime: Path) -> None:
+        """A server whose runtime file somebody removed is still found by its own."""
+        write(runtime, os.getpid(), 8888, secret="x")
+        (runtime / f"jpserver-{os.getpid()}.json").unlink()
+        (server,) = running_servers(runtime)
+        assert (server.url, server.secret) == ("http://127.0.0.1:8888/b/", "x")
+
+    @pytest.mark.parametrize(("given", "host"), [("", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "::1")])  # noqa: S104 - as in the file
+    def test_all_interfaces(self, runtime: Path, given: str, host: str) -> None:
+        """A server that listens everywhere is spoken to at home, and may be named by its machine."""
+        write(runtime, os.getpid(), 8888, hostname=given, url="http://Machine.Example:8888/b/", token="t")
+        assert find_server(home(runtime)).host == host
+        named = find_server(home(runtime), "http://machine.example:8888/b/lab/tree/x")
+        assert (named.host, named.token) == (host, "t")
+        assert find_server(home(runtime), "http://other.example:8888/b/").token == ""
+
+
+@pytest.fixture
+def strangers() -> Iterator[list[int]]:
+    """The ids of living processes that are none of our forebears."""
+    with ExitStack() as stack:
+        sleepers = [subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) for _ in range(3)]
+        for sleeper in sleepers:
+            stack.enter_context(ended(sleeper))
+            stack.enter_context(sleeper.stdin)
+        yield [sleeper.pid for sleeper in sleepers]
+
+
+class TestChoice:
+    """Which one, if there are several."""
+
+    def test_ones_own(self, runtime: Path) -> None:
+        """By id for a kernel; by descent for a terminal; by address where nothing else tells."""
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+            write(runtime, 1, one.getsockname()[1])
+            write(runtime, os.getpid(), two.getsockname()[1])
+            assert find_server(home(runtime, 1)).pid == 1
+            assert find_server(home(runtime, os.getpid())).pid == os.getpid()
+            # Not a forebear, and no server: nothing to go by but the address.
+            (runtime / "jpserver-1.json").unlink()
+            write(runtime, os.getppid(), one.getsockname()[1])
+            assert find_server(home(runtime, 99999999)).pid == os.getppid()
+
+    def test_by_address(self, runtime: Path, strangers: list[int]) -> None:
+        """A terminal inside tmux knows its server by the variable that Jupyter set, if that is one of this user's."""
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+            port, other = one.getsockname()[1], two.getsockname()[1]
+            write(runtime, strangers[0], port)
+            write(runtime, strangers[1], other)
+            for address, found in ((f"http://127.0.0.1:{port}/b/", port), (f"http://localhost:{other}/b/", other)):
+                assert find_server(home(runtime, JUPYTER_SERVER_URL=address)).port == found
+            for useless in ("http://127.0.0.1:1/b/", "nonsense", ""):
+                with pytest.raises(ClientError, match="Several"):
+                    find_server(home(runtime, JUPYTER_SERVER_URL=useless))
+
+    def test_none_by_guess(self, runtime: Path, strangers: list[int]) -> None:
+        """Several that live are named in one line; one among dead ones is it; `serve` comes before the others."""
+        with pytest.raises(ClientError, match="No Jupyter server of yours is running"):
+            find_server(home(runtime))
+        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+            port, other = one.getsockname()[1], two.getsockname()[1]
+            first, second, third = strangers
+            write(runtime, first, port)
+            write(runtime, second, other)
+            with pytest.raises(ClientError, match=f":{port}/b/.*:{other}/b/|:{other}/b/.*:{port}/b/") as error:
+                find_server(home(runtime))
+            assert "--server" in error.value.hint
+            write(runtime, second, 9)
+            assert find_server(home(runtime)).pid == first
+            write(runtime, second, other, serve=True, secret="x")
+            assert find_server(home(runtime)).pid == second
+            own = find_server(home(runtime, first))
+            assert (own.pid, own.own) == (first, True)
+            assert own.fallback is not None
+            assert own.fallback.pid == second
+            write(runtime, third, other, serve=True, secret="y")
+            assert find_server(home(runtime, first)).fallback is None
+            with pytest.raises(ClientError, match="Several"):
+                find_server(home(runtime))
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("http://127.0.0.1:8888/?token=x", ("127.0.0.1", 8888, "/", False, "", "x")),
+        ("https://[::1]/user/me/lab?token=x%20y", ("::1", 443, "/user/me/", True, "", "x y")),
+        ("http://h/user/labrador/tree/lab/x.ipynb", ("h", 80, "/user/labrador/", False, "", "")),
+        ("http://h:1/b", ("h", 1, "/b/", False, "", "")),
+        ("http+unix://%2FTmp%2Fa:1.sock/b/?token=x", ("localhost", 0, "/b/", False, "/Tmp/a:1.sock", "x")),
+    ],
+)
+def test_addresses(url: str, where: tuple[Any, ...]) -> None:
+    """A URL is read as `jupyter server list` and a browser's address bar show it."""
+    server = parse_server_url(url)
+    assert (server.host, server.port, server.base_url, server.secure, server.sock, server.token) == where
+    assert "x" not in repr(server).replace("lab/x", "").replace("+unix", "") or not server.token
+
+
+@pytest.mark.parametrize(
+    "url", ["", "8888", "ftp://h/", "http://", "http://h:99999999/", "http+unix:///b", "http://h/?token=a%0d%0aX:%201"]
+)
+def test_no_addresses(url: str) -> None:
+    """What is no address, or would smuggle a header in, is one line with an example."""
+    with pytest.raises(ClientError, match="no address of a Jupyter server"):
+        parse_server_url(url)
+
+
+def test_a_client_tells_no_secret() -> None:
+    """No repr shows a token or a capability."""
+    server = parse_server_url("http://h/?token=canary")
+    assert "canary" not in repr(server) + repr(LocalClient(server)) + str(vars(LocalClient(server)))
