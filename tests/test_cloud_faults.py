@@ -104,6 +104,19 @@ async def test_a_broken_answer_ends_in_a_typed_error(script: Script, method: str
         assert not error.maybe_applied
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP ", "deflate", "br", "gzip, gzip"])
+async def test_a_packed_answer_is_not_unpacked(encoding: str) -> None:
+    """What was asked not to be packed is refused unread: unpacking takes any time and memory the other side likes."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.answer(gzip.compress(INSTANCE), f"Content-Encoding: {encoding}")
+
+    async with RawServer(script) as server:
+        error = await failure(cloud(server.url), "GET")
+    assert isinstance(error, BadAnswerError)
+    assert "compressed" in error.message
+
+
 @pytest.mark.parametrize("chunked", [True, False])
 async def test_a_body_of_50_mb_is_not_swallowed(chunked: bool) -> None:
     """An answer beyond the cap is given up long before its end."""

@@ -297,6 +297,19 @@ class TestOverTheWire:
             assert cloud.requests == []
             await login.close()
 
+    async def test_a_login_that_breaks_off(self) -> None:
+        """Of a write that waited for a login, nothing is on its way, however the login ended."""
+
+        async def script(exchange: Exchange) -> None:
+            exchange.reset()
+
+        async with RawServer(script) as server:
+            login = self.login(server.url)
+            cloud = Cloud((200, {}), credentials=login)
+            error = await cloud.error("PUT")
+            assert (error.code, error.maybe_applied, cloud.requests) == ("no_answer", False, [])
+            await login.close()
+
 
 class TestWithTheCloud:
     """A login whose tokens the cloud takes, or not."""
@@ -363,6 +376,22 @@ class TestWithTheCloud:
         with pytest.raises(AutostopError, match="project_id"):
             await cloud.http.call("GET", "/v1/{project_id}/x")
         assert cloud.requests == []
+
+
+async def test_credentials_that_are_always_others_are_renewed_once() -> None:
+    """However often a source has something new, a call is sent twice at most."""
+
+    class Restless(Credentials):
+        """Has another key each time."""
+
+        async def renew(self, refused: Credentials, *, worked: bool) -> Credentials:  # type: ignore[override]
+            return Credentials("r", access_key=f"{refused.access_key}x", secret_key="s-key")
+
+    cloud = Cloud(
+        (401, {"error_code": "APIGW.0301"}), credentials=Restless("r", access_key="a-key", secret_key="s-key")
+    )
+    await cloud.error("GET")
+    assert len(cloud.requests) == 2
 
 
 async def test_fixed_credentials_are_never_tried_twice() -> None:
