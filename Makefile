@@ -14,13 +14,14 @@ SOURCES := $(shell find labextension/src labextension/style labextension/schema 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench clean build pictures help
+.PHONY: demo test lint bench mutants clean build pictures help
 
 help:
 	@echo 'make demo    JupyterLab with an emulated instance (REMAINING=6m brings the stop near)'
 	@echo 'make test    every Python, TypeScript and browser test'
 	@echo 'make lint    ruff, mypy, eslint, prettier'
 	@echo 'make bench   the figures, each beside its peer'
+	@echo 'make mutants  how many small mistakes the tests would notice (MODULES="wire duration" for some)'
 	@echo 'make pictures  the pictures in the README'
 	@echo 'make build   wheel and sdist in dist/'
 	@echo 'make clean   remove what these commands made'
@@ -40,6 +41,10 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/bench.py
+
+mutants: $(READY)
+	@$(BIN)/python -m pip install --quiet 'mutmut>=3.8,<3.9'
+	$(BIN)/python tests/mutants.py $(MODULES)
 
 pictures: $(READY)
 	@sh tests/get_chromium.sh

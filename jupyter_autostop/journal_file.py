@@ -99,29 +99,26 @@ class JournalFile:
 
     def append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
         """Add entries; return how many of them are in the file now, and why the others are not."""
+        added = 0
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with self._locked() as locked:
-                if self._to_be_cut(locked=locked):
-                    self._replace([*self.read(), *entries])
-                    return len(entries), None
-                return self._add(entries)
-        except OSError as error:
-            return 0, error
-
-    def _add(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
-        added = 0
-        # No link is followed: what is written here is for nobody else's file.
-        with opened(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW) as file:
-            try:
-                for entry in entries:
-                    line = _line(entry)
-                    if os.write(file, line) < len(line):
-                        return added, OSError(None, "the disk is full")
-                    added += 1
+            with ExitStack() as opening:
+                with self._locked() as locked:
+                    if self._to_be_cut(locked=locked):
+                        self._replace([*self.read(), *entries])
+                        return len(entries), None
+                    # No link is followed: what is written here is for nobody else's file.
+                    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+                    file = opening.enter_context(opened(self.path, flags))
+                    for entry in entries:
+                        line = _line(entry)
+                        if os.write(file, line) < len(line):
+                            raise OSError(None, "the disk is full")  # noqa: TRY301 - told like any other
+                        added += 1
+                # The slow part keeps nobody else waiting.
                 os.fsync(file)
-            except OSError as error:
-                return added, error
+        except OSError as error:
+            return added, error
         return added, None
 
     def _to_be_cut(self, *, locked: bool) -> bool:
@@ -170,7 +167,7 @@ def _take(lock: Path, stack: ExitStack) -> bool:
     try:
         file = stack.enter_context(opened(lock, os.O_RDWR | os.O_CREAT))
         while not (held := _try_lock(file)) and time.monotonic() < end:
-            time.sleep(0.01)
+            time.sleep(0.002)
     except OSError:
         # A folder without locks, or none at all: a line is still one write, and a cut reads the file first.
         return False

@@ -87,20 +87,24 @@ async def flat_out(site: Site, route: str, clients: int, seconds: float) -> list
 async def open_pages(site: Site, count: int, seconds: float, *routes: str) -> list[list[float]]:
     """Keep so many pages open: each listens for events and reads each route once a second; returns the ms by route."""
     taken: list[list[float]] = [[] for _ in routes]
-    end = time.perf_counter() + seconds
+    async with AsyncExitStack() as stack:
+        asks = []
+        for _ in range(count):
+            stack.callback((await site.events()).close)
+            asks.append([await stack.enter_async_context(site.connection(route)) for route in routes])
+        end = time.perf_counter() + seconds
 
-    async def one(number: int) -> None:
-        events = await site.events()
-        async with AsyncExitStack() as stack:
-            stack.callback(events.close)
-            asks = [await stack.enter_async_context(site.connection(route)) for route in routes]
+        async def read(number: int) -> None:
             await asyncio.sleep(number / count)  # evenly spread over the second
+            pairs = list(zip(asks[number], taken, strict=True))
+            if number % 2:
+                pairs.reverse()  # no route is always the first
             while time.perf_counter() < end:
-                for ask, times in zip(asks, taken, strict=True):
+                for ask, times in pairs:
                     times.append(await timed(ask))
                 await asyncio.sleep(1)
 
-    await asyncio.gather(*(one(number) for number in range(count)))
+        await asyncio.gather(*(read(number) for number in range(count)))
     return taken
 
 

@@ -100,4 +100,3 @@ class BlockingCalls:
             yield self
         finally:
             self._buster.deactivate()
-

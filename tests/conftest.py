@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from blocking import BlockingCalls
 from tornado.httpclient import HTTPClientError
 
 from jupyter_autostop.emulator.server import EmulatorServer
@@ -66,6 +67,20 @@ async def settle() -> None:
     """Let every task that can run do so until all of them wait for something else."""
     for _ in range(50):
         await asyncio.sleep(0)
+
+
+@pytest.fixture(scope="session")
+def blocking_calls() -> Iterator[BlockingCalls]:
+    with BlockingCalls().active() as calls:
+        yield calls
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks(blocking_calls: BlockingCalls) -> Iterator[None]:
+    """No test passes in which the product blocks an event loop, whatever became of the error."""
+    blocking_calls.seen.clear()
+    yield
+    assert blocking_calls.seen == []
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from jupyter_autostop.errors import (
     NotFoundError,
     UnavailableError,
 )
-from jupyter_autostop.platforms.credentials import Credentials
 from jupyter_autostop.platforms.connection import LONGEST_BODY
+from jupyter_autostop.platforms.credentials import Credentials
 
 DATE = formatdate(1_795_002_000, usegmt=True)
 

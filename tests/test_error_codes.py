@@ -127,12 +127,12 @@ def test_problems_alone_are_no_errors() -> None:
     listed = [*OURS["enum"], *PROBLEMS]
     assert len(listed) == len(set(listed))
     assert OURS["enum"] == sorted(OURS["enum"])
-    assert PROBLEMS == sorted(PROBLEMS)
+    assert sorted(PROBLEMS) == PROBLEMS
 
 
 @pytest.mark.parametrize("code", sorted(MEANINGS))
 def test_the_clouds_codes_have_their_pattern(code: str) -> None:
-    """Every code of the cloud that has a sentence of its own is one that the document lets through, in both spellings."""
+    """A code of the cloud that has a sentence of its own is one that the document lets through, in both spellings."""
     for spelt in (code, code.replace("APIGW.", "APIG.")):
         assert re.search(CLOUDS["pattern"], spelt)
 

@@ -21,7 +21,7 @@ from channels import Kernel, Terminal, running_kernel, running_terminal
 from hub import Hub, running_hub, token_client
 from processes import JupyterServer, emulated, running_emulator
 
-from jupyter_autostop.runtime import CAPABILITY_FILE
+from jupyter_autostop.runtime import CAPABILITY_FILE, CAPABILITY_HEADER
 
 BELOW = 3000
 """Seconds left at the start of each test."""
@@ -30,7 +30,8 @@ SECRETS = {
     "HUAWEICLOUD_SDK_SK": "CANARY-secret-key",
     "HUAWEICLOUD_SDK_SECURITY_TOKEN": "CANARY-security-token",
 }
-NAMED = "gpu node"
+RUNTIME = ".local/share/jupyter/runtime"
+NAMED = "gpu-2"
 DEAD = "http://127.0.0.1:9"
 PROXIES = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), DEAD)
 """A proxy of the cluster for the world outside, which nothing on this machine may be asked through."""
@@ -220,6 +221,17 @@ def test_a_kernel(kernel: Kernel, server: JupyterServer, platform: Platform) -> 
     assert platform.stops() - before == pytest.approx(3_600_000, abs=1000)
 
 
+def test_the_capability(hub: Hub, server: JupyterServer, platform: Platform) -> None:
+    """Where the hub's tokens do not open the server, its capability file does, for our routes only."""
+    folder = hub.home("ada") / RUNTIME
+    shown = {CAPABILITY_HEADER: json.loads((folder / CAPABILITY_FILE.format(server.pid)).read_text())["secret"]}
+    with httpx.Client(base_url=server.url, trust_env=False, timeout=60, headers=shown) as process:
+        assert process.get("jupyter-autostop/instance").status_code == 200
+        written = process.patch("jupyter-autostop/instance", json={"description": "by its capability"})
+        assert written.status_code == 200, written.text
+        assert process.get("api/kernels").status_code == 403
+
+
 def typed(terminal: Terminal, hub: Hub, *arguments: str) -> tuple[int, Any]:
     """Type a command of ours into a terminal of ada's; returns its exit status and the JSON it printed."""
     answer = hub.home("ada") / "answer.json"
@@ -274,14 +286,13 @@ def test_the_secrets(kernel: Kernel, terminal: Terminal, hub: Hub, server: Jupyt
 def test_a_named_server(hub: Hub, servers: list[JupyterServer]) -> None:
     """Of two servers of one user, whose runtime files lie side by side, each kernel finds its own."""
     _, named = servers
-    runtime = hub.home("ada") / ".local" / "share" / "jupyter" / "runtime"
+    runtime = {file.name for file in (hub.home("ada") / RUNTIME).iterdir()}
     for server in servers:
-        assert (runtime / f"jpserver-{server.pid}.json").exists()
-        assert (runtime / CAPABILITY_FILE.format(server.pid)).exists()
+        assert {f"jpserver-{server.pid}.json", CAPABILITY_FILE.format(server.pid)} <= runtime
     with running_kernel(named) as kernel:
         seen = json.loads(kernel.run(ASK))
     assert seen["exit"] == 0, seen["command"]
-    assert seen["base_url"] == "/user/ada/gpu%20node/"
+    assert seen["base_url"] == "/user/ada/gpu-2/"
 
 
 @pytest.mark.browser

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, at_rest, lost, remembering_service, service_for
+from fakes import FakePlatform, at_rest, lost, remembering_service, service_for, until
 
 from jupyter_autostop.changes import change_words
 from jupyter_autostop.errors import AutostopError, BadAnswerError, InvalidInputError, NoAnswerError
@@ -208,7 +209,7 @@ class BrokenFile(JournalFile):
     def read(self) -> list[Entry]:
         raise OSError(5, "Input/output error")
 
-    def append(self, entries: Any) -> tuple[int, OSError | None]:
+    def append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
         return 0, OSError(28, "No space left on device")
 
 
@@ -225,13 +226,30 @@ async def test_a_broken_disk_stops_no_write(
     await service.close()
 
 
+class BusyFile(JournalFile):
+    """A disk that takes its time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, None)
+        self.asked, self.free = threading.Event(), threading.Event()
+
+    def append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
+        self.asked.set()
+        self.free.wait()
+        return super().append(entries)
+
+
 async def test_it_is_on_disk_when_the_answer_goes_out(platform: FakePlatform, tmp_path: Path) -> None:
     """Who was told that something is done finds it in the journal, even if the server is killed that moment."""
-    service = await remembering_service(platform, tmp_path)
-    await service.change(parse_change({"description": "new"}))
-    assert "DE-1.journal.jsonl" in await asyncio.to_thread(os.listdir, tmp_path)
-    on_disk = await asyncio.to_thread(JournalFile(tmp_path / "DE-1.journal.jsonl", None).read)
-    assert [entry["what"] for entry in on_disk] == ["description “new”"]
+    file = BusyFile(tmp_path / "DE-1.journal.jsonl")
+    service = service_for(platform, journal=Journal(file, logging.getLogger("jupyter_autostop.tests")))
+    change = asyncio.ensure_future(service.change(parse_change({"description": "new"})))
+    await until(file.asked.is_set)
+    await settle()
+    assert not change.done()
+    file.free.set()
+    await change
+    assert [entry["what"] for entry in await asyncio.to_thread(file.read)] == ["description “new”"]
     await service.close()
 
 

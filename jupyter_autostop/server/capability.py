@@ -53,6 +53,8 @@ class CapabilityProvider(IdentityProvider):
         """Return our user for the right secret, nobody for any other."""
         if not self._capability.opens(handler.request.headers.get(CAPABILITY_HEADER, "")):
             return None
+        # Where JupyterHub puts its own XSRF check in the place of Jupyter Server's, it looks here only.
+        handler._token_authenticated = True  # type: ignore[attr-defined]  # noqa: SLF001 - as Jupyter Server has it
         return CapabilityUser("jupyter_autostop", display_name=_account())
 
     def is_token_authenticated(self, handler: RequestHandler) -> bool:

@@ -29,7 +29,11 @@ from jupyter_autostop.state import Check
 NOTICEABLE_SKEW = 60
 """Seconds by which this machine's clock may be off before it is worth a word."""
 _PACKAGES = ("jupyter_autostop", "jupyter_server", "jupyterlab", "notebook", "ipywidgets", "httpx", "pydantic")
-_PERMISSIONS = {"get": "show the stop time", "update": "change auto-stop or the description", "action": "stop it"}
+_PERMISSIONS = {
+    "get": "show the stop time",
+    "update": "change auto-stop or the description",
+    "action": "stop the instance",
+}
 
 
 def _check(name: str, ok: bool, message: str, hint: str = "") -> Check:

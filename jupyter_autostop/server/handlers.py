@@ -67,7 +67,9 @@ class AutostopHandler(APIHandler):
         try:
             super().check_xsrf_cookie()
         except web.HTTPError as error:
-            if error.status_code != 403 or not self.current_user:  # noqa: PLR2004 - HTTP's forbidden
+            # JupyterHub asks before it is known who asks.
+            known = getattr(self, "_jupyter_current_user", None)
+            if error.status_code != 403 or not known:  # noqa: PLR2004 - HTTP's forbidden
                 raise
             raise ForbiddenError(
                 "The request does not carry this Jupyter server's XSRF token.", code="xsrf", hint="Reload the page."
