@@ -83,6 +83,16 @@ def _own_certificate(server: Server) -> bytes | None:
         return None
 
 
+def _usual_context(cafile: str | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=cafile)
+    except OSError as error:
+        why = error.strerror if isinstance(error, FileNotFoundError) else "no certificate in it that can be read"
+        raise UnreachableError(
+            f"The certificate file {cafile} cannot be used: {why}.", hint="Name a PEM file with --cacert FILE."
+        ) from error
+
+
 def _secured(door: socket.socket, server: Server, cafile: str | None) -> ssl.SSLSocket:
     """Return the socket behind TLS, to a server that is surely the one meant.
 
@@ -91,7 +101,7 @@ def _secured(door: socket.socket, server: Server, cafile: str | None) -> ssl.SSL
     """
     known = _own_certificate(server)
     if known is None:
-        return ssl.create_default_context(cafile=cafile).wrap_socket(door, server_hostname=server.host)
+        return _usual_context(cafile).wrap_socket(door, server_hostname=server.host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # what is verified is below, before anything is said

@@ -373,7 +373,7 @@ def test_not_configured(open_tab: Open, tmp_path: Path) -> None:
 def test_text_from_the_cloud_stays_text(tab: Tab, platform: Platform) -> None:
     """A name, description, status or error in HTML is shown letter by letter; nothing of it runs."""
     platform.fail("status", status=400, body={"error_code": HOSTILE, "error_msg": HOSTILE, "error_message": HOSTILE})
-    expect(tab.item).to_have_attribute("title", re.compile(re.escape(f"(It says: {HOSTILE})")))
+    expect(tab.item).to_have_attribute("title", re.compile(re.escape(f"(It says: {HOSTILE}: {HOSTILE})")))
     platform.heal()
     platform.edit(set={"name": HOSTILE, "description": HOSTILE, "status": HOSTILE})
     expect(tab.item).to_have_attribute("title", re.compile(re.escape(f"Instance: {HOSTILE}, {HOSTILE}.")))

@@ -286,11 +286,11 @@ class HangingFile(JournalFile):
         self.free = threading.Event()
 
     def read(self) -> list[Entry]:
-        self.free.wait()
+        self.free.wait(30)
         return super().read()
 
     def append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
-        self.free.wait()
+        self.free.wait(30)
         return super().append(entries)
 
 
@@ -358,6 +358,7 @@ async def test_another_servers_changes_are_told_too(tmp_path: Path) -> None:
     """Two servers of one instance share the journal, and each tells what the other did."""
     one, two = journal_in(tmp_path), journal_in(tmp_path)
     await add(one, "by one")
+    assert await whats(one) == await whats(two) == ["by one"]
     await add(two, "by two")
     await add(one, "by one again")
     assert await whats(one) == await whats(two) == ["by one again", "by two", "by one"]

@@ -229,7 +229,7 @@ class SlowFile(MemoryFile):
         self.threads: set[int] = set()
 
     def save(self, memory: Memory) -> None:
-        self.let.acquire()
+        self.let.acquire(timeout=30)
         super().save(memory)
         self.saved.append(memory.serial)
         self.threads.add(threading.get_ident())

@@ -235,7 +235,7 @@ class BusyFile(JournalFile):
 
     def append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
         self.asked.set()
-        self.free.wait()
+        self.free.wait(30)
         return super().append(entries)
 
 
