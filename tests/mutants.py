@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,7 @@ def run_functions(module: str, tests: list[str]) -> list[Mutant]:
     results.load()
     if done.returncode or None in results.exit_code_by_key.values():
         told = "\n".join(line for line in done.stdout.splitlines() if line.isprintable() and line[:1].isascii())
-        sys.exit(f"mutmut failed on {module}:\n{told[-3000:]}\n{done.stderr[-3000:]}")
+        sys.exit(f"mutmut failed on {module} ({done.returncode}):\n{told[-3000:]}\n{done.stderr[-3000:]}")
     source = path.read_text(encoding="utf-8").splitlines()
     return [
         Mutant(*where(name, path, source), status_by_exit_code[code or 0])
@@ -137,4 +138,6 @@ def main(modules: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    # Ended politely, it takes its copies with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main(sys.argv[1:]))

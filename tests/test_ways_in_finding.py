@@ -288,19 +288,34 @@ class TestDoors:
 class TestFiles:
     """The runtime files, as other programs and crashes leave them."""
 
-    def test_only_what_can_be_read_and_lives(self, runtime: Path) -> None:
+    @pytest.mark.parametrize(
+        "what", ["damaged", "list", "deep", "link", "pipe", "folder", "another's", "no port", "dead"]
+    )
+    def test_only_what_can_be_read_and_lives(self, runtime: Path, tmp_path: Path, what: str) -> None:
         """Dead, damaged, foreign and endless files are passed over without a word, and without waiting."""
+        pid = 99999999 if what == "dead" else os.getppid()
         write(runtime, os.getpid(), 8888, token="x")
-        write(runtime, 99999999, 8889)
-        good = (runtime / f"jpserver-{os.getpid()}.json").read_text(encoding="utf-8")
-        (runtime / "jpserver-1.json").write_text("{", encoding="utf-8")
-        (runtime / "jpserver-2.json").write_text("[]", encoding="utf-8")
-        (runtime / "jpserver-0.json").write_text(good, encoding="utf-8")
-        (runtime / f"jpserver-{os.getpid()}-open.html").write_text(good, encoding="utf-8")
-        os.mkfifo(runtime / f"jpautostop-{os.getppid()}.json")
-        (runtime / f"jpserver-{os.getppid()}.json").symlink_to(runtime / f"jpserver-{os.getpid()}.json")
+        write(runtime, pid, 8889)
+        file = runtime / f"jpserver-{pid}.json"
+        good = file.read_text(encoding="utf-8")
+        (tmp_path / "elsewhere").write_text(good, encoding="utf-8")
+        file.unlink()
+        if what == "link":
+            file.symlink_to(tmp_path / "elsewhere")
+        elif what == "pipe":
+            os.mkfifo(file)
+        elif what == "folder":
+            file.mkdir()
+        else:
+            other = good.replace(f'"pid": {pid}', f'"pid": {os.getpid()}')
+            texts = {"damaged": "{", "list": "[]", "deep": "[" * 60000, "another's": other, "dead": good}
+            file.write_text(texts.get(what, good.replace("8889", "0")), encoding="utf-8")
         assert [server.pid for server in running_servers(runtime)] == [os.getpid()]
-        assert running_servers(runtime / "nothing") == []
+
+    def test_no_folder(self, runtime: Path) -> None:
+        """Where Jupyter has never run there are no servers, and pages to open are no runtime files."""
+        (runtime / "jpserver-1-open.html").touch()
+        assert running_servers(runtime) == running_servers(runtime / "nothing") == []
 
     def test_a_process_id_used_again(self, runtime: Path) -> None:
         """Files of a killed server whose process id came back are not believed, those of the newer server are."""
