@@ -31,7 +31,7 @@ demo: $(READY)
 
 test: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
