@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import Answer, Conversation, UnreachableError
-from jupyter_autostop.runtime import CAPABILITY_HEADER, LOGIN_UNAVAILABLE, Server
+from jupyter_autostop.runtime import CAPABILITY_HEADER, Server
 from jupyter_autostop.servers import find_server
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _asks_who(answer: Answer) -> bool:
 
 def _login_is_away(answer: Answer) -> bool:
     """Whether the server could not find out who asks."""
-    return (answer.data or {}).get("code") == LOGIN_UNAVAILABLE
+    return (answer.data or {}).get("code") == "login_unavailable"
 
 
 def _sendable(secret: str) -> bool:

@@ -22,8 +22,6 @@ CAPABILITY_FILE = "jpautostop-{}.json"
 """Beside Jupyter's `jpserver-<pid>.json`. Whoever can read it is the server's user, and is let in to our routes."""
 CAPABILITY_HEADER = "X-Autostop-Capability"
 """Not `Authorization`: nothing else looks at it, and no page of another origin is allowed to send it."""
-LOGIN_UNAVAILABLE = "login_unavailable"
-"""The code of an answer that leaves open who asks, so that another way in may do."""
 _ANY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LONGEST_FILE = 64 * 1024

@@ -12,7 +12,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from jupyter_autostop.errors import AutostopError, ConflictError, ForbiddenError, InvalidInputError, UnavailableError
-from jupyter_autostop.runtime import CAPABILITY_HEADER, LOGIN_UNAVAILABLE
+from jupyter_autostop.runtime import CAPABILITY_HEADER
 from jupyter_autostop.server.who import who_asks
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class AutostopHandler(APIHandler):
             self.current_user = None
             raise UnavailableError(
                 "This Jupyter server cannot find out who asks: what people log in by, such as JupyterHub, is away.",
-                code=LOGIN_UNAVAILABLE,
+                code="login_unavailable",
                 hint="Nothing was done. Try again in a moment; if it stays so, tell whoever runs JupyterHub.",
             ) from error
         if self.request.method != "OPTIONS" and not self.current_user:
