@@ -10,6 +10,7 @@ import json
 import time
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import Answer, Conversation, UnreachableError
@@ -103,6 +104,14 @@ class LocalClient:
         """Extend `by` seconds or `until` an epoch time in ms and return the State."""
         return self._call("POST", "extend", extend)
 
+    def hold(self, **wish: Any) -> Any:
+        """Keep this run going `until` (epoch ms) and return the Hold; with an `id` of ours a second try is harmless."""
+        return self._call("POST", "holds", wish)
+
+    def release(self, hold_id: str) -> Any:
+        """End a hold and return the State."""
+        return self._call("DELETE", f"holds/{quote(hold_id, safe='')}")
+
     def journal(self) -> Any:
         """Return what was changed, newest first, as `{"entries": […]}`."""
         return self._call("GET", "journal")
@@ -110,6 +119,11 @@ class LocalClient:
     def doctor(self) -> Any:
         """Return each check with its result, as `{"checks": […]}`."""
         return self._call("GET", "doctor")
+
+    @property
+    def speaks_to_own(self) -> bool:
+        """Whether the server that answers is the one that started this process, and so knows its kernels."""
+        return self._server.own
 
     def _call(self, method: str, route: str, body: Any = None) -> Any:
         until = time.monotonic() + PROOF

@@ -36,6 +36,7 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
         "server_time": NOW,
         "confirmed_at": NOW,
         "next_start": None,
+        "holds": [],
         "stale": False,
         "problem": None,
         "emulated": False,
