@@ -4,6 +4,7 @@ import type { Widget } from '@lumino/widgets';
 import { PanelLayout } from '@lumino/widgets';
 
 import type { ClosedPanels } from './output';
+import { sameState } from './state';
 import type { IAutostopModel, IState } from './tokens';
 
 /** The name of our module of widgets, and of the package that brings it to the kernel's side. */
@@ -13,15 +14,16 @@ export interface IPanelOptions {
   model: IAutostopModel;
   card: () => Widget;
   closed: ClosedPanels;
+  /** Of the contract between page and kernel, which may be of two releases. */
   version: string;
 }
 
-/** What a kernel is told: the State without what merely passes with time, so that telling is rare. */
-function told(state: IState): string {
-  const passing = new Set(['server_time', 'confirmed_at', 'remain_time', 'outcome']);
-  const { limits, ...rest } = state;
-  const kept = { ...rest, limits: { ...limits, until: undefined } };
-  return JSON.stringify(kept, (key, value: unknown) => (passing.has(key) ? undefined : value));
+/** The traits that follow the State: it as a whole, but for the time, and the parts that code asks for. */
+function traits(state: IState): { [trait: string]: unknown } {
+  const { server_time, ...kept } = state;
+  void server_time;
+  const { version, deadline, auto_stop, holds, problem } = state;
+  return { state: kept, version, deadline, auto_stop, holds, problem };
 }
 
 /** The classes that ipywidgets makes models and views of; `base` is its own package, which may not be there. */
@@ -32,11 +34,11 @@ export function panelClasses(base: typeof Base, options: IPanelOptions): Base.Ex
     // No field initialisers: Backbone calls `initialize` before they would run.
     declare private _kernel: Kernel.IKernelConnection | null;
     declare private _running: Set<string>;
-    declare private _last: string;
+    declare private _last: IState | null;
 
     override defaults(): ReturnType<Base.DOMWidgetModel['defaults']> {
       const names = { _model_module: MODULE, _model_name: 'AutostopPanelModel', _view_module: MODULE };
-      const versions = { _model_module_version: options.version, _view_module_version: options.version };
+      const versions = { _model_module_version: `^${options.version}`, _view_module_version: `^${options.version}` };
       return { ...super.defaults(), ...names, ...versions, _view_name: 'AutostopPanelView', state: {} };
     }
 
@@ -46,7 +48,7 @@ export function panelClasses(base: typeof Base, options: IPanelOptions): Base.Ex
     ): void {
       super.initialize(attributes, more);
       this._running = new Set();
-      this._last = '';
+      this._last = null;
       // Only a manager in JupyterLab knows its kernel; elsewhere nothing is told.
       const manager = more.widget_manager as { kernel?: Kernel.IKernelConnection | null };
       this._kernel = manager.kernel ?? null;
@@ -66,17 +68,27 @@ export function panelClasses(base: typeof Base, options: IPanelOptions): Base.Ex
      */
     private _follow(): void {
       const { state } = autostop;
-      const news = state && told(state);
-      if (!news || news === this._last || this._isBusy()) {
+      // Each message counts as activity, so none is sent for what merely passes with time.
+      if (!state || sameState(state, this._last) || this._isBusy()) {
         return;
       }
-      this._last = news;
-      this.set('state', JSON.parse(news));
-      this.save_changes();
+      const first = this._last === null && sameState(state, this._known());
+      this._last = state;
+      if (!first) {
+        this.set(traits(state));
+        this.save_changes();
+      }
     }
 
     private _isBusy(): boolean {
       return !this.comm_live || this._kernel?.status !== 'idle' || this._running.size > 0;
+    }
+
+    /** What the kernel's side has read itself when the panel was made, or another page has told it. */
+    private _known(): IState | null {
+      const known: unknown = this.get('state');
+      const { state } = autostop;
+      return state && known && Object.keys(known).length > 0 ? { ...state, ...known } : null;
     }
 
     /** What is running is known by its own messages: the kernel's status may be about something beside it. */
