@@ -5,7 +5,7 @@ export default tseslint.config(
   { ignores: ['lib/', 'node_modules/', '.yarn/', 'coverage/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.{ts,tsx}', 'test/**/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: { project: ['./test/tsconfig.json'], tsconfigRootDir: import.meta.dirname }
