@@ -1,6 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { shownStop } from './countdown';
 import { formatDuration } from './duration';
+import { said } from './problems';
 import type { ISituation, IState } from './tokens';
 import type { IWords, Kind } from './view';
 
@@ -71,6 +73,10 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
   if (state.deadline) {
     const moment = formatMoment(state.deadline.stop_timestamp, locale);
     if (kind === 'running' || kind === 'held' || kind === 'stale') {
+      const wished = shownStop(situation);
+      if (wished !== null && wished !== state.deadline.stop_timestamp) {
+        lines.push(trans.__('Asked for: %1. Not confirmed yet.', formatMoment(wished, locale)));
+      }
       lines.push(trans.__('Stops %1.', moment), keeper(state.deadline.kept_by, trans));
     } else if (kind === 'overdue') {
       lines.push(trans.__('The stop time was %1.', moment), afterwards(situation, trans));
@@ -85,7 +91,7 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
     lines.push(what.length > 0 ? trans.__('Instance: %1.', what.join(', ')) : '');
   }
   if (state.problem) {
-    lines.push(state.problem.message, state.problem.hint ?? '');
+    lines.push(said(state.problem.code, state.problem.message, trans), state.problem.hint ?? '');
   }
   return lines;
 }
