@@ -62,7 +62,7 @@ export function classify(code: string): ProblemClass {
  */
 export function said(code: string, message: string, trans: TranslationBundle): string {
   const id = `error:${code}`;
-  // eslint-disable-next-line jupyter/no-dynamic-translation -- codes are many, and come at run time
+  // eslint-disable-next-line jupyter/no-dynamic-translation -- the codes are the server's
   const translated = trans.__(id);
   return translated === id ? message : translated;
 }
