@@ -25,6 +25,7 @@ module.exports = {
           allowJs: true,
           esModuleInterop: true,
           isolatedModules: true,
+          jsx: 'react',
           module: 'commonjs',
           sourceMap: true,
           target: 'ES2020'
