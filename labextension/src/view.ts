@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Level } from './countdown';
 import { formatCountdown, levelOf, shownStop, timeLeft } from './countdown';
-import { age, details } from './details';
+import { age, dayTime, details } from './details';
 import { formatDuration } from './duration';
 import type { Phase, ProblemClass } from './problems';
 import { classify, phaseOf } from './problems';
@@ -32,6 +32,8 @@ export interface IView {
   note: string;
   /** The text of the emulator's badge; empty for a real platform. */
   badge: string;
+  /** When it stops, as people say it (`Stops today at 18:40.`); empty where nobody knows. */
+  when: string;
   /** Everything there is to say, a fact per line. */
   title: string;
   /** What a screen reader says for the countdown. */
@@ -61,9 +63,17 @@ export function describe(situation: ISituation, words: IWords): IView {
     text: core.text,
     note: pending ? pendingNote(pending, trans) : known,
     badge: state?.emulated ? trans.__('emulated') : '',
+    when: whenOf(situation, core.kind, words),
     title: details(situation, core.kind, words).join('\n'),
     label: core.label ?? trans.__('Auto-stop: %1', core.text)
   };
+}
+
+function whenOf(situation: ISituation, kind: Kind, words: IWords): string {
+  const stop = shownStop(situation);
+  return stop !== null && (kind === 'running' || kind === 'held' || kind === 'stale')
+    ? words.trans.__('Stops %1.', dayTime(stop, situation.now, words))
+    : '';
 }
 
 function beforeFirst(link: ILinkProblem | null, trans: TranslationBundle): Core {
