@@ -10,7 +10,7 @@ export interface IAnchor {
 const GAP = 4;
 
 /**
- * The card beside what opened it. Escape closes it, and so does a click or the focus going elsewhere.
+ * The card beside what opened it. Escape closes it, and so does a click elsewhere, or leaving it by the Tab key.
  *
  * Closed it is hidden, not gone: what somebody has typed in the card is there when it opens again.
  */
@@ -44,19 +44,37 @@ export class Popover extends Panel {
   handleEvent(event: Event): void {
     switch (event.type) {
       case 'keydown':
-        if ((event as KeyboardEvent).key === 'Escape') {
-          event.stopPropagation();
-          this._shut();
-        }
+        this._onKey(event as KeyboardEvent);
         break;
       case 'resize':
         this._place();
         break;
-      default:
-        // A click or the focus has gone somewhere; a dialog of the card's is no elsewhere.
-        if (!this._owns(event.target)) {
-          this._shut(false);
+      case 'focusout':
+        // Only where the person went: a notebook takes the focus by itself when its toolbar is clicked.
+        if (this._tabbed && (event as FocusEvent).relatedTarget) {
+          this._leave((event as FocusEvent).relatedTarget);
         }
+        break;
+      default:
+        this._leave(event.target);
+    }
+  }
+
+  private _onKey(event: KeyboardEvent): void {
+    this._tabbed = event.key === 'Tab';
+    if (event.key === 'Escape' && !inDialog(event.target)) {
+      event.stopPropagation();
+      this._shut();
+    }
+  }
+
+  /** Close when the person turns to something else; a dialog of the card's is nothing else. */
+  private _leave(target: EventTarget | null): void {
+    const inside = [this.node, this._anchor?.node].some(
+      node => target instanceof Node && node?.contains(target)
+    );
+    if (!inside && !inDialog(target)) {
+      this._shut(false);
     }
   }
 
@@ -97,25 +115,21 @@ export class Popover extends Panel {
     }
   }
 
-  private _owns(target: EventTarget | null): boolean {
-    return (
-      target instanceof Element &&
-      (this.node.contains(target) ||
-        this._anchor?.node.contains(target) === true ||
-        target.closest('.jp-Dialog') !== null)
-    );
-  }
-
   private _listen(on: boolean): void {
     const change = on ? 'addEventListener' : 'removeEventListener';
-    this.node[change]('keydown', this);
+    document[change]('keydown', this, true);
     document[change]('pointerdown', this, true);
-    document[change]('focusin', this);
+    this.node[change]('focusout', this);
     window[change]('resize', this);
   }
 
   private readonly _make: () => Widget;
   private _anchor: IAnchor | null = null;
+  private _tabbed = false;
+}
+
+function inDialog(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('.jp-Dialog') !== null;
 }
 
 /** Put an element above or below another, wherever there is more room, and within the window. */
