@@ -130,7 +130,7 @@ def running_fake(folder: Path, fake: FakeAutostop) -> Iterator[dict[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake)) as server:
         server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         port = server.server_address[1]
         info = {

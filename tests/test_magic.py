@@ -34,6 +34,8 @@ def refusal(cell: Cell) -> str:
 
 
 class TestCommands:
+    """What a line asks for and shows."""
+
     def test_status_is_one_line(self, notebook: Notebook) -> None:
         """In the words of the terminal; the HTML says as of when, too."""
         cell = notebook.run("%autostop status")
@@ -119,15 +121,15 @@ class TestCommands:
 
 
 class TestHostile:
+    """Texts from elsewhere are text."""
+
     @pytest.mark.parametrize("text", ["%autostop status", "import jupyter_autostop as a\na.status()", "%autostop"])
     def test_names_are_text(self, notebook: Notebook, text: str) -> None:
         """Whatever the cloud calls an instance: no tag, no entity, no control character of it gets through."""
         notebook.fake.more = {
             "instance": {"id": "DE-1", "status": "RUNNING", "name": HOSTILE, "description": HOSTILE},
-            "holds": [
-                {"id": "h", "until": notebook.fake.stop, "then": "restore", "reason": HOSTILE, "owner": {"kind": "kernel"}}
-            ],
-        }  # fmt: skip
+            "holds": [{"until": notebook.fake.stop, "then": "stop", "reason": HOSTILE, "owner": {"kind": "kernel"}}],
+        }
         cell = notebook.run(text)
         assert cell.error is None
         assert not re.search(r"<(?!/?(?:p|strong|small|br)>)", cell.html)
@@ -142,6 +144,8 @@ class TestHostile:
 
 
 class TestHold:
+    """A cell that is held."""
+
     def test_a_cell_is_held(self, notebook: Notebook) -> None:
         """From before its first line until after its last, whose value the cell shows as any other would."""
         notebook.shell.user_ns["fake"] = notebook.fake
@@ -206,6 +210,8 @@ def offered(notebook: Notebook, line: str) -> set[str]:
 
 
 class TestHelp:
+    """What is offered to whoever does not know."""
+
     @pytest.mark.parametrize(
         ("line", "some"),
         [
