@@ -35,6 +35,10 @@ _BARE = ("status", "off", "journal", "doctor")
 """Commands with nothing behind them."""
 
 
+# A semicolon at the cell's end hides its value; IPython before 8.11 knows no such mark.
+_silenced = getattr(magic, "output_can_be_silenced", lambda function: function)
+
+
 def show(thing: Any) -> None:
     """Show something in the cell, wherever it stands there."""
     _display(thing)  # type: ignore[no-untyped-call]  # as IPython has it
@@ -134,6 +138,7 @@ class AutostopMagics(magic.Magics):
     """The magic of both kinds."""
 
     @magic.line_cell_magic
+    @_silenced
     def autostop(self, line: str, cell: str | None = None) -> Any:
         """See and move the time at which this instance stops.
 

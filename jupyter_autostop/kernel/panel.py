@@ -56,10 +56,14 @@ class AutostopPanel(ipywidgets.DOMWidget):
     _view_module_version = Unicode(MODULE_VERSION).tag(sync=True)
     state = Dict(help="The State, without server_time").tag(**_FOLLOWS)
     version = Unicode(help="The version of the State").tag(**_FOLLOWS)
-    deadline: Any = Dict(None, allow_none=True, help="When this run stops, and who sees to it").tag(**_FOLLOWS)
-    auto_stop: Any = Dict(None, allow_none=True, help="What the platform last said of auto-stop").tag(**_FOLLOWS)
+    deadline: Any = Dict(default_value=None, allow_none=True, help="When this run stops, and who sees to it").tag(
+        **_FOLLOWS
+    )
+    auto_stop: Any = Dict(default_value=None, allow_none=True, help="What the platform last said of auto-stop").tag(
+        **_FOLLOWS
+    )
     holds: List[Any] = List(help="What keeps this run going").tag(**_FOLLOWS)
-    problem: Any = Dict(None, allow_none=True, help="Why the State is stale or unknown").tag(**_FOLLOWS)
+    problem: Any = Dict(default_value=None, allow_none=True, help="Why the State is stale or unknown").tag(**_FOLLOWS)
 
     def __init__(self, **more: Any) -> None:
         if "state" not in more:
@@ -73,6 +77,8 @@ class AutostopPanel(ipywidgets.DOMWidget):
     @observe("state")
     def _take_apart(self, _change: Any) -> None:
         state = self.state
+        if not state:
+            return  # never read, and `problem` says why
         self.version = state.get("version") or ""
         self.deadline = state.get("deadline")
         self.auto_stop = state.get("auto_stop")
