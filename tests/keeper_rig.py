@@ -22,6 +22,8 @@ from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import Emulator
 
 HOUR = 3600
+PRIOR = (True, HOUR, True)
+"""The setting that a rig's instance has in the beginning."""
 ONLY_OURS = {
     name: name == "jupyter_autostop"
     for name in ("jupyter_autostop", "jupyterlab", "jupyter_lsp", "notebook_shim", "jupyter_server_terminals")

@@ -41,7 +41,7 @@ class FileSteps:
 
     def _below(self, target: Any) -> bool:
         try:
-            path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else os.path.realpath(target)
+            path = os.path.realpath(f"/proc/self/fd/{target}" if isinstance(target, int) else target)
         except (OSError, ValueError, TypeError):
             return False
         return path.startswith(self._folder + os.sep)

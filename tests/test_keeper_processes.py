@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from keeper_rig import HOUR, Cloud, Rig, Server
+from keeper_rig import HOUR, PRIOR, Rig, Server
 from nursery import Nursery
 from nursery import nursery as running_nursery
 
-PRIOR = (True, HOUR, True)
 GRACE = 900
 TOLERANCE = 2000
 """ms by which two tellings of one moment may differ."""
