@@ -179,7 +179,7 @@ def small_disk(folder: Path) -> Iterator[None]:
     """Make a folder a file system of its own; who is not root goes without."""
     folder.mkdir(exist_ok=True)
     mounted = os.geteuid() == 0 and not subprocess.call(
-        ["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(folder)], stderr=subprocess.DEVNULL
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], stderr=subprocess.DEVNULL
     )
     try:
         yield
@@ -192,7 +192,7 @@ def fill(folder: Path, server: Server) -> None:
     """Leave no byte on the disk; where it is not small, forbid a server to let any file grow."""
     if folder.is_mount():
         with (folder / "filling").open("wb", buffering=0) as file, suppress(OSError):
-            while file.write(bytes(256)):
+            while file.write(bytes(64)):
                 pass
         return
     largest = max((path.stat().st_size for path in folder.rglob("*") if path.is_file()), default=0)
