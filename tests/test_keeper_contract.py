@@ -1,4 +1,4 @@
-"""The keeper as its users and a hostile platform meet it: real servers, the contract's routes, nothing of the inside."""
+"""The keeper as its users and a hostile platform meet it: real servers, the contract's routes."""
 
 from __future__ import annotations
 
@@ -393,7 +393,7 @@ def test_a_late_release_leaves_the_grace(rig: Rig, server: Server) -> None:
 
 @pytest.mark.parametrize("reenable", ["count_anew", "accept", "stop"])
 def test_a_late_release_on_any_platform(rig: Rig, server: Server, reenable: str) -> None:
-    """Whatever switching on does after the run's own stop time: the run is stopped, but not before the grace is over."""
+    """Whatever switching on does after the run's own stop time: the run stops, but not before the grace is over."""
     rig.cloud.turn(reenable=reenable)
     made = hold(rig, server, 120)
     rig.cloud.advance(HOUR + 600)
