@@ -53,7 +53,7 @@ def own_stop(rig: Rig) -> int:
 def hold(rig: Rig, server: Server, minutes: float = 60, **body: Any) -> dict[str, Any]:
     """Hold until so many minutes after the platform's own stop time, or after now where there is none."""
     until = int((rig.cloud.stop_at or rig.cloud.now()) + minutes * 60_000)
-    answer = server.ask("POST", "holds", {"until": until, **body})
+    answer = server.ask("POST", "holds", {"until": until, "then": "stop", **body})
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -125,7 +125,7 @@ def test_a_retry_with_the_same_id_is_harmless(rig: Rig, server: Server) -> None:
     """The same Hold again, and the platform is written to once."""
     first = hold(rig, server, id="mine", reason="training")
     puts = [seen for seen in rig.cloud.requests if seen["method"] == "PUT"]
-    again = server.ask("POST", "holds", {"until": first["until"], "id": "mine", "reason": "training"})
+    again = server.ask("POST", "holds", {"until": first["until"], "id": "mine", "reason": "training", "then": "stop"})
     assert (again.status_code, again.json()) == (201, first)
     assert [seen for seen in rig.cloud.requests if seen["method"] == "PUT"] == puts
     assert server.look()["holds"] == [first]
@@ -434,17 +434,28 @@ def test_one_of_several_holds_ends(rig: Rig, server: Server) -> None:
     assert left >= GRACE * 1000 - 10_000
 
 
-@pytest.mark.parametrize("then", ["restore", "stop"])
-def test_the_last_hold_decides_what_follows(rig: Rig, server: Server, then: str) -> None:
-    """Ended early: `stop` stops the run after the grace, `restore` gives it back to the platform."""
+@pytest.mark.parametrize(("then", "more"), [("restore", GRACE), ("stop", 0)])
+def test_what_follows_when_its_time_has_come(rig: Rig, server: Server, then: str, more: int) -> None:
+    """The platform's own stop time has passed: `stop` stops the run at once, `restore` after the grace, shown."""
+    until = hold(rig, server, then=then)["until"]
+    rig.cloud.advance((until - rig.cloud.now()) / 1000 + 1)
+    if more:
+        rig.until(lambda: not server.look()["holds"])
+        deadline = server.look()["deadline"]
+        assert deadline["kept_by"] == "server"
+        assert deadline["stop_timestamp"] >= until + more * 1000
+        rig.cloud.advance((deadline["stop_timestamp"] - rig.cloud.now()) / 1000)
+    rig.until(lambda: server.look() and rig.cloud.stopped_at)
+    assert rig.cloud.stopped_at >= until + more * 1000
+    rig.until(lambda: server.look() and rig.cloud.setting == PRIOR)
+
+
+def test_a_hold_that_is_over_while_the_platform_can_still_keep_the_run(rig: Rig, server: Server) -> None:
+    """`restore` by hand: the platform's own stop time, not a second later, not a second nearer."""
     stop = own_stop(rig)
-    made = hold(rig, server, then=then)
-    state = server.ask("DELETE", f"holds/{made['id']}").json()
-    if then == "restore":
-        untouched(rig, server, stop)
-    else:
-        assert state["deadline"] is not None
-        assert state["deadline"]["stop_timestamp"] <= stop
+    made = hold(rig, server, then="restore")
+    assert server.ask("DELETE", f"holds/{made['id']}").status_code == 200
+    untouched(rig, server, stop)
 
 
 # What a platform does to it

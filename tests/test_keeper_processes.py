@@ -160,7 +160,7 @@ def extend(rig: Rig, server: Server) -> None:
 
 def held(rig: Rig, server: Server, until: int, **body: Any) -> dict[str, Any]:
     """Hold the run until then."""
-    answer = server.ask("POST", "holds", {"until": until, **body})
+    answer = server.ask("POST", "holds", {"until": until, "then": "stop", **body})
     assert answer.status_code == 201, answer.text
     state = server.look()
     assert state["deadline"] == {"stop_timestamp": until, "kept_by": "server"}

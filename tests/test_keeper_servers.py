@@ -35,7 +35,7 @@ def rig(nursery: Nursery, tmp_path: Path) -> Iterator[Rig]:
 def hold(rig: Rig, server: Server, minutes: int = 60, **body: Any) -> dict[str, Any]:
     """Hold until so many minutes after the platform's own stop time, if there is one left, or after now."""
     until = (rig.cloud.stop_at or rig.cloud.now()) + minutes * 60_000
-    answer = server.ask("POST", "holds", {"until": until, **body})
+    answer = server.ask("POST", "holds", {"until": until, "then": "stop", **body})
     assert answer.status_code == 201, answer.text
     return answer.json()
 
