@@ -24,6 +24,7 @@ def test_a_clock_runs_at_its_rate_from_when_that_was_set() -> None:
     below = ManualClock()
     clock = OffsetClock(offset=-100, clock=below)
     passed = []
+    begun = clock.time(), clock.monotonic()
     for rate in (1.0, 60.0, 0.5, 0.0):
         clock.set_rate(rate)
         before = clock.time(), clock.monotonic()
@@ -31,6 +32,7 @@ def test_a_clock_runs_at_its_rate_from_when_that_was_set() -> None:
         clock.advance(3)
         passed.append((clock.time() - before[0], clock.monotonic() - before[1]))
     assert passed == [(13, 13), (603, 603), (8, 8), (3, 3)]
+    assert (clock.time() - begun[0], clock.monotonic() - begun[1]) == (627, 627)
 
 
 def test_a_sleeper_waits_by_the_rate_and_wakes_when_it_changes() -> None:
@@ -91,6 +93,13 @@ def test_transitions_take_as_long_as_they_are_told(cloud: Cloud) -> None:
     cloud.act("start")
     assert cloud.get()["status"] == "RUNNING"
     assert cloud.control("GET", "/times").json() == {"start": 0, "stop": 1, "restart": 3}
+
+
+def test_a_transition_that_has_begun_unseen_takes_what_it_took(cloud: Cloud) -> None:
+    """The run ended ten seconds ago, and nobody has looked since."""
+    cloud.clock.advance(HOUR + 10)
+    cloud.control("PATCH", "/times", {"stop": 600})
+    assert cloud.get()["status"] == "STOPPED"
 
 
 @pytest.mark.parametrize("body", [{}, [], {"stop": -1}, {"stop": None}, {"stop": 86401}, {"pause": 1}])
