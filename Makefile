@@ -14,11 +14,12 @@ SOURCES := $(shell find labextension/src labextension/style labextension/schema 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint bench mutants clean build pictures help
+.PHONY: demo test test-long lint bench mutants clean build pictures help
 
 help:
 	@echo 'make demo    JupyterLab with an emulated instance (REMAINING=6m brings the stop near)'
-	@echo 'make test    every Python, TypeScript and browser test'
+	@echo 'make test    every Python, TypeScript and browser test but the long ones'
+	@echo 'make test-long  the long proofs'
 	@echo 'make lint    ruff, mypy, eslint, prettier'
 	@echo 'make bench   the figures, each beside its peer'
 	@echo 'make mutants  how many small mistakes the tests would notice (MODULES="wire duration" for some)'
@@ -32,6 +33,10 @@ demo: $(READY)
 test: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh
 	$(BIN)/python -m pytest $(ARGS)
+
+test-long: $(READY) $(PROXY)
+	@sh tests/get_chromium.sh
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -27,7 +27,6 @@ PASSED: Problem = {
 }
 """What is to be said between the stop time and the next word of the server."""
 _MARKS = {True: "ok", False: "!!", None: "--"}
-_KEPT_BY = {"platform": "ModelArts", "server": "this server"}
 _HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
 
 
@@ -64,7 +63,9 @@ def _run(state: State) -> str:
         # In a sentence "4:37" would read as hours.
         seconds = (stop - now) // 1000
         left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
-        line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {_KEPT_BY[deadline['kept_by']]}"
+        own = deadline["kept_by"] == "platform"
+        kept = "ModelArts" if own else f"this server{_own_auto_stop(state)}"
+        line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {kept}"
         line += _next_start(state) + "".join(f"; {hold_line(hold, now)}" for hold in state["holds"])
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
@@ -77,6 +78,11 @@ def _run(state: State) -> str:
     if status != "RUNNING":
         return _STATUS.get(status, f"The instance is not running (status {status}).")
     return OFF
+
+
+def _own_auto_stop(state: State) -> str:
+    auto_stop = state["auto_stop"]
+    return "; ModelArts' own auto-stop is off until then" if auto_stop and auto_stop["enable"] is False else ""
 
 
 def _next_start(state: State) -> str:

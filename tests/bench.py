@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+from bench_keeper import keeper_rows
 from bench_load import bundle_rows, import_rows, load_rows
 from bench_peers import OURS, PEERS, install_peers
 from bench_table import Table, say
@@ -191,7 +192,7 @@ def main() -> None:
         load_rows(table)
         import_rows(table)
         bundle_rows(table)
-        for rows in (shared_rows, page_rows):
+        for rows in (shared_rows, page_rows, keeper_rows):
             with ExitStack() as stack:
                 asyncio.run(rows(table, Running(stack, Path(folder))))
     table.end()
