@@ -32,7 +32,7 @@ demo: $(READY)
 
 test: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 test-long: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh

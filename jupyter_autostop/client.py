@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PROOF = 1.5
 """Seconds in which a server must show that it is one; what comes after that may wait for the platform."""
-LOOK_TIMEOUT = 20.0
+LOOK_TIMEOUT = 30.0
+"""Seconds; a hub that says nothing keeps its servers waiting for 20 before another way in is tried."""
 WRITE_TIMEOUT = 120.0
 """Seconds; a write is up to three calls to the platform."""
 _GOOD = range(200, 300)
@@ -60,7 +61,14 @@ def _asks_who(answer: Answer) -> bool:
     """Whether the answer is about who asks: nothing was done, and another way in may be tried."""
     if answer.status in _REDIRECTS:
         return True  # to a page to log in at
+    if _login_is_away(answer):
+        return True
     return answer.status in _REFUSALS and (answer.data or {}).get("code") in (None, "forbidden", "xsrf")
+
+
+def _login_is_away(answer: Answer) -> bool:
+    """Whether the server could not find out who asks."""
+    return (answer.data or {}).get("code") == "login_unavailable"
 
 
 def _sendable(secret: str) -> bool:
@@ -140,6 +148,7 @@ class LocalClient:
 
     def _ask(self, until: float, method: str, route: str, body: Any) -> Any:
         server, tried = self._server, []
+        unanswered: Answer | None = None
         path = server.path(f"jupyter-autostop/{route}")
         content = None if body is None else json.dumps(body).encode()
         headers = {**self._headers, **({} if content is None else {"Content-Type": "application/json"})}
@@ -152,6 +161,7 @@ class LocalClient:
                 if not _asks_who(answer):
                     return self._read(answer)
                 tried.append(way)
+                unanswered = answer if _login_is_away(answer) else unanswered
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise ClientError(
                 f"The Jupyter server at {server.url} did not answer.",
@@ -161,6 +171,8 @@ class LocalClient:
             ) from error
         finally:
             talk.close()
+        if unanswered is not None:
+            return self._read(unanswered)
         raise self._no_way_in(tried)
 
     def _prove(self, talk: Conversation, until: float) -> None:

@@ -105,6 +105,11 @@ def read_file(path: Path) -> tuple[dict[str, Any], int]:
     return (info, status.st_mtime_ns) if isinstance(info, dict) else ({}, 0)
 
 
+def is_host(text: str) -> bool:
+    """Return whether a text can be the name or address of a host."""
+    return text.isprintable() and not any(char.isspace() for char in text)
+
+
 def _describe(info: Mapping[str, Any]) -> Server | None:
     """Return the server that the files speak of, `None` where they say too little."""
     try:
@@ -127,7 +132,9 @@ def _describe(info: Mapping[str, Any]) -> Server | None:
         )
     except (ValueError, KeyError, TypeError):
         return None
-    return server if server.sock or server.port else None
+    # Nothing else can be asked for, nor shown in a terminal.
+    sayable = is_host(host) and server.base_url.isprintable()
+    return server if sayable and (server.sock or server.port) else None
 
 
 def _read_server(folder: Path, pid: int) -> Server | None:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import open_socket
-from jupyter_autostop.runtime import Server, process_stat, running_servers, runtime_folder
+from jupyter_autostop.runtime import Server, is_host, process_stat, running_servers, runtime_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ def parse_server_url(url: str) -> Server:
         raise refused
     if parts.scheme == "http+unix" and parts.netloc:
         return Server("localhost", 0, base, sock=unquote(parts.netloc), token=token)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not is_host(parts.hostname):
         raise refused
     secure = parts.scheme == "https"
     return Server(parts.hostname, port or (443 if secure else 80), base, secure, token=token)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Hub:
     password: str
     token: str
     folder: Path
+    pid: int = 0
 
     def admin(self) -> httpx.Client:
         """Return an HTTP client for the hub's own API."""
@@ -193,4 +194,4 @@ def running_hub(folder: Path, *users: str, environment: dict[str, str], options:
                     return False
 
             wait_for(answers)
-            yield hub
+            yield replace(hub, pid=process.pid)

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "jupyter_autostop"
 PROMISE = 85
 """Percent of the changes in each module that some test notices."""
-AT_ONCE = 2
+AT_ONCE = int(os.environ.get("AT_ONCE", "2"))
 LONGEST_RUN = 1800
 """Seconds for one module; each change has a limit of its own, a multiple of what its tests take."""
 COVERED_BY = {
@@ -40,6 +40,11 @@ COVERED_BY = {
     "platforms/refusals": ("test_cloud_http", "test_retries", "test_codes"),
     "platforms/http": ("test_cloud_http", "test_retries", "test_cloud_way", "test_cloud_faults"),
     "platforms/connection": ("test_cloud_http", "test_cloud_way", "test_cloud_faults", "test_tls"),
+    "platforms/endpoint": ("test_cloud_way",),
+    "runtime": ("test_ways_in_finding",),
+    "servers": ("test_ways_in_finding",),
+    "local_http": ("test_ways_in_finding",),
+    "client": ("test_ways_in_finding",),
 }
 UNTOUCHED = (
     r"""^\s*(\w+=)?(["'])[^{]* [^{]*\2,?$""",  # a line of prose

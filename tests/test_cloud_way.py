@@ -127,7 +127,8 @@ PLAIN = [
 NO_ADDRESS = [
     "", "host", "modelarts.example.com", "//host", "https://", "https:///path", "ftp://host", "file:///etc/passwd",
     "https://host:99999", "https://host:x", "https://[::1", "https://ho st", "https://host\n", "\thttps://host",
-    "https://höst", "javascript:alert(1)",
+    "https://höst", "javascript:alert(1)", "https://a..b", "https://-host", "https://.host", "https://[fe80::1%eth0]",
+    f"https://{'x' * 64}.example", f"https://{'x.' * 127}example",
 ]  # fmt: skip
 
 
@@ -139,6 +140,12 @@ def test_an_unusable_endpoint(url: str) -> None:
     assert "`endpoint`" in caught.value.message
     assert "`endpoint`" in caught.value.hint
     assert "pw" not in str(caught.value.payload())
+
+
+def test_an_encoded_name_that_means_nothing() -> None:
+    """A name that only the HTTP client can tell from a good one is refused before anything is asked of it."""
+    with pytest.raises(NotConfiguredError, match="`endpoint`"):
+        cloud("https://xn--a", timeout=2)
 
 
 def test_what_stays_on_this_machine() -> None:

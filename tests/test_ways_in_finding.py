@@ -173,6 +173,7 @@ class TestTheOrder:
             (409, {"code": "conflict", "message": "Changed meanwhile.", "hint": "", "state": STATE}),
             (500, {"code": "error", "message": "Broken.", "hint": ""}),
             (502, b"<html>bad gateway</html>"),
+            (503, {"code": "unavailable", "message": "Later.", "hint": ""}),
             (200, b"not JSON"),
         ],
     )
@@ -184,6 +185,29 @@ class TestTheOrder:
             connect(home(runtime, os.getppid())).extend(by=60)
         assert door.ways() == ["token of file"]
         assert isinstance(error.value, RefusedError) is isinstance(body, dict)
+
+    @pytest.mark.parametrize("opens", [True, False])
+    def test_a_login_that_is_away(self, door: Door, runtime: Path, opens: bool) -> None:
+        """Where the server cannot find out who asks, the next way is tried; if none does, that is what is said."""
+        away = {"code": "login_unavailable", "message": "JupyterHub is away.", "hint": "Later."}
+
+        def answer(_method: str, _path: str, headers: Any) -> tuple[int, Any]:
+            if "Authorization" in headers:
+                return 503, away
+            shown = headers.get("X-Autostop-Capability") == "capability"
+            return (200, STATE) if shown and opens else (403, {"code": "forbidden"})
+
+        door.answer = answer
+        write(runtime, os.getppid(), door.port, token="of file", secret="capability")
+        client = connect(home(runtime, os.getppid()), means="kernel")
+        if opens:
+            assert client.change({"description": "x"}) == STATE
+            assert door.ways() == ["token of file", "capability"]
+        else:
+            with pytest.raises(RefusedError, match="JupyterHub is away") as error:
+                client.change({"description": "x"})
+            assert (error.value.http_status, error.value.code, error.value.hint) == (503, "login_unavailable", "Later.")
+            assert door.ways() == ["token of file", "capability", PAIR]
 
     def test_a_lost_answer_is_final(self, door: Door, runtime: Path) -> None:
         """A connection that breaks after a write says that nothing is known, and nothing is sent again."""

@@ -91,8 +91,10 @@ class Connection:
         self._plain = parts.scheme == "http"
         self._loopback = is_loopback(parts.hostname)
         try:
-            self.host = httpx.URL(self._base_url).netloc.decode("ascii")
-        except httpx.InvalidURL:
+            url = httpx.URL(self._base_url)
+            url.host  # noqa: B018 - an encoded name that means nothing shows when it is read
+            self.host = url.netloc.decode("ascii")
+        except (httpx.InvalidURL, ValueError):
             raise unusable(setting) from None
         self.name = name
         self._clock = clock

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from jupyter_autostop.errors import NotConfiguredError
+
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*\.?")
 
 
 def is_loopback(host: str | None) -> bool:
@@ -14,6 +18,16 @@ def is_loopback(host: str | None) -> bool:
         return True
     try:
         return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _is_host(host: str | None) -> bool:
+    """Tell whether anything can be asked for under this name or address; name servers refuse other names badly."""
+    if not host or ":" not in host:
+        return bool(_NAME.fullmatch(host or ""))
+    try:
+        return not ipaddress.IPv6Address(host).scope_id  # which no URL carries
     except ValueError:
         return False
 
@@ -32,9 +46,8 @@ def check_base_url(url: str, setting: str) -> str:
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018 - a bad port shows when it is read
-        host = parts.hostname
-        plain = parts.scheme == "http" and is_loopback(host)
-        ok = (parts.scheme == "https" or plain) and host and not set("?#@") & set(url)
+        plain = parts.scheme == "http" and is_loopback(parts.hostname)
+        ok = (parts.scheme == "https" or plain) and _is_host(parts.hostname) and not set("?#@") & set(url)
     except ValueError:
         ok = False
     if not ok or not url.isascii() or any(char.isspace() for char in url):

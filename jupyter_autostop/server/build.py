@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jupyter_autostop.clock import Clock
     from jupyter_autostop.server.app import AutostopApp
 
-_REGION = re.compile(r"[a-z0-9][a-z0-9-]{1,31}")
+_REGION = re.compile(r"(?=.{2,32}$)[a-z0-9]+(?:-[a-z0-9]+)*")
 PLATFORMS = ("demanager", "notebooks", "emulator")
 
 

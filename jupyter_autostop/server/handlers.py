@@ -77,7 +77,18 @@ class AutostopHandler(APIHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]  # as the base class overrides its own
         """Refuse whoever is not logged in, for every verb and however the server treats the rest."""
-        await super().prepare()
+        try:
+            await super().prepare()
+        except web.HTTPError as error:
+            if error.status_code < 500:  # noqa: PLR2004 - HTTP's faults of a server
+                raise
+            # JupyterHub's part of this server ends so, when the hub does not answer and nothing is remembered.
+            self.current_user = None
+            raise UnavailableError(
+                "This Jupyter server cannot find out who asks: what people log in by, such as JupyterHub, is away.",
+                code="login_unavailable",
+                hint="Nothing was done. Try again in a moment; if it stays so, tell whoever runs JupyterHub.",
+            ) from error
         if self.request.method != "OPTIONS" and not self.current_user:
             raise web.HTTPError(403)
         self.set_header("Cache-Control", "no-store")
