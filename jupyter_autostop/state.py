@@ -90,24 +90,6 @@ class Check(TypedDict):
     hint: str
 
 
-class Owner(TypedDict, total=False):
-    """Who holds: a person, a kernel (with `kernel_id`) or a command in a terminal."""
-
-    kind: Literal["person", "kernel", "command"]
-    kernel_id: str
-
-
-class Hold(TypedDict):
-    """What keeps this run going until a time, and what happens when it ends."""
-
-    id: str
-    until: int
-    then: Literal["restore", "stop"]
-    reason: str | None
-    owner: Owner
-    created_at: int
-
-
 class State(TypedDict):
     """The whole State; a null `deadline` with a `problem` means unknown, not off."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, final
 
-from pathlib import Path
 import httpx
 import nbformat
 import pytest
@@ -246,8 +246,7 @@ def _settled(notebook: Notebook, client: httpx.Client) -> tuple[int, list[str]]:
 
 
 CONTAINERS = (
-    "import ipywidgets as w\nimport jupyter_autostop as autostop\n"
-    "p = autostop.panel()\nw.VBox([w.Label('above'), p])"
+    "import ipywidgets as w\nimport jupyter_autostop as autostop\np = autostop.panel()\nw.VBox([w.Label('above'), p])"
 )
 TABS = "t = w.Tab([autostop.panel(), w.Label('other')])\nt"
 
@@ -275,7 +274,8 @@ def test_in_containers(open_notebook: Any, cloud: Cloud) -> None:
 def test_traits_follow_an_idle_kernel_only(open_notebook: Any, cloud: Cloud) -> None:
     """A change reaches an observer in the kernel once no cell runs, and not before."""
     watch = f"{PANEL}\np.observe(lambda change: open('seen', 'a').write('x'), 'deadline')\np"
-    notebook = open_notebook("traits", watch, SLEEPING, "print(p.deadline['stop_timestamp'], p.state['version'] == p.version)")
+    told = "print(p.deadline['stop_timestamp'], p.state['version'] == p.version)"
+    notebook = open_notebook("traits", watch, SLEEPING, told)
     seen = notebook.folder / "seen"
     notebook.run(0)
     notebook.start_long(1)
@@ -306,9 +306,7 @@ def test_after_a_restart_of_the_kernel(open_notebook: Any, cloud: Cloud) -> None
     """A restarted kernel knows nothing of the panel; its card goes on working."""
     notebook = open_notebook("restart", LOAD)
     notebook.run(0)
-    notebook.tab.page.evaluate(
-        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
-    )
+    notebook.tab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     expect(notebook.tab.page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible()
     extend(cloud, notebook.card(0))
     expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("1 h 49 min")
