@@ -53,12 +53,12 @@ def _was_not_done(error: BaseException) -> bool:
 
 
 class Holding:
-    """One hold. `owner` tells a client's server whose end ends it; `longest` (s) is a ceiling, `None` the site's."""
+    """One hold. `owner` is whose end ends it; `longest` (s) is a ceiling, `None` the site's."""
 
     def __init__(
         self,
         connect: Callable[[], LocalClient],
-        owner: Callable[[LocalClient], Mapping[str, Any]],
+        owner: Mapping[str, Any],
         *,
         longest: int | None = None,
         then: str = "restore",
@@ -84,7 +84,7 @@ class Holding:
         self.server_time = state["server_time"]
         ceiling = state["limits"]["until"][1]
         until = ceiling if self._longest is None else self.server_time + self._longest * 1000
-        wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **self._owner(client)}
+        wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **self._owner}
         if self._reason:
             wish["reason"] = self._reason
         self.hold = self._ask(client, wish, again=False)

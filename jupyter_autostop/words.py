@@ -28,6 +28,8 @@ PASSED: Problem = {
 """What is to be said between the stop time and the next word of the server."""
 _MARKS = {True: "ok", False: "!!", None: "--"}
 _KEPT_BY = {"platform": "ModelArts", "server": "this server"}
+EXTENSION = "extension"
+"""The id of the hold that an extension is."""
 _HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
 
 
@@ -65,7 +67,7 @@ def _run(state: State) -> str:
         seconds = (stop - now) // 1000
         left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
         line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {_KEPT_BY[deadline['kept_by']]}"
-        line += _next_start(state) + "".join(f"; {hold_line(hold, now)}" for hold in state["holds"])
+        line += _next_start(state) + _holds(state)
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
         return line
@@ -86,6 +88,12 @@ def _next_start(state: State) -> str:
     if waiting["enable"] is False:
         return "; from the next start auto-stop is off"
     return f"; from the next start a run lasts {format_duration(waiting['duration'] or 0)}"
+
+
+def _holds(state: State) -> str:
+    """Tell who holds; an extension is what the stop time says already."""
+    holds = (hold for hold in state["holds"] if hold["id"] != EXTENSION)
+    return "".join(f"; {hold_line(hold, state['server_time'])}" for hold in holds)
 
 
 def printable(text: str) -> str:

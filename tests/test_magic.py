@@ -128,7 +128,9 @@ class TestHostile:
         """Whatever the cloud calls an instance: no tag, no entity, no control character of it gets through."""
         notebook.fake.more = {
             "instance": {"id": "DE-1", "status": "RUNNING", "name": HOSTILE, "description": HOSTILE},
-            "holds": [{"until": notebook.fake.stop, "then": "stop", "reason": HOSTILE, "owner": {"kind": "kernel"}}],
+            "holds": [
+                {"id": "h", "until": notebook.fake.stop, "then": "stop", "reason": HOSTILE, "owner": {"kind": "kernel"}}
+            ],
         }
         cell = notebook.run(text)
         assert cell.error is None
