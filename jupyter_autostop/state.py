@@ -34,6 +34,24 @@ class NextStart(TypedDict):
     duration: int | None
 
 
+class HoldOwner(TypedDict, total=False):
+    """Whose end ends a hold; a kernel is named."""
+
+    kind: Literal["person", "kernel", "command"]
+    kernel_id: str
+
+
+class Hold(TypedDict):
+    """A wish that the run lasts until `until` (ms), and what follows it."""
+
+    id: str
+    until: int
+    then: Literal["restore", "stop"]
+    reason: str
+    owner: HoldOwner
+    created_at: int
+
+
 class Outcome(TypedDict):
     """What became of the write just made."""
 
@@ -72,24 +90,6 @@ class Check(TypedDict):
     hint: str
 
 
-class Owner(TypedDict, total=False):
-    """Who holds: a person, a kernel (with `kernel_id`) or a command in a terminal."""
-
-    kind: Literal["person", "kernel", "command"]
-    kernel_id: str
-
-
-class Hold(TypedDict):
-    """What keeps this run going until a time, and what happens when it ends."""
-
-    id: str
-    until: int
-    then: Literal["restore", "stop"]
-    reason: str | None
-    owner: Owner
-    created_at: int
-
-
 class State(TypedDict):
     """The whole State; a null `deadline` with a `problem` means unknown, not off."""
 
@@ -97,7 +97,7 @@ class State(TypedDict):
     auto_stop: AutoStopState | None
     deadline: Deadline | None
     next_start: NextStart | None
-    holds: list[Hold]
+    holds: list[dict[str, Any]]
     outcome: Outcome | None
     limits: Limits
     version: str

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
+from jupyter_autostop.record import EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +28,6 @@ PASSED: Problem = {
 }
 """What is to be said between the stop time and the next word of the server."""
 _MARKS = {True: "ok", False: "!!", None: "--"}
-_KEPT_BY = {"platform": "ModelArts", "server": "this server"}
-EXTENSION = "extension"
-"""The id of the hold that an extension is."""
 _HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
 
 
@@ -66,7 +64,10 @@ def _run(state: State) -> str:
         # In a sentence "4:37" would read as hours.
         seconds = (stop - now) // 1000
         left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
-        line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {_KEPT_BY[deadline['kept_by']]}"
+        if deadline["kept_by"] == "server":
+            line = f"Kept by this server until {clock_time(stop, now)} ({left} left){_own_auto_stop(state)}"
+        else:
+            line = f"Stops at {clock_time(stop, now)} (in {left}), kept by ModelArts"
         line += _next_start(state) + _holds(state)
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
@@ -79,6 +80,11 @@ def _run(state: State) -> str:
     if status != "RUNNING":
         return _STATUS.get(status, f"The instance is not running (status {status}).")
     return OFF
+
+
+def _own_auto_stop(state: State) -> str:
+    auto_stop = state["auto_stop"]
+    return "; ModelArts' own auto-stop is off until then" if auto_stop and auto_stop["enable"] is False else ""
 
 
 def _next_start(state: State) -> str:
