@@ -128,11 +128,6 @@ class LocalClient:
         """Return each check with its result, as `{"checks": […]}`."""
         return self._call("GET", "doctor")
 
-    @property
-    def speaks_to_own(self) -> bool:
-        """Whether the server that answers is the one that started this process, and so knows its kernels."""
-        return self._server.own
-
     def _call(self, method: str, route: str, body: Any = None) -> Any:
         until = time.monotonic() + PROOF
         try:

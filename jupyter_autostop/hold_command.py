@@ -130,9 +130,7 @@ def run_held(
     Raises `ClientError` where it cannot be held; the command is not run then.
     """
     command = Command(words)
-    holding = Holding(
-        connect, lambda _client: {"pid": command.pid}, longest=longest, then=then, reason=reason or _what_for(words)
-    )
+    holding = Holding(connect, {"pid": command.pid}, longest=longest, then=then, reason=reason or _what_for(words))
     try:
         holding.begin()
     except BaseException:

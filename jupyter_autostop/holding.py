@@ -27,8 +27,6 @@ _GONE = 404
 _SERVER_ERRORS = 500
 _PASSING = (409, 429)
 """Refusals that another moment may change."""
-_ROUNDING = 1000
-"""ms by which a time may differ from what was asked for without being another."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds between tries to end a hold whose server does not answer."""
 
@@ -41,8 +39,8 @@ def add_options(parser: ArgumentParser, duration: Callable[[str], int]) -> None:
 
 
 def ended_lines(state: State) -> list[str]:
-    """Say that a hold has ended, and what is so now."""
-    return ["The hold has ended.", *report_lines(state)]
+    """Say that a hold has ended, and what is so now; where the server has ended it, in its words."""
+    return report_lines(state) if state["outcome"] else ["The hold has ended.", *report_lines(state)]
 
 
 def _was_not_done(error: BaseException) -> bool:
@@ -53,12 +51,12 @@ def _was_not_done(error: BaseException) -> bool:
 
 
 class Holding:
-    """One hold. `owner` tells a client's server whose end ends it; `longest` (s) is a ceiling, `None` the site's."""
+    """One hold. `owner` is whose end ends it; `longest` (s) is a ceiling, `None` the site's."""
 
     def __init__(
         self,
         connect: Callable[[], LocalClient],
-        owner: Callable[[LocalClient], Mapping[str, Any]],
+        owner: Mapping[str, Any],
         *,
         longest: int | None = None,
         then: str = "restore",
@@ -84,7 +82,14 @@ class Holding:
         self.server_time = state["server_time"]
         ceiling = state["limits"]["until"][1]
         until = ceiling if self._longest is None else self.server_time + self._longest * 1000
-        wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **self._owner(client)}
+        if until > ceiling:
+            raise ClientError(
+                f"A hold of {format_duration(self._longest or 0)} is longer than this site allows, which is "
+                f"{format_duration((ceiling - self.server_time) // 1000)}.",
+                code="until_range",
+                hint="Ask for less, or leave `max` out for the longest.",
+            )
+        wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **self._owner}
         if self._reason:
             wish["reason"] = self._reason
         self.hold = self._ask(client, wish, again=False)
@@ -108,11 +113,9 @@ class Holding:
         """Say that it has begun; `what` is what ends it."""
         if self.hold is None:
             return "Nothing is held."
-        until, now = self.hold["until"], self.server_time
-        cut = self._longest is not None and until < now + self._longest * 1000 - _ROUNDING
-        less = f" (asked for {format_duration(self._longest or 0)}, the limit is less)" if cut else ""
         then = " Then the instance stops." if self.hold["then"] == "stop" else ""
-        return f"Held while {what} runs, until {clock_time(until, now)} at the latest{less}.{then}"
+        until = clock_time(self.hold["until"], self.server_time)
+        return f"Held while {what} runs, until {until} at the latest.{then}"
 
     def end(self) -> Release:
         """End the hold in a thread that goes on until it has; returns once the first try has succeeded or failed.

@@ -97,7 +97,7 @@ class State(TypedDict):
     auto_stop: AutoStopState | None
     deadline: Deadline | None
     next_start: NextStart | None
-    holds: list[Hold]
+    holds: list[dict[str, Any]]
     outcome: Outcome | None
     limits: Limits
     version: str

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
+from jupyter_autostop.record import EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +67,7 @@ def _run(state: State) -> str:
         own = deadline["kept_by"] == "platform"
         kept = "ModelArts" if own else f"this server{_own_auto_stop(state)}"
         line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {kept}"
-        line += _next_start(state) + "".join(f"; {hold_line(hold, now)}" for hold in state["holds"])
+        line += _next_start(state) + _holds(state)
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
         return line
@@ -92,6 +93,12 @@ def _next_start(state: State) -> str:
     if waiting["enable"] is False:
         return "; from the next start auto-stop is off"
     return f"; from the next start a run lasts {format_duration(waiting['duration'] or 0)}"
+
+
+def _holds(state: State) -> str:
+    """Tell who holds; an extension is what the stop time says already."""
+    holds = (hold for hold in state["holds"] if hold["id"] != EXTENSION)
+    return "".join(f"; {hold_line(hold, state['server_time'])}" for hold in holds)
 
 
 def printable(text: str) -> str:

@@ -128,7 +128,9 @@ class TestHostile:
         """Whatever the cloud calls an instance: no tag, no entity, no control character of it gets through."""
         notebook.fake.more = {
             "instance": {"id": "DE-1", "status": "RUNNING", "name": HOSTILE, "description": HOSTILE},
-            "holds": [{"until": notebook.fake.stop, "then": "stop", "reason": HOSTILE, "owner": {"kind": "kernel"}}],
+            "holds": [
+                {"id": "h", "until": notebook.fake.stop, "then": "stop", "reason": HOSTILE, "owner": {"kind": "kernel"}}
+            ],
         }
         cell = notebook.run(text)
         assert cell.error is None
@@ -161,14 +163,15 @@ class TestHold:
         assert cell.texts[1].startswith("The hold has ended.\nStops at ")
 
     def test_without_a_ceiling_the_sites_counts(self, notebook: Notebook) -> None:
-        """And a ceiling beyond it is said to be cut."""
+        """And a ceiling beyond it is refused with the limit, before anything runs."""
         notebook.fake.longest_hold = HOUR
-        notebook.run("%%autostop hold --then stop --reason 'lr sweep'\n1")
+        cell = notebook.run("%%autostop hold --then=stop --reason 'lr sweep'\n1")
         wish = next(body for method, _, body in notebook.fake.wishes if method == "POST")
         assert (wish["then"], wish["reason"]) == ("stop", "lr sweep")
-        cell = notebook.run("%%autostop hold --max=30h --then=stop\n1")
-        assert "(asked for 30 h, the limit is less)" in cell.texts[0]
         assert cell.texts[0].endswith("Then the instance stops.")
+        cell = notebook.run("%%autostop hold --max=30h\nx = 1")
+        assert "A hold of 30 h is longer than this site allows, which is 1 h. Ask for less" in refusal(cell)
+        assert "x" not in notebook.shell.user_ns
 
     def test_an_error_ends_it(self, notebook: Notebook) -> None:
         """And is the cell's, with its own line, once."""

@@ -28,7 +28,7 @@ class HeldBlock:
     """
 
     def __init__(self, longest: int | None, then: str, reason: str | None) -> None:
-        self._holding = Holding(open_client, owner, longest=longest, then=then, reason=reason)
+        self._holding = Holding(open_client, owner(), longest=longest, then=then, reason=reason)
         self.state: State | None = None
 
     def __repr__(self) -> str:

@@ -40,7 +40,8 @@ def open_client() -> LocalClient:
     return connect(os.environ, means="terminal" if kernel_id() is None else "kernel")
 
 
-def owner(client: LocalClient) -> dict[str, Any]:
-    """Return whose end ends a hold of ours: the kernel's, where the server knows it, else this process's."""
+def owner() -> dict[str, Any]:
+    """Return whose end ends a hold of ours: the kernel's, restarts included, and this process's."""
     kernel = kernel_id()
-    return {"pid": os.getpid()} if kernel is None or not client.speaks_to_own else {"kernel_id": kernel}
+    process = {"pid": os.getpid()}
+    return process if kernel is None else {**process, "kernel_id": kernel}
