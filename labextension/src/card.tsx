@@ -1,12 +1,11 @@
 import { Widget } from '@lumino/widgets';
-import * as React from 'react';
-import type { Root } from 'react-dom/client';
+import { Fragment, useId } from 'react';
 import { createRoot } from 'react-dom/client';
 
-import { Hint } from './card/control';
 import { Description } from './card/description';
 import { Extend } from './card/extend';
 import { Foot } from './card/foot';
+import { h } from './card/h';
 import { Head } from './card/head';
 import { Holds, Journal } from './card/lists';
 import type { Ask } from './card/part';
@@ -18,39 +17,32 @@ import type { IWords } from './view';
 export interface ICardOptions {
   model: IAutostopModel;
   words: IWords;
-  /** Asks whether something costly is meant; default: a question within the card. */
-  ask?: Ask;
+  /** Asks whether something costly is meant. */
+  ask: Ask;
 }
 
 /** Everything about the instance's stop time, and the ways to move it. */
 export function Card({ model, words, ask }: ICardOptions): React.JSX.Element {
   useChanges(model);
+  const blockedBy = useId();
   const situation = model.situation();
   const { state, link } = situation;
-  const blockedBy = React.useId();
-  const part = {
-    blockedBy,
-    model,
-    words,
-    situation,
-    ask,
-    blocked: link && link.kind !== 'failed' ? link.message : ''
-  };
   // Without an instance there is nothing to ask for; the head says why.
-  const known = state && (state.instance || state.auto_stop) ? { ...part, state } : null;
+  const known = state && (state.instance ?? state.auto_stop) ? state : null;
+  const blocked = known && link && link.kind !== 'failed' ? link.message : '';
+  const part = { model, words, situation, blocked, blockedBy, ask };
   return (
-    <Head model={model} words={words}>
+    <Head {...part}>
       {known && (
         <>
-          <Hint id={blockedBy} text={part.blocked} bad />
-          <Extend {...known} />
-          <Holds {...known} />
-          <Settings {...known} />
-          <Description {...known} />
+          <Extend {...part} state={known} />
+          <Holds {...part} state={known} />
+          <Settings {...part} state={known} />
+          {known.instance && <Description {...part} state={known} />}
         </>
       )}
       {state && <Journal {...part} />}
-      <Foot {...part} state={known && state} />
+      <Foot {...part} state={known} />
     </Head>
   );
 }
@@ -60,7 +52,6 @@ export class CardWidget extends Widget {
   constructor(options: ICardOptions) {
     super();
     this.addClass('jp-AutostopCardWidget');
-    this._root = createRoot(this.node);
     this._root.render(<Card {...options} />);
   }
 
@@ -71,5 +62,5 @@ export class CardWidget extends Widget {
     super.dispose();
   }
 
-  private readonly _root: Root;
+  private readonly _root = createRoot(this.node);
 }

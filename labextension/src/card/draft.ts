@@ -5,31 +5,22 @@ import type { IAutostopModel, IState } from '../tokens';
 /** A description that is being written and not saved. */
 export interface IDraft {
   text: string;
-  /** What it was before, and the version of the State in which it was that. */
+  /** What it was when the writing began. */
   base: string;
-  version: string;
-  /** The State that a refusal brought, in which somebody else had changed it. */
-  conflict: IState | null;
+  /** The State of that time; after a refusal the one that it brought. */
+  seen: IState;
 }
 
 /** The one draft of a page: a card that is closed loses nothing, and leaving the page asks. */
-export class Draft {
-  get value(): IDraft | null {
-    return this._value;
-  }
-
+class Draft {
+  value: IDraft | null = null;
   readonly changed = new Signal<this, void>(this);
 
   set(value: IDraft | null): void {
-    this._value = value;
-    window.removeEventListener('beforeunload', askFirst);
-    if (value) {
-      window.addEventListener('beforeunload', askFirst);
-    }
+    this.value = value;
+    window[value ? 'addEventListener' : 'removeEventListener']('beforeunload', askFirst);
     this.changed.emit();
   }
-
-  private _value: IDraft | null = null;
 }
 
 const drafts = new WeakMap<IAutostopModel, Draft>();
@@ -41,6 +32,6 @@ export function draftOf(model: IAutostopModel): Draft {
   return draft;
 }
 
-function askFirst(event: BeforeUnloadEvent): void {
+function askFirst(event: Event): void {
   event.preventDefault();
 }

@@ -1,45 +1,36 @@
-import * as React from 'react';
+import { useId, useState } from 'react';
 
+import type { IWish } from '../wish';
 import { moreTime, typedWish } from '../wish';
-import { Button, Field, Hint, Said } from './control';
+import { Button, Field, Hint } from './control';
+import { h } from './h';
 import type { IPart } from './part';
 import { extensionText, useWrite } from './part';
 
 /** More time for this run: by a press, by an amount or by the clock. */
 export function Extend({ model, words, situation, state, blocked, blockedBy }: IPart): React.JSX.Element {
   const { trans } = words;
-  const [typed, setTyped] = React.useState('');
+  const [typed, setTyped] = useState('');
   const write = useWrite(words);
-  const ownId = React.useId();
+  const ownId = useId();
   const id = blocked ? blockedBy : ownId;
-  const { can_extend, why_not } = state.limits;
-  const why = blocked || (can_extend ? '' : (why_not.extend ?? trans.__('This run cannot be extended.')));
-  const typing = typed.trim() !== '';
-  const wish = typing ? typedWish(typed, situation, words) : null;
-  const bad = wish !== null && wish.by === null && wish.until === null;
+  const why = blocked || (state.limits.can_extend ? '' : moreTime(1, situation, words).text);
+  const wish = typed.trim() ? typedWish(typed, situation, words) : null;
 
-  const extend = (by: number | null, until: number | null): void => {
-    const asked = by === null ? model.extendUntil(until ?? 0) : model.extendBy(by);
-    void write
-      .run(asked, result => extensionText(result, model.situation(), words))
-      .then(result => {
-        if (!result.refusal) {
-          setTyped(now => (now === typed ? '' : now));
-        }
-      });
-  };
-  const submit = (): void => {
-    // Seen from now: a clock time may have passed since it was typed.
-    const { by, until, text } = typedWish(typed, model.situation(), words);
-    if (by === null && until === null) {
+  const extend = async ({ by, until, text }: IWish): Promise<void> => {
+    const asked = by ? model.extendBy(by) : until && model.extendUntil(until);
+    if (!asked) {
       write.say(text);
-    } else {
-      extend(by, until);
+      return;
+    }
+    const { refusal } = await write.run(asked, result => extensionText(result, model.situation(), words));
+    if (!refusal) {
+      setTyped(now => (now === typed ? '' : now));
     }
   };
 
-  const presses = [1, 4].map(hours => ({ hours, wish: moreTime(hours * 3600, situation, words) }));
-  const reason = why || (presses.find(press => press.wish.by === null)?.wish.text ?? '');
+  const presses = [1, 4].map(hours => ({ hours, wish: moreTime(3600 * hours, situation, words) }));
+  const reason = why || (presses.find(press => !press.wish.by)?.wish.text ?? '');
   return (
     <div className="jp-AutostopCard-part">
       <div className="jp-AutostopCard-row">
@@ -48,14 +39,14 @@ export function Extend({ model, words, situation, state, blocked, blockedBy }: I
             key={press.hours}
             label={trans.__('Extend %1 h', press.hours)}
             look="accept"
-            why={why || (press.wish.by === null ? press.wish.text : undefined)}
-            by={reason ? id : undefined}
+            off={!!blocked || !press.wish.by}
+            by={reason && id}
             title={press.wish.text}
-            onClick={() => extend(press.hours * 3600, null)}
+            onClick={() => void extend(press.wish)}
           />
         ))}
       </div>
-      <Hint id={id} text={blocked ? '' : reason} bad />
+      <Hint id={ownId} text={blocked ? '' : reason} bad />
       <Field
         label={trans.__('By how long, or until when')}
         placeholder={trans.__('2h30m or 18:00')}
@@ -65,14 +56,15 @@ export function Extend({ model, words, situation, state, blocked, blockedBy }: I
           write.say('');
         }}
         action={trans.__('Extend')}
-        onAction={submit}
+        // Seen from now: a clock time may have passed since it was typed.
+        onAction={() => void extend(typedWish(typed, model.situation(), words))}
         hint={wish?.text ?? ''}
-        bad={bad}
-        ready={typing}
+        bad={!!wish && !wish.by && !wish.until}
+        ready={!!wish}
         why={why}
         by={id}
       />
-      <Said text={write.said} />
+      <Hint text={write.said} live />
     </div>
   );
 }

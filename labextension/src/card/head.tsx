@@ -1,10 +1,12 @@
-import * as React from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
 
 import { shownStop, timeLeft } from '../countdown';
 import { drawIcon, iconOf } from '../icons';
-import type { IAutostopModel, ISituation } from '../tokens';
+import type { ISituation } from '../tokens';
 import type { IView, IWords } from '../view';
 import { describe } from '../view';
+import { h } from './h';
+import type { IPart } from './part';
 
 let last: { key: unknown[]; view: IView } | null = null;
 
@@ -23,11 +25,7 @@ function sharedView(situation: ISituation, words: IWords): IView {
   return last.view;
 }
 
-interface IHead {
-  model: IAutostopModel;
-  words: IWords;
-  children: React.ReactNode;
-}
+type IHead = Pick<IPart, 'model' | 'words' | 'blocked' | 'blockedBy'> & { children: React.ReactNode };
 
 /**
  * The countdown with all that is known about it, and below it the rest of the card.
@@ -35,12 +33,12 @@ interface IHead {
  * Once a second only the countdown's own text is written, past React, which is too slow for a page
  * of many cards; what the rest says changes by the minute at most.
  */
-export function Head({ model, words, children }: IHead): React.JSX.Element {
-  const [view, setView] = React.useState(() => sharedView(model.situation(), words));
-  const icon = React.useRef<HTMLSpanElement>(null);
-  const timer = React.useRef<HTMLSpanElement>(null);
+export function Head({ model, words, blocked, blockedBy, children }: IHead): React.JSX.Element {
+  const [view, setView] = useState(() => sharedView(model.situation(), words));
+  const icon = useRef<HTMLSpanElement>(null);
+  const timer = useRef<HTMLSpanElement>(null);
 
-  React.useLayoutEffect(() => {
+  useLayoutEffect(() => {
     const follow = (): void => {
       const next = sharedView(model.situation(), words);
       const node = timer.current;
@@ -62,7 +60,7 @@ export function Head({ model, words, children }: IHead): React.JSX.Element {
   }, [model, words]);
 
   const name = iconOf(view);
-  React.useLayoutEffect(() => icon.current?.replaceChildren(drawIcon(name)), [name]);
+  useLayoutEffect(() => icon.current?.replaceChildren(drawIcon(name)), [name]);
 
   // The first line of a time that counts is the moment with day and zone, which `when` says shorter.
   const lines = view.title.split('\n').slice(view.when && !view.pending ? 1 : 0);
@@ -85,7 +83,12 @@ export function Head({ model, words, children }: IHead): React.JSX.Element {
       </div>
       {view.when && <p className="jp-AutostopCard-when">{view.when}</p>}
       {lines.map(line => (
-        <p key={line} className="jp-AutostopCard-line">
+        <p
+          key={line}
+          // What stands in the way of every control is named by all of them.
+          id={line === blocked ? blockedBy : undefined}
+          className={`jp-AutostopCard-line ${line === blocked ? 'jp-mod-bad' : ''}`}
+        >
           {line}
         </p>
       ))}

@@ -1,8 +1,9 @@
-import * as React from 'react';
+import { Fragment, useEffect, useState } from 'react';
 
 import { dayTime } from '../details';
-import type { IHold, IJournalEntry } from '../tokens';
-import { Button, Said } from './control';
+import type { IJournalEntry } from '../tokens';
+import { Button, Hint } from './control';
+import { h } from './h';
 import type { IPart } from './part';
 import { useWrite } from './part';
 
@@ -10,68 +11,50 @@ import { useWrite } from './part';
 const SHOWN = 8;
 
 /** What keeps the instance running, each with its owner and a way to end it. */
-export function Holds({ model, words, situation, state, blocked, blockedBy }: IPart): React.JSX.Element {
+export function Holds(part: IPart): React.JSX.Element {
+  const { model, words, situation, state, blocked, blockedBy } = part;
   const { trans } = words;
   const write = useWrite(words);
-  const owner = (hold: IHold): string => {
-    switch (hold.owner.kind) {
-      case 'person':
-        return trans.__('a person');
-      case 'kernel':
-        return trans.__('a kernel');
-      case 'command':
-        return trans.__('a command');
-    }
+  const owners = {
+    person: trans.__('a person'),
+    kernel: trans.__('a kernel'),
+    command: trans.__('a command')
   };
   return (
     <>
-      {state.holds.length > 0 && (
-        <div className="jp-AutostopCard-part">
-          <b>{trans.__('Kept running')}</b>
-          <ul>
-            {state.holds.map(hold => {
-              const what = trans.__('by %1 until %2', owner(hold), dayTime(hold.until, situation.now, words));
-              return (
-                <li key={hold.id}>
-                  <span>
-                    {what}
-                    {hold.reason ? `: ${hold.reason}` : ''}
-                    {hold.then === 'stop' ? ` · ${trans.__('then it stops')}` : ''}
-                  </span>
-                  <Button
-                    label={trans.__('End')}
-                    name={`${trans.__('End')}: ${hold.reason ?? what}`}
-                    why={blocked}
-                    by={blocked && blockedBy}
-                    onClick={() => void write.run(model.endHold(hold.id))}
-                  />
-                </li>
-              );
-            })}
-          </ul>
-        </div>
-      )}
-      <Said text={write.said} />
+      {state.holds.map(({ id, until, then, reason, owner }) => {
+        const day = dayTime(until, situation.now, words);
+        const what = trans.__('Kept running by %1 until %2', owners[owner.kind], day);
+        return (
+          <div key={id} className="jp-AutostopCard-part">
+            {what}
+            {reason && `: ${reason}`}
+            {then === 'stop' && ` · ${trans.__('then it stops')}`}{' '}
+            <Button
+              label={trans.__('End')}
+              name={`${trans.__('End')}: ${reason ?? what}`}
+              off={!!blocked || write.busy}
+              by={blocked && blockedBy}
+              onClick={() => void write.run(model.endHold(id))}
+            />
+          </div>
+        );
+      })}
+      <Hint text={write.said} live />
     </>
   );
 }
 
-/** The last changes made from here; read when somebody wants to see them. */
-export function Journal({
-  model,
-  words,
-  situation
-}: Pick<IPart, 'model' | 'words' | 'situation'>): React.JSX.Element {
+/** The last changes made from here; read when somebody wants to see them, and again when something changes. */
+export function Journal({ model, words, situation }: Omit<IPart, 'state'>): React.JSX.Element {
   const { trans } = words;
-  const [open, setOpen] = React.useState(false);
-  const [entries, setEntries] = React.useState<IJournalEntry[]>([]);
-  const [said, say] = React.useState('');
-  React.useEffect(() => {
-    if (!open) {
-      return;
-    }
-    let gone = false;
-    const read = (): void => {
+  const [open, setOpen] = useState(false);
+  const [entries, setEntries] = useState<IJournalEntry[]>([]);
+  const [said, say] = useState('');
+  const { state } = situation;
+  useEffect(() => {
+    let gone = !open;
+    if (open) {
       model.journal().then(
         list => {
           if (!gone) {
@@ -79,34 +62,27 @@ export function Journal({
             say(list.length > 0 ? '' : trans.__('Nothing was changed from here yet.'));
           }
         },
-        (error: unknown) => {
+        (problem: unknown) => {
           if (!gone) {
-            // An error, or what `link` would say.
-            say((error as Partial<Error> | null)?.message ?? trans.__('It cannot be read now.'));
+            // An error, or what `link` would say: a sentence either way.
+            say((problem as Error).message);
           }
         }
       );
-    };
-    read();
-    model.changed.connect(read);
+    }
     return () => {
       gone = true;
-      model.changed.disconnect(read);
     };
-  }, [open, model, trans]);
+  }, [open, model, trans, state]);
   return (
     <details onToggle={event => setOpen(event.currentTarget.open)}>
       <summary>{trans.__('Last changes')}</summary>
-      <ul>
-        {entries.map(({ at, who, what, result }, index) => (
-          <li key={index}>
-            <span>
-              <b>{dayTime(at, situation.now, words)}</b> {who}: {what}. {result}
-            </span>
-          </li>
-        ))}
-      </ul>
-      <Said text={said} />
+      {entries.map(({ at, who, what, result }, index) => (
+        <p key={index}>
+          <b>{dayTime(at, situation.now, words)}</b> {who}: {what}. {result}
+        </p>
+      ))}
+      <Hint text={said} live />
     </details>
   );
 }

@@ -1,153 +1,150 @@
-import * as React from 'react';
+import { useId, useState } from 'react';
 
 import { formatDuration } from '../duration';
-import type { IChange } from '../tokens';
+import { planOff, planOn } from '../plans';
+import type { IResult } from '../tokens';
 import { typedLength } from '../wish';
-import { Button, Field, Hint, Said, useQuestion } from './control';
+import { Button, Field, Hint } from './control';
+import { h } from './h';
 import type { IPart } from './part';
 import { useWrite } from './part';
 
 /** Auto-stop off and on, reminders, and the run length at each start: what stays beyond this run. */
-export function Settings({ model, words, state, blocked, blockedBy, ask }: IPart): React.JSX.Element | null {
+export function Settings(part: IPart): React.JSX.Element | null {
+  const { model, words, state, blocked, blockedBy, ask } = part;
   const { trans } = words;
-  const [offers, setOffers] = React.useState(false);
-  const [length, setLength] = React.useState('');
-  const [typed, setTyped] = React.useState<string | null>(null);
-  const change = useWrite(words);
-  const later = useWrite(words);
-  const ownId = React.useId();
+  const [offers, setOffers] = useState(false);
+  const write = useWrite(words);
+  const ownId = useId();
   const id = blocked ? blockedBy : ownId;
   const { auto_stop, deadline, next_start, limits } = state;
-  // A run that this server stops has auto-stop off at the platform, and stops all the same.
-  const on = deadline?.kept_by === 'server' || auto_stop?.enable === true;
-
-  const set = (auto: IChange['auto_stop'] & object): void => {
-    void change.run(model.change({ auto_stop: auto })).then(({ refusal }) => {
-      if (!refusal) {
-        setOffers(false);
-        setLength('');
-      }
-    });
-  };
-  const off = useQuestion(
-    {
-      title: trans.__('Turn auto-stop off?'),
-      body: trans.__(
-        'Nothing stops this instance then: it runs, and costs money hour after hour, day and night, until you stop it yourself.'
-      ),
-      accept: trans.__('Turn off'),
-      cancel: trans.__('Leave it on')
-    },
-    () => set({ enable: false }),
-    ask
-  );
   if (!auto_stop) {
     return null;
   }
 
-  const why = blocked || (on && !limits.can_disable ? (limits.why_not.disable ?? '') : '');
-  const typedOn = length.trim() ? typedLength(length, limits, words) : null;
-  const present = auto_stop.duration === null ? '' : formatDuration(auto_stop.duration);
-  const wanted = typed === null ? null : typedLength(typed, limits, words);
-  const waits = next_start?.enable === on && on !== (deadline !== null);
+  // A run that this server stops has auto-stop off at the platform, and stops all the same.
+  const on = deadline?.kept_by === 'server' || auto_stop.enable === true;
+  const why = blocked || (limits.why_not[on ? 'disable' : 'enable'] ?? '');
+  const later = next_start?.enable === on && on !== !!deadline;
+  const turnOn = async (duration: number): Promise<IResult | null> => {
+    const result = await write.plan(planOn({ duration }, model, words), () => Promise.resolve(true));
+    setOffers(!!result?.refusal);
+    return result;
+  };
+  const { prompt } = auto_stop;
   return (
     <div className="jp-AutostopCard-part">
       <div className="jp-AutostopCard-row">
         <button
           role="switch"
-          aria-checked={on}
-          aria-disabled={!!why || change.busy}
-          aria-describedby={why ? id : undefined}
-          className="jp-AutostopCard-switch"
           type="button"
-          title={why}
+          aria-checked={on}
+          aria-disabled={!!why || write.busy}
+          aria-describedby={why && id}
+          className="jp-AutostopCard-switch"
           onClick={() => {
-            if (!why && !change.busy) {
-              change.say('');
+            if (!why && !write.busy) {
+              write.say('');
+              setOffers(!on && !offers);
               if (on) {
-                off.put();
-              } else {
-                setOffers(!offers);
+                void write.plan(planOff({}, model, words), ask);
               }
             }
           }}
         >
           {trans.__('Auto-stop')}
         </button>
-        <span>
-          {on ? trans.__('on') : trans.__('off')}
-          {waits ? ` · ${trans.__('from the next start')}` : ''}
-        </span>
+        {on ? trans.__('on') : trans.__('off')}
+        {later && ` · ${trans.__('from the next start')}`}
       </div>
-      <Hint id={id} text={blocked ? '' : why} bad />
-      {on && off.asked}
-      {offers && !on && !why && (
+      <Hint id={ownId} text={blocked ? '' : why} bad />
+      {offers && !on && (
         <div role="group" aria-label={trans.__('Turn on')}>
-          <p>{trans.__('Turn on, with a run of:')}</p>
           <div className="jp-AutostopCard-row">
             {[1, 2, 4, 6].map(hours => (
-              <Button
-                key={hours}
-                label={trans.__('%1 h', hours)}
-                focus={hours === 1}
-                onClick={() => set({ enable: true, duration: hours * 3600 })}
-              />
+              <Button key={hours} label={trans.__('%1 h', hours)} onClick={() => void turnOn(3600 * hours)} />
             ))}
           </div>
-          <Field
-            label={trans.__('Another length')}
-            placeholder={trans.__('2h30m')}
-            value={length}
-            onChange={setLength}
+          <Length
+            {...part}
+            label={trans.__('Another run length')}
             action={trans.__('Turn on')}
-            onAction={() => typedOn?.seconds && set({ enable: true, duration: typedOn.seconds })}
-            hint={typedOn?.text ?? ''}
-            bad={typedOn?.seconds === null}
-            ready={!!typedOn}
-            why=""
-            by={id}
+            act={turnOn}
           />
         </div>
       )}
-      <Said text={change.said} />
+      <Hint text={write.said} live />
       <label className="jp-AutostopCard-check">
         <input
           type="checkbox"
-          checked={auto_stop.prompt !== false}
-          disabled={!!blocked || change.busy}
-          onChange={event => set({ prompt: event.target.checked })}
+          checked={prompt !== false}
+          disabled={!!blocked || write.busy}
+          onChange={event => void write.run(model.change({ auto_stop: { prompt: event.target.checked } }))}
         />
-        {auto_stop.prompt === false ? trans.__('Reminders are off') : trans.__('Reminders')}
+        {prompt === false ? trans.__('Reminders are off') : trans.__('Reminders')}
       </label>
-      <Field
-        label={trans.__('Run length at each start')}
-        value={typed ?? present}
-        onChange={text => {
-          setTyped(text === present ? null : text);
-          later.say('');
-        }}
-        action={trans.__('Save')}
-        onAction={() => {
-          if (wanted?.seconds) {
-            void later.run(model.change({ auto_stop: { duration: wanted.seconds } })).then(({ refusal }) => {
-              if (!refusal) {
-                setTyped(null);
-              }
-            });
-          }
-        }}
-        hint={
-          !wanted
-            ? trans.__('Counts from the next start.')
-            : wanted.text ||
-              trans.__('From the next start: auto-stop after %1.', formatDuration(wanted.seconds ?? 0))
-        }
-        bad={wanted?.seconds === null}
-        ready={!!wanted}
-        why={blocked}
-        by={id}
-      />
-      <Said text={later.said} />
+      <RunLength {...part} present={auto_stop.duration} />
     </div>
+  );
+}
+
+/** The run length of later runs, told apart from this one. */
+function RunLength(part: IPart & { present: number | null }): React.JSX.Element {
+  const { model, words, present } = part;
+  const { trans } = words;
+  const write = useWrite(words);
+  return (
+    <div>
+      <Length
+        {...part}
+        label={trans.__('Run length at each start')}
+        present={present === null ? '' : formatDuration(present)}
+        meaning={duration =>
+          duration
+            ? trans.__('From the next start: auto-stop after %1.', formatDuration(duration))
+            : trans.__('Counts from the next start.')
+        }
+        action={trans.__('Save')}
+        act={duration => write.run(model.change({ auto_stop: { duration } }))}
+      />
+      <Hint text={write.said} live />
+    </div>
+  );
+}
+
+interface ILength extends IPart {
+  label: string;
+  present?: string;
+  meaning?: (duration: number | null) => string;
+  action: string;
+  act: (duration: number) => Promise<IResult | null>;
+}
+
+/** A field for the length of a run. */
+function Length(part: ILength): React.JSX.Element {
+  const { label, present = '', meaning, action, act, words, state, blocked, blockedBy } = part;
+  const [typed, setTyped] = useState<string | null>(null);
+  const wanted = typed?.trim() ? typedLength(typed, state.limits, words) : null;
+  const seconds = wanted?.seconds ?? null;
+  return (
+    <Field
+      label={label}
+      placeholder={words.trans.__('2h30m')}
+      value={typed ?? present}
+      onChange={text => setTyped(text === present ? null : text)}
+      action={action}
+      onAction={() =>
+        void act(seconds ?? 0).then(result => {
+          if (!result?.refusal) {
+            setTyped(null);
+          }
+        })
+      }
+      hint={wanted && !seconds ? wanted.text : (meaning?.(seconds) ?? '')}
+      bad={!!wanted && !seconds}
+      ready={!!wanted}
+      why={blocked}
+      by={blockedBy}
+    />
   );
 }
