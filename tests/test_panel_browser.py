@@ -328,7 +328,7 @@ def test_without_a_kernel(open_notebook: Any, browser: Browser, server: JupyterS
         tab.open("lab/workspaces/foreign/tree/foreign.ipynb")
         card = tab.page.locator(".jp-Notebook .jp-AutostopCard:visible")
         expect(card).to_have_count(1)
-        dialog = tab.page.get_by_role("button", name="No Kernel")
+        dialog = tab.page.get_by_role("button", name="No Kernel", exact=True)
         dialog.click()
         extend(cloud, card)
     finally:

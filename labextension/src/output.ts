@@ -87,6 +87,7 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
     }
     const stock = registry.createRenderer(WIDGET_VIEW);
     this._stock = stock;
+    stock.addClass('jp-OutputArea-output');
     // Hidden for as long as it only says that it is loading.
     stock.hide();
     MessageLoop.installMessageHook(stock, (_, message) => {
