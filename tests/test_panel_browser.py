@@ -328,8 +328,7 @@ def test_without_a_kernel(open_notebook: Any, browser: Browser, server: JupyterS
         tab.open("lab/workspaces/foreign/tree/foreign.ipynb")
         card = tab.page.locator(".jp-Notebook .jp-AutostopCard:visible")
         expect(card).to_have_count(1)
-        dialog = tab.page.get_by_role("button", name="No Kernel", exact=True)
-        dialog.click()
+        tab.page.get_by_role("dialog").get_by_role("button", name="No Kernel").click()
         extend(cloud, card)
     finally:
         tab.close()
@@ -361,5 +360,34 @@ def test_without_ipywidgets_in_the_page(
             notebook.run(0)
             extend(cloud, notebook.card(0))
             assert tab.ours() == []
+        finally:
+            tab.close()
+
+
+CULL = ("--MappingKernelManager.cull_idle_timeout=8", "--MappingKernelManager.cull_interval=1")
+
+
+def test_what_ends_idle_kernels_spares_the_busy_one(
+    browser: Browser, endpoint: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A running cell outlives a culler of idle kernels by far, although the page has changes to tell its kernel."""
+    options = (*OPTIONS, *CULL, "--MappingKernelManager.cull_connected=True")
+    folder = tmp_path_factory.mktemp("culled")
+    with running_jupyter(folder, *options, module="jupyterlab", settings=emulated(endpoint)) as server:
+        tab = Tab(browser, server)
+        try:
+            notebook = Notebook(tab, server, "culled.ipynb", [f"{PANEL}\np", SLEEPING, "print(p.version)"]).open()
+            notebook.run(0)
+            notebook.start_long(1)
+            with server.client() as client:
+                # Each second something else, for longer than an idle kernel has.
+                for number in range(14):
+                    change = client.patch("jupyter-autostop/instance", json={"description": f"change {number}"})
+                    assert change.raise_for_status().json()["outcome"]["effect"] == "now"
+                    tab.page.wait_for_timeout(1000)
+                version = client.get("jupyter-autostop/instance").json()["version"]
+            notebook.let_go(1)
+            notebook.run(2)
+            expect(notebook.text(2)).to_have_text(version)
         finally:
             tab.close()
