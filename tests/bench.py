@@ -15,7 +15,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from bench_keeper import keeper_rows
-from bench_load import bundle_rows, import_rows, load_rows
+from bench_load import bundle_rows, cycle_rows, import_rows, load_rows
 from bench_peers import OURS, PEERS, install_peers
 from bench_table import Table, say
 from bench_traffic import Site, flat_out, open_pages, percentile, timed
@@ -193,6 +193,7 @@ def main() -> None:
         load_rows(table)
         import_rows(table)
         bundle_rows(table)
+        cycle_rows(table)
         for rows in (shared_rows, page_rows, keeper_rows):
             with ExitStack() as stack:
                 asyncio.run(rows(table, Running(stack, Path(folder))))

@@ -7,10 +7,12 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from bench_peers import OURS, PEERS
 from bench_table import Table
+from processes import own_environment
 
 HERE = Path(__file__).parent
 TIMES = 5
@@ -69,6 +71,23 @@ def import_rows(table: Table) -> None:
     peer = ("import sqlite3", imported("sqlite3"))
     table.row("import jupyter_autostop in a kernel, ms", imported(OURS[0]), peer=peer, most=25)
     table.row("import the local client in a kernel, ms", imported("jupyter_autostop.client"), peer=peer)
+
+
+def cycle_rows(table: Table) -> None:
+    """Print what a process holds on to when servers start and end in it again and again."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(HERE / "cycles.py"), "100", "40", folder]
+        environment = own_environment(Path(folder))
+        ours, bare = (
+            json.loads(subprocess.check_output([*command, *more], env=environment, text=True).splitlines()[-1])
+            for more in ([], ["bare"])
+        )
+    grown, peer = ((late["memory"] - early["memory"]) / 1e6 for early, late in (ours, bare))
+    name = "without the extension"
+    table.row("memory held from the 40th to the 100th server in a process, MB", grown, peer=(name, peer), most=5)
+    for what in ("files", "tasks"):
+        grown, peer = (late[what] - early[what] for early, late in (ours, bare))
+        table.row(f"  {what} meanwhile", grown, peer=(name, peer), most=0)
 
 
 def size(folder: Path) -> tuple[float, float]:

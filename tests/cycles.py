@@ -2,7 +2,8 @@
 
 In a process of its own, since whoever tests keeps things too. What it does itself leaves nothing: its HTTP client
 forgets cookies, its threads are all there from the start, and what nobody holds is collected now and then (how much
-Python lets lie before it does so itself is a matter of its collector, and not of ours).
+Python lets lie before it does so itself is a matter of its collector, and not of ours). With a fourth argument,
+`bare`, the servers have no extension, for comparison.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ THREADS = 4
 """Of the event loop, for what would block it."""
 COLLECT = 5
 """Servers after which what nobody holds is collected: doing it each time would take longer than all the rest."""
+HANG = 10
+"""Of so many servers one ends in the middle of a request."""
 
 
 def threads() -> ThreadPoolExecutor:
@@ -47,11 +50,12 @@ class Server(ServerApp):
         """Set no handlers."""
 
 
-async def started(emulator: EmulatorServer, folder: Path) -> Server:
+async def started(emulator: EmulatorServer, folder: Path, *, bare: bool) -> Server:
     """Return a new server, which answers."""
+    extensions = {} if bare else {"jupyter_autostop": True}
     config = Config(
         {
-            "ServerApp": {"jpserver_extensions": {"jupyter_autostop": True}, "root_dir": str(folder)},
+            "ServerApp": {"jpserver_extensions": extensions, "root_dir": str(folder)},
             "AutostopApp": {"platform": "emulator", "endpoint": emulator.url, "state_dir": str(folder / "state")},
             "IdentityProvider": {"token": "cycles"},
             "NotebookNotary": {"db_file": ":memory:"},
@@ -64,24 +68,39 @@ async def started(emulator: EmulatorServer, folder: Path) -> Server:
     return server
 
 
-async def cycle(number: int, client: httpx.AsyncClient, emulator: EmulatorServer, folder: Path) -> None:
-    """Start a server, use it, and end it; now and then in the middle of a request."""
-    server = await started(emulator, folder)
-    record, asked = emulator.emulator.record, None
+async def used(number: int, url: str, client: httpx.AsyncClient, emulator: Emulator) -> asyncio.Task[None] | None:
+    """Look and write as people do; now and then leave a look behind that waits for a platform which hangs."""
+    record = emulator.record
     record.clear()
-    instance = f"http://127.0.0.1:{server.port}/jupyter-autostop/instance"
+    instance = f"{url}/jupyter-autostop/instance"
     (await client.get(instance)).raise_for_status()
     (await client.patch(instance, json={"description": f"cycle {number}"})).raise_for_status()
-    assert emulator.emulator.instance.description == f"cycle {number}"
+    assert emulator.instance.description == f"cycle {number}"
     assert [seen["method"] for seen in record.shown()] == ["GET", "GET", "PUT", "GET"]
-    if number % 10 == 5:
-        emulator.emulator.faults.add(Fault("hang", times=0))
-        asked = asyncio.create_task(client.get(instance, params={"refresh": "1"}))
-        await until(lambda: record.shown()[-1]["fault"] == "hang")
+    if number % HANG != HANG // 2:  # never the last one before a look at the footprint
+        return None
+
+    async def refused() -> None:
+        assert (await client.get(instance, params={"refresh": "1"})).status_code == 503
+        emulator.faults.clear()
+
+    emulator.faults.add(Fault("hang", times=0))
+    asked = asyncio.create_task(refused())
+    await until(lambda: record.shown()[-1]["fault"] == "hang")
+    return asked
+
+
+async def cycle(number: int, client: httpx.AsyncClient, emulator: EmulatorServer, folder: Path, *, bare: bool) -> None:
+    """Start a server, use it, and end it."""
+    server = await started(emulator, folder, bare=bare)
+    url, asked = f"http://127.0.0.1:{server.port}", None
+    if bare:
+        (await client.get(f"{url}/api/status")).raise_for_status()
+    else:
+        asked = await used(number, url, client, emulator.emulator)
     await server._cleanup()
     if asked:
-        assert (await asked).status_code == 503
-        emulator.emulator.faults.clear()
+        await asked
     server.http_server.stop()
     await server.http_server.close_all_connections()
     Server.clear_instance()
@@ -91,7 +110,7 @@ async def cycle(number: int, client: httpx.AsyncClient, emulator: EmulatorServer
         gc.collect()
 
 
-async def run(cycles: int, warm_up: int, folder: Path) -> None:
+async def run(cycles: int, warm_up: int, folder: Path, *, bare: bool) -> None:
     """Print the footprint after so many cycles, and after all."""
     asyncio.get_running_loop().set_default_executor(threads())
     emulator = EmulatorServer(Emulator(SystemClock()))
@@ -100,7 +119,7 @@ async def run(cycles: int, warm_up: int, folder: Path) -> None:
     found = []
     async with httpx.AsyncClient(trust_env=False, headers=headers, limits=limits, timeout=60) as client:
         for number in range(1, cycles + 1):
-            await cycle(number, client, emulator, folder)
+            await cycle(number, client, emulator, folder, bare=bare)
             if number in (warm_up, cycles):
                 await asyncio.sleep(0.2)  # for what closes connections in its own time
                 Footprint.now()  # looking takes memory the first time
@@ -110,4 +129,4 @@ async def run(cycles: int, warm_up: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])))
+    asyncio.run(run(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), bare=sys.argv[4:] == ["bare"]))

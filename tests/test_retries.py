@@ -58,6 +58,22 @@ async def test_a_burst_of_faults_ends() -> None:
     assert (type(error), error.code) == (UnavailableError, "ModelArts.6102")
 
 
+async def test_the_pauses_differ() -> None:
+    """Each pause is drawn anew between half and one and a half of its length."""
+    drawn: list[tuple[float, float]] = []
+
+    def jitter(least: float, most: float) -> float:
+        drawn.append((least, most))
+        return 0.0 if len(drawn) < 3 else 1e9
+
+    cloud = Cloud((503, {}), jitter=jitter)
+    await cloud.error("GET")
+    assert drawn == [(0.5, 1.5), (0.5, 1.5)]
+    hanging = Cloud((503, {}), jitter=jitter, timeout=0.2)
+    await hanging.error("GET")
+    assert len(hanging.requests) == 1, "the next try waits as long as was drawn"
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 async def test_a_write_is_sent_once(method: str) -> None:
     """Whatever becomes of a write, nobody repeats it blindly; the error tells whether it may have been applied."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -63,7 +64,7 @@ class CloudHttp:
 
     A GET is tried again, with jitter, on what may pass; a write never is. Within a `Retry-After` nothing is sent.
     A 401, which nothing has come of, is answered once with renewed credentials, where the source has other ones.
-    `timeout` (s) covers a call with its retries. Fakes come in as `transport`.
+    `timeout` (s) covers a call with its retries. Fakes come in as `transport`; `jitter` draws a factor between two.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class CloudHttp:
         timeout: float = 10.0,
         ca_file: str = "",
         transport: httpx.AsyncBaseTransport | None = None,
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self._connection = Connection(
             base_url,
@@ -93,6 +95,7 @@ class CloudHttp:
         self._clock = clock
         self._time = time
         self._timeout = timeout
+        self._jitter = jitter
         self._rest_until = float("-inf")
         self._worked: Credentials | None = None
         self.emulated = False
@@ -135,7 +138,8 @@ class CloudHttp:
                 if attempt == tries or rest > 0:
                     raise
                 refused.append(error.with_traceback(None))
-                await asyncio.sleep(0.2 * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, no secret
+                # Many servers that met the same fault do not come back all at once.
+                await asyncio.sleep(0.2 * 2**attempt * self._jitter(0.5, 1.5))
                 attempt += 1
             except CredentialsError as error:
                 if renewed or isinstance(error, ClockSkewError):
