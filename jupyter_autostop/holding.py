@@ -113,7 +113,7 @@ class Holding:
         """Say that it has begun; `what` is what ends it."""
         if self.hold is None:
             return "Nothing is held."
-        then = " Then the instance stops." if self.hold["then"] == "stop" else ""
+        then = " Afterwards the instance stops, once the grace of this site is over." if self.hold["then"] == "stop" else ""
         until = clock_time(self.hold["until"], self.server_time)
         return f"Held while {what} runs, until {until} at the latest.{then}"
 
