@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from jupyter_client import BlockingKernelClient
-from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
+from processes import JupyterServer, emulated, is_ready, running_emulator, running_jupyter, wait_for
 
 from jupyter_autostop.emulator import defaults
 
@@ -83,15 +83,6 @@ class Kernel:
 
     def ask(self, what: str) -> None:
         self._client.post(f"api/kernels/{self.id}/{what}").raise_for_status()
-
-
-def is_ready(channels: BlockingKernelClient) -> bool:
-    """Return whether a kernel answers; one that is still starting is taken for dead by the library."""
-    try:
-        channels.wait_for_ready(timeout=60)
-    except RuntimeError:
-        return False
-    return True
 
 
 @contextmanager
