@@ -157,7 +157,7 @@ class Walk:
             if not chosen[0]:
                 world.ghost.by_us = False
             server.observe(done)
-        elif world.model.status == "RUNNING":
+        else:
             world.ghost.vague = True
             if auto_stop.get("enable") is False and world.stored.idle:
                 world.ghost.by_us = False
@@ -258,7 +258,13 @@ class Walk:
         """R1: what we have left without a stop is in the record."""
         world = self.world
         model, stored = world.model, world.stored
-        if model.status == "RUNNING" and model.stop_at is None and world.ghost.by_us and stored.off == "no" and not stored.sent:
+        if (
+            model.status == "RUNNING"
+            and model.stop_at is None
+            and world.ghost.by_us
+            and stored.off == "no"
+            and not stored.sent
+        ):
             raise Violation("R1: a run was left without a stop, and no record says so")
 
     def finish(self) -> None:
@@ -301,7 +307,9 @@ class Walk:
             raise Violation("R1: the next run has no stop")
         shown = (ghost.chosen[0] if ghost.unseen else model.enable, model.duration)
         if not ghost.vague and shown != ghost.chosen:
-            raise Violation(f"R4: people chose {ghost.chosen}, and in the next run it is {model.enable, model.duration}")
+            raise Violation(
+                f"R4: people chose {ghost.chosen}, and in the next run it is {model.enable, model.duration}"
+            )
         if not world.stored.idle:
             raise Violation("R4: the record never comes to rest")
 
