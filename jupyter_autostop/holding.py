@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jupyter_autostop.state import Hold, State
 
 ENDINGS = ("restore", "stop")
+_STOPS = " Afterwards the instance stops, once the grace of this site is over."
 _GONE = 404
 _SERVER_ERRORS = 500
 _PASSING = (409, 429)
@@ -113,7 +114,7 @@ class Holding:
         """Say that it has begun; `what` is what ends it."""
         if self.hold is None:
             return "Nothing is held."
-        then = " Then the instance stops." if self.hold["then"] == "stop" else ""
+        then = _STOPS if self.hold["then"] == "stop" else ""
         until = clock_time(self.hold["until"], self.server_time)
         return f"Held while {what} runs, until {until} at the latest.{then}"
 

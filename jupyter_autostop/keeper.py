@@ -238,12 +238,14 @@ class Keeper:
             return record
         prior = Setting(True, duration, shown["prompt"] is not False)
         self.note("keeper's record", "Since it was lost, auto-stop is put back on.")
-        return replace(record, off="ending", prior=prior, t0=known.stop_timestamp, start=known.start)
+        return replace(
+            record, off="ending", prior=prior, seen=shown["duration"], t0=known.stop_timestamp, start=known.start
+        )
 
     def adopt(self, record: Record, instance: Instance) -> Record:
         """Take what somebody else has set meanwhile for what people chose."""
         then = adopted(record, instance)
-        if then != record and then.prior:
+        if then.prior != record.prior and then.prior:
             length = format_duration(then.prior.duration)
             self.note("console", f"The run length was set to {length} elsewhere; the hold goes on, and leaves it so.")
         return then
@@ -255,7 +257,7 @@ class Keeper:
         if self.snapshot.run.kind == "deadline":
             owed = setting(instance)["duration"] == record.probe
             return Record(prior=record.prior, probe=record.probe, run=record.run) if owed else EMPTY
-        ended = replace(record, off="ending", holds=())
+        ended = replace(adopted(record, instance), off="ending", holds=(), floor=0)
         if self.snapshot.run.kind == "unknown" and record.stop_at is None:
             # On, and without a stop time: nothing would ever stop this run.
             return self.stop_after_grace(ended)
@@ -288,6 +290,17 @@ class Keeper:
         finally:
             record = await self._answered(record)
         return record, shown
+
+    async def sent(self, request: UpdateRequest, before: Instance) -> bool:
+        """Send what a person has asked for, and tell whether a look has shown it since."""
+        auto_stop = request.spec and request.spec.auto_stop
+        if not auto_stop:
+            return await self.writer.put(request, before)
+        record = await self._noted(self.record, "on" if auto_stop.enable else "off")
+        try:
+            return await self.writer.put(request, before)
+        finally:
+            await self.keep(await self._answered(record))
 
     async def _noted(self, record: Record, kind: Write, *, must: bool = False) -> Record:
         """Return the record once it says that a write is under way."""
@@ -391,10 +404,7 @@ class Keeper:
         if prior is None or run.kind not in ("deadline", "off") or shown["enable"] is None:
             return record
         if shown["duration"] != record.probe:
-            old = record.old
-            if old is not None and shown["duration"] in (old.probe, old.prior and old.prior.duration):
-                return await self.keep(replace(old, holds=record.holds))
-            return await self.keep(replace(record, prior=None, probe=None, t0=None, old=None))
+            return await self.keep(self.not_the_probe(record, instance))
         stop = run.stop_timestamp
         if record.t0 is not None and stop is not None and stop - record.t0 > NOTICEABLE // 2:
             return await self.keep(replace(record, old=None))  # the run that needed it goes on
@@ -404,6 +414,13 @@ class Keeper:
         if record.t0 is None and not self.snapshot.memory.defers and too_late:
             return record  # would stop this run; it waits for the next start
         return await self.put_back(record, instance)
+
+    def not_the_probe(self, record: Record, instance: Instance) -> Record:
+        """Another run length stands than the one we set last: the one before it, or somebody's, which then counts."""
+        old = record.old
+        if old is not None and old.probe is not None and setting(instance)["duration"] == old.probe:
+            return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
+        return replace(record, prior=None, probe=None, t0=None, old=None)
 
     async def put_back(self, record: Record, instance: Instance | None = None) -> Record:
         """Set the run length that people chose."""
@@ -423,12 +440,15 @@ class Keeper:
         """Put the settings back between two runs, so that the next one has them from its start."""
         if record.prior is None:
             await self.keep(EMPTY)
+        elif record.off == "no" and setting(instance)["duration"] != record.probe:
+            await self.keep(self.not_the_probe(record, instance))
         elif record.off == "no":
             await self.put_back(record, instance)
         elif setting(instance)["enable"]:
             await self.keep(EMPTY)
         else:
-            record, shown = await self.put(record, "on", instance, replace(record.prior, enable=True))
+            wanted = replace(record.prior, enable=True)
+            record, shown = await self.put(record, "on", instance, wanted)
             await self.keep(EMPTY if shown else record)
 
     # The stop
@@ -476,7 +496,7 @@ class Keeper:
             return self.record
         if shown and record.over:
             return replace(EMPTY, pending=record.pending)
-        return record
+        return replace(record, off="no", prior=None, probe=None) if shown else record
 
     # Ends
 

@@ -39,7 +39,10 @@ def over(record: Record) -> Record:
         return replace(EMPTY, pending=record.pending)
     # Whether an unconfirmed off arrived, the next look will tell; what people chose is known either way.
     off: Off = "ending" if record.off != "no" else "no"
-    return Record(off=off, prior=record.prior, probe=record.probe, pending=record.pending, run=record.run, over=True)
+    # A longer run length that was under way may have come to nothing, and the one before it stand.
+    old = Record(probe=record.old.probe) if record.old is not None and record.old.probe is not None else None
+    left = Record(off=off, prior=record.prior, probe=record.probe, seen=record.seen, old=old)
+    return replace(left, pending=record.pending, run=record.run, over=True)
 
 
 def another(record: Record, run: str, started: int) -> Record:
@@ -57,7 +60,7 @@ def ended_early(
     left = record.without(*ids)
     if len(left.holds) == len(record.holds):
         return record
-    left = replace(left, floor=min(left.floor, now + grace * 1000))
+    left = replace(left, floor=min(left.floor, max(now + grace * 1000, *(hold.until for hold in left.holds), 0)))
     if left.holds:
         return left
     last = max((hold for hold in record.holds if hold.id in ids), key=lambda hold: hold.until)
@@ -86,8 +89,9 @@ def adopted(record: Record, instance: Instance) -> Record:
     if prior is None:
         return record
     duration = shown["duration"]
-    if duration is not None and duration not in (prior.duration, record.probe):
+    if duration is not None and duration not in (record.seen, record.probe):
         prior = replace(prior, duration=duration)
+        record = replace(record, seen=duration)
     if shown["prompt"] is not None:
         prior = replace(prior, prompt=shown["prompt"])
     return replace(record, prior=prior)

@@ -14,6 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
 
+EXAMPLE = Path(__file__).parent.parent / "jupyter_autostop" / "example.ipynb"
 LOAD = "%load_ext jupyter_autostop\nimport jupyter_autostop as autostop"
 
 
@@ -94,11 +95,15 @@ def test_misuse_stops_a_notebook(server: JupyterServer) -> None:
         assert "Traceback" not in said
 
 
-def test_an_extension_that_did_not_happen_is_a_warning(server: JupyterServer) -> None:
+def test_an_extension_that_did_not_happen_is_a_warning(tmp_path: Path) -> None:
     """Whoever does not look at what a function returns is told all the same."""
-    notebook = executed(server, "state = autostop.until('2099-01-01T00:00')", allow_errors=True)
-    [said] = outputs(notebook, 1)
-    assert "NotDoneWarning" in said["text"] or "UsageError" in said["text"]
+    with running_emulator("--remaining", "50m") as endpoint:
+        unheld = "--AutostopApp.allow_hold=False"
+        with running_jupyter(tmp_path, unheld, settings=emulated(endpoint)) as server:
+            notebook = executed(server, "state = autostop.extend('2h')\nstate['outcome']['effect']")
+    warning, effect = outputs(notebook, 1)
+    assert "NotDoneWarning: " in warning["text"]
+    assert effect["data"]["text/plain"] == "'next_start'"
 
 
 def test_on_stop_soon_tells_in_the_notebook(server: JupyterServer) -> None:
@@ -113,7 +118,7 @@ def test_on_stop_soon_tells_in_the_notebook(server: JupyterServer) -> None:
     said = json.dumps(notebook["cells"])
     assert "saved False" in said
     assert "[autostop] on_stop_soon: save has run in 0 s, since the instance stops at" in said
-    assert "1 calls so far" in said or "cancelled" in said
+    assert "<on_stop_soon: save, 23 h before each stop; cancelled>" in said
 
 
 def test_no_secret_is_in_a_notebook(server: JupyterServer) -> None:
@@ -135,4 +140,17 @@ def test_no_secret_is_in_a_notebook(server: JupyterServer) -> None:
     assert not [secret for secret in secrets if secret in saved]
 
 
-EXAMPLE = Path(__file__).parent.parent / "jupyter_autostop" / "example.ipynb"
+def test_the_example(endpoint: str, tmp_path: Path) -> None:
+    """Every cell of the notebook that the demo opens does what stands above it, without an error but the one meant."""
+    notebook = nbformat.read(EXAMPLE, as_version=4)
+    assert [cell for cell in notebook["cells"] if cell.get("outputs")] == []
+    with running_jupyter(tmp_path, settings=emulated(endpoint)) as server:
+        NotebookClient(notebook, timeout=60).execute(env=server.environment)
+    said = {"".join(cell["source"]): json.dumps(cell.get("outputs"), ensure_ascii=False) for cell in notebook["cells"]}
+    assert "application/vnd.jupyter-autostop.panel+json" in said["%autostop"]
+    assert "Kept by this server until" in said["%autostop extend 2h"]
+    assert "cannot contain" in said["%autostop describe R&D"]
+    [held] = (output for source, output in said.items() if source.startswith("%%autostop hold"))
+    assert "Held while this cell runs" in held
+    assert "The hold has ended." in held
+    assert "[autostop] Held while sleep runs" in said["!jupyter autostop hold --max 1h -- sleep 3"]

@@ -135,7 +135,7 @@ class StopSoon:
         self._thread = threading.Thread(target=self._run, name=f"jupyter_autostop on_stop_soon {name}", daemon=True)
 
     def __repr__(self) -> str:
-        state = "cancelled" if self._over.is_set() else f"{self.calls} calls so far"
+        state = "cancelled" if self._over.is_set() else f"calls so far: {self.calls}"
         return f"<on_stop_soon: {self._text}; {state}>"
 
     @property
