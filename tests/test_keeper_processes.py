@@ -160,7 +160,7 @@ def extend(rig: Rig, server: Server) -> None:
 
 def held(rig: Rig, server: Server, until: int, **body: Any) -> dict[str, Any]:
     """Hold the run until then."""
-    answer = server.ask("POST", "holds", {"until": until, "then": "stop", **body})
+    answer = server.ask("POST", "holds", {"until": until, **body})
     assert answer.status_code == 201, answer.text
     state = server.look()
     assert state["deadline"] == {"stop_timestamp": until, "kept_by": "server"}
@@ -199,19 +199,24 @@ def release(rig: Rig, server: Server) -> None:
     assert answer.status_code == 200, answer.text
 
 
-def held_early(rig: Rig, server: Server) -> int:
+def held_early(rig: Rig, server: Server, **body: Any) -> int:
     """Hold until an hour after the platform's own stop time, which is still to come."""
     until = own_stop(rig) + HOUR * 1000
-    held(rig, server, until)
+    held(rig, server, until, **body)
     return until
 
 
-def held_late(rig: Rig, server: Server) -> int:
+def held_late(rig: Rig, server: Server, **body: Any) -> int:
     """Hold, and let the platform's own stop time pass."""
-    until = held_early(rig, server)
+    until = held_early(rig, server, **body)
     rig.cloud.advance(HOUR + 600)
     server.look()
     return until
+
+
+def held_to_stop(rig: Rig, server: Server) -> int:
+    """Hold so that the run is stopped at its end."""
+    return held_late(rig, server, then="stop")
 
 
 def the_platforms(rig: Rig, promised: int) -> int:
@@ -236,7 +241,7 @@ STORIES = {
     "extend": Story(nothing_held, extend),
     "release before the platform's own stop time": Story(held_early, release, the_platforms),
     "release after it": Story(held_late, release, after_grace),
-    "the time has come": Story(held_late, expire),
+    "the time has come": Story(held_to_stop, expire),
 }
 REENABLE = ("refuse", "stop", "count_anew", "accept")
 
