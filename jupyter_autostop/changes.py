@@ -65,7 +65,13 @@ class Changes:
                 done = await self._switched(change, asked, if_match, before)
                 if done is not None:
                     return done
-            return await self._change(change, asked, if_match, before)
+            done = await self._change(change, asked, if_match, before)
+            record = self._keeper.record
+            decided = "enable" in asked and done["effect"] != "unconfirmed"
+            if decided and (record.over or (record.ours and not asked["enable"])):
+                # What was owed is what was asked for now.
+                await self._keeper.keep(EMPTY)
+            return done
 
     async def _switched(
         self, change: Change, asked: dict[str, Any], if_match: str | None, before: Instance
@@ -77,8 +83,10 @@ class Changes:
             raise stop_sent()
         keeper.refuse_while_open()
         snapshot.damage = ""
-        if not record.ours:
-            if record.holds or record.stop_at is not None or record.asks:
+        if not record.ours or record.over or setting(before)["enable"]:
+            if record.over and asked["enable"] and record.prior is not None:
+                asked.setdefault("duration", record.prior.duration)
+            elif not record.ours and (record.holds or record.stop_at is not None or record.asks):
                 await keeper.keep(replace(record, holds=(), stop_at=None, asks=False))
             return None
         match(if_match, before, auto_stop=True, description=False)

@@ -124,10 +124,12 @@ class Extensions:
             words = "This run lasts that long already; it was not shortened."
             return outcome("none", f"{said}{words}", clamped=bool(said))
         wish = Hold(EXTENSION, target, "stop", Owner("person"), now)
-        if run.kind != "deadline":
+        if run.kind == "off":
             await self._keep_longer(record, wish)
             return self._held(target, said)
         self._keeper.refuse_while_open()
+        if run.kind != "deadline":
+            return await self._hold(record, _Aim(target, stop, wish, said), self._prior_of_ours(record, before))
         own = run.stop_timestamp or stop
         if own >= target:
             # Only what this server had decided stood before the platform's own stop time.
@@ -166,6 +168,7 @@ class Extensions:
     async def _keep_longer(self, record: Record, wish: Hold) -> None:
         """Add a hold to a run that the platform does not stop anyway."""
         off = "yes" if record.ours else record.off
+        record = self.confirmed(record)
         record = replace(record.with_hold(wish), off=off, stop_at=None, asks=False, run=self._keeper.life.marker)
         await self._keeper.keep(self.confirmed(record), must=True)
 
@@ -186,7 +189,9 @@ class Extensions:
         # A setting that waits for the next start shows that this platform defers.
         deferring = memory.defers or (record.probe is None and next_start(memory.run, before, run) is not None)
         probe = self.probe(seen.duration, aim)
-        if not deferring and probe > seen.duration:
+        # Where the start is not known, nobody can tell which stop time a run length would bring.
+        told = memory.run is not None and memory.run.start is not None
+        if not deferring and probe > seen.duration and (told or not self._policy.allow_hold):
             record, done = await self._probe(record, before, aim, prior, replace(seen, duration=probe))
             if done is not None:
                 return done
@@ -196,6 +201,8 @@ class Extensions:
             return outcome("none", "ModelArts' limit of 24 h for one run is reached.", clamped=True)
         if not self._policy.allow_hold:
             return await self._leave(record, aim, prior)
+        if not seen.enable:
+            return outcome("next_start", _STILL_STOPS, clamped=aim.clamped)
         return await self._hold(record, aim, prior)
 
     def prior(self, record: Record, seen: Setting) -> Setting:
@@ -262,15 +269,16 @@ class Extensions:
     async def _hold(self, record: Record, aim: _Aim, prior: Setting) -> Outcome:
         """Switch auto-stop off for this run, see it off, and only then say that it is held."""
         keeper, known = self._keeper, self._snapshot.memory.run
-        own = self._snapshot.run.stop_timestamp or aim.stop
+        own = self._snapshot.run.stop_timestamp
         intent = replace(
             record,
             off="intent",
             prior=prior,
+            seen=prior.duration,
             t0=own,
             start=known.start if known else None,
             run=keeper.life.marker,
-            floor=max(record.floor, own),
+            floor=max(record.floor, own or record.stops_at or 0),
             stop_at=None,
             old=record,
         )
@@ -295,6 +303,16 @@ class Extensions:
     def is_off(self, *, shown: bool) -> bool:
         """Tell whether the platform shows that nothing of its own stops this run."""
         return shown and self._snapshot.run.kind == "off"
+
+    def _prior_of_ours(self, record: Record, before: Instance) -> Setting:
+        """Return what people chose for a run that has no stop time any more, though auto-stop is on."""
+        if record.prior is None or not record.ours or people_chose(before) is None:
+            raise ConflictError(
+                "The stop time of this run is not known, so it cannot be held.",
+                code="no_deadline",
+                hint="Refresh, or look at the ModelArts console.",
+            )
+        return record.prior
 
     async def _undo(self, record: Record) -> None:
         """The off was refused: put back what the probe before it has changed; later, if not now."""
@@ -342,18 +360,16 @@ class Extensions:
         if run.kind == "deadline" and stop is not None and stop >= wish.until:
             await keeper.keep(replace(record.with_hold(hold), stop_at=None, run=keeper.life.marker), must=True)
             return hold, outcome("now", "ModelArts itself lets this run last that long; nothing was switched off.")
-        if run.kind == "off" or record.ours:
+        if run.kind == "off":
             await self._keep_longer(record, hold)
             if keeper.record.ours:
                 return hold, self._held(keeper.record.stops_at or hold.until, "")
             return hold, outcome("now", "Auto-stop is off anyway; the hold says what follows it.")
-        if stop is None:
-            raise ConflictError(
-                "The stop time of this run is not known, so it cannot be held.",
-                code="no_deadline",
-                hint="Refresh, or look at the ModelArts console.",
-            )
-        done = await self._reach(record, before, _Aim(wish.until, stop, hold))
+        if run.kind == "deadline" and stop is not None:
+            done = await self._reach(record, before, _Aim(wish.until, stop, hold))
+        else:
+            prior = self._prior_of_ours(record, before)
+            done = await self._hold(record, _Aim(wish.until, now, hold), prior)
         if keeper.record.hold(hold.id) is None:
             raise self._not_held(done)
         return hold, done

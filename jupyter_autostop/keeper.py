@@ -238,12 +238,12 @@ class Keeper:
             return record
         prior = Setting(True, duration, shown["prompt"] is not False)
         self.note("keeper's record", "Since it was lost, auto-stop is put back on.")
-        return replace(record, off="ending", prior=prior, t0=known.stop_timestamp, start=known.start)
+        return replace(record, off="ending", prior=prior, seen=shown["duration"], t0=known.stop_timestamp, start=known.start)
 
     def adopt(self, record: Record, instance: Instance) -> Record:
         """Take what somebody else has set meanwhile for what people chose."""
         then = adopted(record, instance)
-        if then != record and then.prior:
+        if then.prior != record.prior and then.prior:
             length = format_duration(then.prior.duration)
             self.note("console", f"The run length was set to {length} elsewhere; the hold goes on, and leaves it so.")
         return then
@@ -255,7 +255,7 @@ class Keeper:
         if self.snapshot.run.kind == "deadline":
             owed = setting(instance)["duration"] == record.probe
             return Record(prior=record.prior, probe=record.probe, run=record.run) if owed else EMPTY
-        ended = replace(record, off="ending", holds=())
+        ended = replace(adopted(record, instance), off="ending", holds=(), floor=0)
         if self.snapshot.run.kind == "unknown" and record.stop_at is None:
             # On, and without a stop time: nothing would ever stop this run.
             return self.stop_after_grace(ended)
@@ -476,7 +476,7 @@ class Keeper:
             return self.record
         if shown and record.over:
             return replace(EMPTY, pending=record.pending)
-        return record
+        return replace(record, off="no", prior=None, probe=None) if shown else record
 
     # Ends
 

@@ -39,7 +39,7 @@ def over(record: Record) -> Record:
         return replace(EMPTY, pending=record.pending)
     # Whether an unconfirmed off arrived, the next look will tell; what people chose is known either way.
     off: Off = "ending" if record.off != "no" else "no"
-    return Record(off=off, prior=record.prior, probe=record.probe, pending=record.pending, run=record.run, over=True)
+    return Record(off=off, prior=record.prior, probe=record.probe, seen=record.seen, pending=record.pending, run=record.run, over=True)
 
 
 def another(record: Record, run: str, started: int) -> Record:
@@ -86,8 +86,9 @@ def adopted(record: Record, instance: Instance) -> Record:
     if prior is None:
         return record
     duration = shown["duration"]
-    if duration is not None and duration not in (prior.duration, record.probe):
+    if duration is not None and duration not in (record.seen, record.probe):
         prior = replace(prior, duration=duration)
+        record = replace(record, seen=duration)
     if shown["prompt"] is not None:
         prior = replace(prior, prompt=shown["prompt"])
     return replace(record, prior=prior)

@@ -92,7 +92,8 @@ class Record:
     `prior`: the setting that people chose, to which the platform owes a return. `t0`, `start`: this run's own stop
     time and start. `run`: the container's life that the holds belong to. `stop_at`: when this
     server stops the instance, no hold being open. `floor`: the deadline last confirmed to anyone. `sent`: when a stop
-    was decided. `probe`: a duration that we have set. `asks`: what was kept here was lost, and a person must decide.
+    was decided. `probe`: a duration that we have set; `seen`: the one
+    that the platform showed last, while auto-stop is off. `asks`: what was kept here was lost, and a person must decide.
     `over`: the run was seen to end. `old`: the record to go back to if what is under way fails.
     """
 
@@ -108,6 +109,7 @@ class Record:
     sent: int | None = None
     pending: tuple[Pending, ...] = ()
     probe: int | None = None
+    seen: int | None = None
     asks: bool = False
     old: Record | None = None
 
@@ -218,6 +220,7 @@ def decode(data: Any) -> Record:
         sent=_maybe(data["sent"]),
         pending=tuple(Pending(_one_of(item["kind"], Write), _whole(item["at"])) for item in data["pending"]),
         probe=_maybe(data["probe"]),
+        seen=_maybe(data["seen"]),
         asks=_flag(data["asks"]),
         old=None if data["old"] is None else decode(data["old"]),
     )

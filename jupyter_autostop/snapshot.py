@@ -155,10 +155,17 @@ class Snapshot:
     def deadline(self) -> Deadline | None:
         """Return when this run is stopped, and by whom, whether or not that time has passed."""
         own, record = self.run.stop_timestamp, self._record
+        if self.stopping:
+            return None
         ours = None if record.over or record.off == "intent" or self.run.kind == "not_running" else record.stops_at
         if own is not None and (ours is None or record.holds or own <= ours):
             return {"stop_timestamp": own, "kept_by": "platform"}
         return None if ours is None else {"stop_timestamp": ours, "kept_by": "server"}
+
+    @property
+    def stopping(self) -> bool:
+        """Whether this server has decided to stop this run."""
+        return self._record.sent is not None and not self._record.over
 
     def stops_at(self, now: int) -> int | None:
         """Return the time of the stop (ms) that is still to come at `now`."""
@@ -199,8 +206,10 @@ class Snapshot:
             return damaged(self.damage, off=self.run.kind == "off")
         if self.trouble is not None:
             return self.trouble
+        if self.stopping or (passed and kept_by == "server"):
+            return stopping()
         if passed:
-            return stopping() if kept_by == "server" else overdue()
+            return overdue()
         if self.run.kind == "off" and self._record.off in ("intent", "ending") and self._record.stop_at is None:
             return unsettled()
         return self.run.problem
@@ -230,7 +239,7 @@ class Snapshot:
                 asked=self.instance is not None,
                 stop=stop,
                 held=deadline is not None and deadline["kept_by"] == "server" and self._record.ours,
-                sent=self._record.sent is not None and not self._record.over,
+                sent=self.stopping,
             ),
             "version": self.version(),
             "server_time": now,
