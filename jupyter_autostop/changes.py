@@ -68,9 +68,14 @@ class Changes:
             done = await self._change(change, asked, if_match, before)
             record = self._keeper.record
             decided = "enable" in asked and done["effect"] != "unconfirmed"
-            if decided and (record.over or (record.ours and not asked["enable"])):
+            if decided and record.ours and (record.over or not asked["enable"]):
                 # What was owed is what was asked for now.
                 await self._keeper.keep(EMPTY)
+            elif record.ours and record.prior is not None and asked and done["effect"] != "unconfirmed":
+                # What people choose while the run is held is what it goes back to.
+                chosen = {key: value for key, value in asked.items() if key != "enable"}
+                prior = replace(record.prior, **chosen)
+                await self._keeper.keep(replace(record, prior=prior, seen=chosen.get("duration", record.seen)))
             return done
 
     async def _switched(
@@ -84,16 +89,20 @@ class Changes:
         keeper.refuse_while_open()
         snapshot.damage = ""
         if not record.ours or record.over or setting(before)["enable"]:
-            if record.over and asked["enable"] and record.prior is not None:
+            if record.over and record.ours and record.prior is not None:
                 asked.setdefault("duration", record.prior.duration)
             elif not record.ours and (record.holds or record.stop_at is not None or record.asks):
                 await keeper.keep(replace(record, holds=(), stop_at=None, asks=False))
             return None
         match(if_match, before, auto_stop=True, description=False)
         if not asked["enable"]:
+            if record.prior is not None:
+                asked.setdefault("duration", record.prior.duration)
+            more = {key: value for key, value in asked.items() if value != setting(before)[key]}
+            if more:
+                return None
             await keeper.keep(EMPTY)
-            more = {key: value for key, value in asked.items() if key != "enable" and value != setting(before)[key]}
-            return None if more or change.description is not None else outcome("now", OFF_NOW)
+            return None if change.description is not None else outcome("now", OFF_NOW)
         prior = record.prior and replace(record.prior, **asked)
         record = await keeper.keep(replace(record, prior=prior, holds=(), stop_at=None, floor=0, off="ending"))
         await keeper.restore(record, before)
@@ -134,7 +143,7 @@ class Changes:
                 )
             request.spec = triple(before, **differs)
         stop_before = self._writer.snapshot.run.stop_timestamp
-        if not await self._writer.put(request, before):
+        if not await self._keeper.sent(request, before):
             return outcome("unconfirmed", "The change was sent, but ModelArts does not tell what became of it.")
         if not differs:
             return outcome("now", "The description is saved.")

@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from jupyter_autostop.deadline import ENDED, NOTICEABLE, RUNNING, TOLERANCE
+from jupyter_autostop.deadline import ENDED, RUNNING, TOLERANCE
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
-from jupyter_autostop.keeping import adopted, another, back_at, ended_early, expired, over, rolled_back, settled
+from jupyter_autostop.keeping import adopted, another, back_at, ended_early, expired, moved, over, rolled_back, settled
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Hold, Off, Owner, Pending, Record, Setting, Write
@@ -238,7 +238,9 @@ class Keeper:
             return record
         prior = Setting(True, duration, shown["prompt"] is not False)
         self.note("keeper's record", "Since it was lost, auto-stop is put back on.")
-        return replace(record, off="ending", prior=prior, seen=shown["duration"], t0=known.stop_timestamp, start=known.start)
+        return replace(
+            record, off="ending", prior=prior, seen=shown["duration"], t0=known.stop_timestamp, start=known.start
+        )
 
     def adopt(self, record: Record, instance: Instance) -> Record:
         """Take what somebody else has set meanwhile for what people chose."""
@@ -288,6 +290,17 @@ class Keeper:
         finally:
             record = await self._answered(record)
         return record, shown
+
+    async def sent(self, request: UpdateRequest, before: Instance) -> bool:
+        """Send what a person has asked for, and tell whether a look has shown it since."""
+        auto_stop = request.spec and request.spec.auto_stop
+        if not auto_stop:
+            return await self.writer.put(request, before)
+        record = await self._noted(self.record, "on" if auto_stop.enable else "off")
+        try:
+            return await self.writer.put(request, before)
+        finally:
+            await self.keep(await self._answered(record))
 
     async def _noted(self, record: Record, kind: Write, *, must: bool = False) -> Record:
         """Return the record once it says that a write is under way."""
@@ -391,12 +404,10 @@ class Keeper:
         if prior is None or run.kind not in ("deadline", "off") or shown["enable"] is None:
             return record
         if shown["duration"] != record.probe:
-            old = record.old
-            if old is not None and shown["duration"] in (old.probe, old.prior and old.prior.duration):
-                return await self.keep(replace(old, holds=record.holds))
-            return await self.keep(replace(record, prior=None, probe=None, t0=None, old=None))
+            return await self.keep(self.not_the_probe(record, instance))
         stop = run.stop_timestamp
-        if record.t0 is not None and stop is not None and stop - record.t0 > NOTICEABLE // 2:
+        longer = ((record.probe or 0) - prior.duration) * 1000
+        if record.t0 is not None and stop is not None and moved(stop, record.t0, longer):
             return await self.keep(replace(record, old=None))  # the run that needed it goes on
         known = self.snapshot.memory.run
         ends = None if known is None or known.start is None else known.start + prior.duration * 1000
@@ -405,6 +416,13 @@ class Keeper:
             return record  # would stop this run; it waits for the next start
         return await self.put_back(record, instance)
 
+    def not_the_probe(self, record: Record, instance: Instance) -> Record:
+        """Another run length stands than the one we set last: the one before it, or somebody's, which then counts."""
+        old = record.old
+        if old is not None and old.probe is not None and setting(instance)["duration"] == old.probe:
+            return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
+        return replace(record, prior=None, probe=None, t0=None, old=None)
+
     async def put_back(self, record: Record, instance: Instance | None = None) -> Record:
         """Set the run length that people chose."""
         instance = instance or self.snapshot.instance
@@ -412,6 +430,12 @@ class Keeper:
         if instance is None or prior is None or shown["enable"] is None:
             return record
         length = format_duration(prior.duration)
+        old = record.old
+        if record.t0 is not None and old is not None and old.probe is not None:
+            # This run needs the longer length that it had before.
+            wanted = Setting(shown["enable"], old.probe, shown["prompt"] is not False)
+            record, done = await self.put(record, "on", instance, wanted)
+            return await self.keep(replace(record, probe=old.probe, old=None) if done else record)
         wanted = Setting(shown["enable"], prior.duration, shown["prompt"] is not False)
         record, done = await self.put(record, "on", instance, wanted)
         if done:
@@ -423,12 +447,15 @@ class Keeper:
         """Put the settings back between two runs, so that the next one has them from its start."""
         if record.prior is None:
             await self.keep(EMPTY)
+        elif record.off == "no" and setting(instance)["duration"] != record.probe:
+            await self.keep(self.not_the_probe(record, instance))
         elif record.off == "no":
             await self.put_back(record, instance)
         elif setting(instance)["enable"]:
             await self.keep(EMPTY)
         else:
-            record, shown = await self.put(record, "on", instance, replace(record.prior, enable=True))
+            wanted = replace(record.prior, enable=True)
+            record, shown = await self.put(record, "on", instance, wanted)
             await self.keep(EMPTY if shown else record)
 
     # The stop

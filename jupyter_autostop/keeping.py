@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE
 from jupyter_autostop.record import EMPTY, Hold, Off, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
+
+
+def moved(stop: int, before: int, wanted: int) -> bool:
+    """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
+    return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
 
 
 def people_chose(instance: Instance) -> Setting | None:
@@ -39,7 +45,10 @@ def over(record: Record) -> Record:
         return replace(EMPTY, pending=record.pending)
     # Whether an unconfirmed off arrived, the next look will tell; what people chose is known either way.
     off: Off = "ending" if record.off != "no" else "no"
-    return Record(off=off, prior=record.prior, probe=record.probe, seen=record.seen, pending=record.pending, run=record.run, over=True)
+    # A longer run length that was under way may have come to nothing, and the one before it stand.
+    old = Record(probe=record.old.probe) if record.old is not None and record.old.probe is not None else None
+    left = Record(off=off, prior=record.prior, probe=record.probe, seen=record.seen, old=old)
+    return replace(left, pending=record.pending, run=record.run, over=True)
 
 
 def another(record: Record, run: str, started: int) -> Record:
@@ -57,7 +66,7 @@ def ended_early(
     left = record.without(*ids)
     if len(left.holds) == len(record.holds):
         return record
-    left = replace(left, floor=min(left.floor, now + grace * 1000))
+    left = replace(left, floor=min(left.floor, max(now + grace * 1000, *(hold.until for hold in left.holds), 0)))
     if left.holds:
         return left
     last = max((hold for hold in record.holds if hold.id in ids), key=lambda hold: hold.until)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -182,6 +182,7 @@ class World:
         self.story: list[str] = []
         self.count = 0
         self.consoles = 0
+        self.interrupt: Callable[[Server], None] = lambda server: server.step()
 
     # Time
 
@@ -245,19 +246,21 @@ class World:
             others = [other for other in self.servers if other is not server and other.doing == "nothing"]
             if others:
                 self.tell(f"   meanwhile {others[0].name}")
-                others[0].step()
+                self.interrupt(others[0])
 
     # The console
 
     def console(self, enable: bool, duration: int, *, meddles: bool = False) -> None:
         """Set the auto-stop setting as the cloud's own page does."""
         ghost, model = self.ghost, self.model
-        was = model.stop_at, model.enable
+        was, was_duration = (model.stop_at, model.enable), model.duration
         try:
             model.set(enable, duration, self.now)
         except AutostopError:
             return
         self.tell(f"   console: {'on' if enable else 'off'}, {duration} s")
+        if not enable and not was[1] and duration == was_duration:
+            return  # nothing to be seen
         busy = meddles or bool(self.landing) or bool(self.stored.pending)
         if enable or was[1]:
             ghost.chosen = (enable, duration)
@@ -346,12 +349,15 @@ class TrialPlatform:
         sent = request.spec.auto_stop
         enable, duration = bool(sent.enable), sent.duration or 0
         what = "on" if enable else "off"
-        await self._write(f"put {what}", lambda: self._world_put(enable, duration), f"{what}, {duration} s")
+        persons = self._server.persons
+        act = lambda: self._world_put(enable, duration, persons=persons)  # noqa: E731 - it may come late
+        await self._write(f"put {what}", act, f"{what}, {duration} s")
 
     async def stop(self) -> None:
-        await self._write("stop", self._world_stop, "stop")
+        persons = self._server.persons
+        await self._write("stop", lambda: self._world_stop(persons=persons), "stop")
 
-    def _world_put(self, enable: bool, duration: int) -> None:
+    def _world_put(self, enable: bool, duration: int, *, persons: bool) -> None:
         world, model, ghost = self._world, self._world.model, self._world.ghost
         before, was_on, was_in_force = model.stop_at, model.enable, model.in_force
         model.set(enable, duration, world.now)
@@ -359,22 +365,24 @@ class TrialPlatform:
             raise Violation("R2: a setting of ours stopped the instance before the deadline that was shown")
         # A run whose time was counted anew does not tell its start any more, and so not what a length would bring.
         told = before is None or before == model.started + was_in_force * 1000
+        if not ghost.wishes_in_run and enable and (model.stop_at or 0) >= world.now + GRACE * 1000:
+            ghost.floor = 0  # what is owed may be put back in a later run
         if told and model.stop_at is not None and model.stop_at != before and model.stop_at < ghost.floor:
             raise Violation("R2: a setting of ours brought the stop before the deadline that was shown")
         if not enable:
-            ghost.by_us = not self._server.persons and (ghost.by_us or was_on)
+            ghost.by_us = not persons and (ghost.by_us or was_on)
         elif model.stop_at is not None or model.status != "RUNNING":
             ghost.by_us = False
-        if not enable and not self._server.persons and ghost.console_on >= ghost.wished > -1:
+        if not enable and not persons and ghost.console_on >= ghost.wished > -1:
             raise Violation("R6: an on of the console was undone")
-        if not enable and not self._server.persons and ghost.wished == -1:
+        if not enable and not persons and ghost.wished == -1:
             raise Violation("R6: switched off without anybody's wish")
 
-    def _world_stop(self) -> None:
+    def _world_stop(self, *, persons: bool) -> None:
         world, ghost = self._world, self._world.ghost
         if world.model.status != "RUNNING":
             raise ConflictError("not running", code="ModelArts.6307")
-        if not self._server.persons:
+        if not persons:
             if world.now < ghost.floor:
                 raise Violation(f"R2: stopped {(ghost.floor - world.now) / 1000:.0f} s before the deadline shown")
             if not ghost.wishes_in_run and (ghost.noticed is None or world.now < ghost.noticed + GRACE * 1000):
@@ -568,7 +576,7 @@ class Server:
         if not self.alive:
             story.close()
             return None
-        self.doing, self.persons = doing, persons
+        self.doing, self.persons, self.looked = doing, persons, -1
         try:
             return run(story)
         except Crash as crash:
