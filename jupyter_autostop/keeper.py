@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from jupyter_autostop.deadline import ENDED, NOTICEABLE, RUNNING, TOLERANCE
+from jupyter_autostop.deadline import ENDED, RUNNING, TOLERANCE
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
-from jupyter_autostop.keeping import adopted, another, back_at, ended_early, expired, over, rolled_back, settled
+from jupyter_autostop.keeping import adopted, another, back_at, ended_early, expired, moved, over, rolled_back, settled
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Hold, Off, Owner, Pending, Record, Setting, Write
@@ -406,7 +406,8 @@ class Keeper:
         if shown["duration"] != record.probe:
             return await self.keep(self.not_the_probe(record, instance))
         stop = run.stop_timestamp
-        if record.t0 is not None and stop is not None and stop - record.t0 > NOTICEABLE // 2:
+        longer = ((record.probe or 0) - prior.duration) * 1000
+        if record.t0 is not None and stop is not None and moved(stop, record.t0, longer):
             return await self.keep(replace(record, old=None))  # the run that needed it goes on
         known = self.snapshot.memory.run
         ends = None if known is None or known.start is None else known.start + prior.duration * 1000
@@ -429,6 +430,12 @@ class Keeper:
         if instance is None or prior is None or shown["enable"] is None:
             return record
         length = format_duration(prior.duration)
+        old = record.old
+        if record.t0 is not None and old is not None and old.probe is not None:
+            # This run needs the longer length that it had before.
+            wanted = Setting(shown["enable"], old.probe, shown["prompt"] is not False)
+            record, done = await self.put(record, "on", instance, wanted)
+            return await self.keep(replace(record, probe=old.probe, old=None) if done else record)
         wanted = Setting(shown["enable"], prior.duration, shown["prompt"] is not False)
         record, done = await self.put(record, "on", instance, wanted)
         if done:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 from nursery import Nursery
-from processes import PATIENCE, emulated, own_environment, wait_for
+from processes import PATIENCE, own_environment, wait_for
 
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.clock import OffsetClock
@@ -189,11 +189,24 @@ class Rig:
         url = stack.enter_context(emulator_in_a_thread(**options))
         self.cloud = Cloud(url, stack.enter_context(httpx.Client(trust_env=False, timeout=60)))
 
+    def settings(self) -> dict[str, str]:
+        """Return the environment variables that point a server here, with a token: a signature has a date.
+
+        The platform's clock leaps, and its first answer to a signature after each leap would be a refusal.
+        """
+        return {
+            "JUPYTER_AUTOSTOP_PLATFORM": "demanager",
+            "JUPYTER_AUTOSTOP_ENDPOINT": self.cloud.url,
+            "JUPYTER_AUTOSTOP_PROJECT_ID": defaults.PROJECT_ID,
+            "JUPYTER_AUTOSTOP_INSTANCE_ID": defaults.INSTANCE_ID,
+            "JUPYTER_AUTOSTOP_TOKEN": defaults.TOKEN,
+        }
+
     def server(self, *options: str, folder: str = "", settings: dict[str, str] | None = None, **steps: Any) -> Server:
         """Start a server; `steps` as for `FileSteps`. `folder`: not on the common record, but on one of that name."""
         place = self.folder / folder
         place.mkdir(exist_ok=True)
-        environment = {**own_environment(place), **emulated(self.cloud.url), **(settings or {})}
+        environment = {**own_environment(place), **self.settings(), **(settings or {})}
         token = secrets.token_hex(8)
         (place / "work").mkdir(exist_ok=True)
         argv = [

@@ -12,7 +12,7 @@ from typing import Any
 
 from jupyter_autostop.clock import SystemClock
 
-ROUNDS = 30
+ROUNDS = 12
 """Turns of the event loop in which nothing is under way, after which all are waiting."""
 
 

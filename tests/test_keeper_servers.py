@@ -35,7 +35,7 @@ def rig(nursery: Nursery, tmp_path: Path) -> Iterator[Rig]:
 def hold(rig: Rig, server: Server, minutes: int = 60, **body: Any) -> dict[str, Any]:
     """Hold until so many minutes after the platform's own stop time, if there is one left, or after now."""
     until = (rig.cloud.stop_at or rig.cloud.now()) + minutes * 60_000
-    answer = server.ask("POST", "holds", {"until": until, "then": "stop", **body})
+    answer = server.ask("POST", "holds", {"until": until, **body})
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -57,7 +57,7 @@ def stops_in_time(rig: Rig, server: Server, until: int) -> None:
 def test_the_other_server_takes_over(rig: Rig) -> None:
     """One is killed; the other knows the hold, and stops the run in time."""
     first, second = rig.server(), rig.server()
-    until = hold(rig, first)["until"]
+    until = hold(rig, first, then="stop")["until"]
     assert [known["until"] for known in second.look()["holds"]] == [until]
     first.end()
     stops_in_time(rig, second, until)
@@ -66,7 +66,7 @@ def test_the_other_server_takes_over(rig: Rig) -> None:
 def test_both_keep_one_deadline_and_stop_once(rig: Rig) -> None:
     """Two live servers at the deadline: one stop is sent that counts, and the settings come back once."""
     first, second = rig.server(), rig.server()
-    until = hold(rig, first)["until"]
+    until = hold(rig, first, then="stop")["until"]
     second.look()
     rig.cloud.advance((until - rig.cloud.now()) / 1000)
     rig.until(lambda: first.look() and second.look() and rig.cloud.stopped_at)
@@ -217,7 +217,7 @@ def test_a_run_is_stopped_on_a_full_disk(rig: Rig) -> None:
     """In time, by a server that was killed and started again too."""
     with small_disk(rig.folder / "state"):
         server = rig.server()
-        until = hold(rig, server)["until"]
+        until = hold(rig, server, then="stop")["until"]
         fill(rig.folder / "state", server)
         server.end()
         server = rig.server()
@@ -264,7 +264,7 @@ def test_a_shutdown_hands_the_run_back(rig: Rig) -> None:
 def test_a_shutdown_too_late_leaves_the_hold_to_the_next_server(rig: Rig, left: int) -> None:
     """SIGTERM near or after the platform's own stop time: nothing is given back that would end the run at once."""
     server = rig.server()
-    until = hold(rig, server)["until"]
+    until = hold(rig, server, then="stop")["until"]
     rig.cloud.advance(HOUR - left)
     server.look()
     assert os.waitstatus_to_exitcode(server.end(signal.SIGTERM)) == 0
@@ -278,7 +278,7 @@ def test_a_shutdown_too_late_leaves_the_hold_to_the_next_server(rig: Rig, left: 
 def test_the_next_server_stops_a_run_whose_time_has_passed(rig: Rig) -> None:
     """Without being asked: nobody was there at the deadline."""
     server = rig.server()
-    until = hold(rig, server)["until"]
+    until = hold(rig, server, then="stop")["until"]
     server.end()
     rig.cloud.advance((until - rig.cloud.now()) / 1000 + HOUR)
     assert rig.cloud.state["status"] == "RUNNING"

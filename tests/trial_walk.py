@@ -26,6 +26,8 @@ class Walk:
         self.world = World(rng, makers, **traits)
         self.rng = rng
         self.names = 0
+        self.least_meddling = 0.0
+        self.world.interrupt = self.interrupt
         self.start_server()
 
     # Servers
@@ -40,6 +42,13 @@ class Walk:
         world.tell(f"{server.name} starts")
         world.servers.append(server)
         server.step()
+
+    def interrupt(self, server: Server) -> None:
+        """Let a server act while another one is in the middle of something."""
+        if self.rng.random() < 0.5:
+            server.step()
+        else:
+            self.extend(server)
 
     def crash(self) -> None:
         """Kill a server between two operations."""
@@ -65,7 +74,7 @@ class Walk:
         world, rng = self.world, self.rng
         world.faults = rng.choice([0.0, 0.0, 0.15, 0.5])
         world.crashes = rng.choice([0.0, 0.03, 0.1, 0.25])
-        world.meddling = rng.choice([0.0, 0.0, 0.0, 0.05])
+        world.meddling = max(self.least_meddling, rng.choice([0.0, 0.0, 0.0, 0.05]))
 
     # People, kernels, terminals
 
@@ -89,11 +98,11 @@ class Walk:
             return
         server.observe(done)
 
-    def extend(self) -> None:
+    def extend(self, server: Server | None = None) -> None:
         """Extend the run, from any server."""
         if not self.world.servers:
             return
-        server, consoles = self.rng.choice(self.world.servers), self.world.consoles
+        server, consoles = server or self.rng.choice(self.world.servers), self.world.consoles
         seconds = self.rng.choice([600, 3600, 7200, 4 * 3600])
         by_until = self.rng.random() < 0.5
         wish = Extend(until=self.world.now + seconds * 1000) if by_until else Extend(by=seconds)
@@ -336,11 +345,17 @@ ACTS: dict[str, int] = {
 
 
 def history(
-    seed: int, makers: tuple[type[Keeper], type[Extensions]] = (Keeper, Extensions), acts: int = 30, **traits: Any
+    seed: int,
+    makers: tuple[type[Keeper], type[Extensions]] = (Keeper, Extensions),
+    *,
+    acts: int = 30,
+    meddling: float = 0.0,
+    **traits: Any,
 ) -> tuple[Counter[str], str]:
     """Walk one history; return the crash points reached, and what was violated."""
     rng = random.Random(seed)
     walk = Walk(rng, makers, **traits)
+    walk.least_meddling = walk.world.meddling = meddling
     names, weights = list(ACTS), list(ACTS.values())
     try:
         for act in rng.choices(names, weights, k=acts):

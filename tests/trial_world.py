@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -182,6 +182,7 @@ class World:
         self.story: list[str] = []
         self.count = 0
         self.consoles = 0
+        self.interrupt: Callable[[Server], None] = lambda server: server.step()
 
     # Time
 
@@ -245,19 +246,21 @@ class World:
             others = [other for other in self.servers if other is not server and other.doing == "nothing"]
             if others:
                 self.tell(f"   meanwhile {others[0].name}")
-                others[0].step()
+                self.interrupt(others[0])
 
     # The console
 
     def console(self, enable: bool, duration: int, *, meddles: bool = False) -> None:
         """Set the auto-stop setting as the cloud's own page does."""
         ghost, model = self.ghost, self.model
-        was = model.stop_at, model.enable
+        was, was_duration = (model.stop_at, model.enable), model.duration
         try:
             model.set(enable, duration, self.now)
         except AutostopError:
             return
         self.tell(f"   console: {'on' if enable else 'off'}, {duration} s")
+        if not enable and not was[1] and duration == was_duration:
+            return  # nothing to be seen
         busy = meddles or bool(self.landing) or bool(self.stored.pending)
         if enable or was[1]:
             ghost.chosen = (enable, duration)
