@@ -23,7 +23,7 @@ let ask: jest.Mock<Promise<boolean>, [string, string, string, boolean?]>;
 
 beforeEach(() => {
   model = new FakeModel();
-  ask = jest.fn(() => Promise.resolve(true));
+  ask = jest.fn<Promise<boolean>, [string, string, string, boolean?]>(() => Promise.resolve(true));
   act(() => {
     card = new CardWidget({ model, words, ask });
     Widget.attach(card, document.body);
