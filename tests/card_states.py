@@ -1,4 +1,4 @@
-"""Every state that people meet, and how an emulated instance gets into it; for the tests of the card and its pictures."""
+"""Every state that people meet, and how an emulated instance gets there; for the card's tests and pictures."""
 
 from __future__ import annotations
 
