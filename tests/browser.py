@@ -107,8 +107,8 @@ class Tab:
 
     @property
     def countdown(self) -> Locator:
-        """The countdown in it."""
-        return self.page.locator(".jp-AutostopCountdown")
+        """The countdown in it; the card has another."""
+        return self.item.locator(".jp-AutostopCountdown")
 
     @property
     def note(self) -> Locator:
@@ -118,7 +118,7 @@ class Tab:
     @property
     def badge(self) -> Locator:
         """The emulator's badge."""
-        return self.page.locator(".jp-AutostopBadge")
+        return self.item.locator(".jp-AutostopBadge")
 
     @property
     def title(self) -> list[str]:

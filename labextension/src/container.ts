@@ -20,7 +20,9 @@ declare const NEEDED: string[];
 declare const WANTED: string[];
 
 /** The bundler's name for where the other files are: beside this one. */
-declare let __webpack_public_path__: string;
+declare global {
+  var __webpack_public_path__: string;
+}
 __webpack_public_path__ =
   (document.currentScript as HTMLScriptElement | null)?.src.replace(/[^/]*$/, '') ?? '';
 
@@ -42,10 +44,12 @@ export async function get(name: string): Promise<() => unknown> {
     ...WANTED.map(wanted => load(wanted).catch(() => undefined))
   ]);
   await ready;
-  // Type checkers see no module behind a style.
-  const module: unknown = await (name === './style'
-    ? import('../style/index.js' as string)
-    : import('./index'));
+  if (name === './style') {
+    // @ts-expect-error -- plain JavaScript, without types
+    await import('../style/index.js');
+    return () => undefined;
+  }
+  const module = await import('./index');
   return () => module;
 }
 

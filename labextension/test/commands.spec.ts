@@ -12,7 +12,7 @@ let commands: Commands;
 const dialogs = {
   ask: jest.fn<Promise<boolean>, [string, string, string, boolean?]>(),
   askText: jest.fn<Promise<string | null>, [string, string, string, string]>(),
-  tell: jest.fn<void, [string]>(),
+  tell: jest.fn<undefined, [string]>(),
   insist: jest.fn<Promise<unknown>, [string, string]>()
 };
 

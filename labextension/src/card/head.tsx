@@ -82,9 +82,9 @@ export function Head({ model, words, blocked, blockedBy, children }: IHead): Rea
         {view.note && <span className="jp-AutostopCard-note">{view.note}</span>}
       </div>
       {view.when && <p className="jp-AutostopCard-when">{view.when}</p>}
-      {lines.map(line => (
+      {lines.map((line, index) => (
         <p
-          key={line}
+          key={index}
           // What stands in the way of every control is named by all of them.
           id={line === blocked ? blockedBy : undefined}
           className={`jp-AutostopCard-line ${line === blocked ? 'jp-mod-bad' : ''}`}

@@ -104,7 +104,7 @@ function RunLength(part: IPart & { present: number | null }): React.JSX.Element 
             ? trans.__('From the next start: auto-stop after %1.', formatDuration(duration))
             : trans.__('Counts from the next start.')
         }
-        action={trans.__('Save')}
+        action={trans.__('Set')}
         act={duration => write.run(model.change({ auto_stop: { duration } }))}
       />
       <Hint text={write.said} live />
