@@ -314,9 +314,10 @@ class Keeper:
         record = await self._noted(record, kind, must=must)
         try:
             shown = await self.writer.put(UpdateRequest(spec=spec), before)
-        finally:
-            record = await self._answered(record)
-        return record, shown
+        except AutostopError:
+            await self.keep(await self._answered(record))
+            raise
+        return await self._answered(record), shown
 
     async def sent(self, request: UpdateRequest, before: Instance) -> bool:
         """Send what a person has asked for, and tell whether a look has shown it since."""
