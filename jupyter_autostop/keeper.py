@@ -249,7 +249,7 @@ class Keeper:
             record = rolled_back(record, off=not shown["enable"])
             if record.ours:
                 self.note("hold", "A hold that was begun and never confirmed is undone.")
-        if not record.ours or record.sent is not None:
+        if not record.ours or (shown["enable"] and record.sent is not None):
             return record
         return self.switched_on(record, instance) if shown["enable"] else self.adopt(record, instance)
 

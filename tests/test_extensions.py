@@ -14,7 +14,6 @@ from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputE
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
 
-
 NO_HOLD = Policy(allow_hold=False)
 
 

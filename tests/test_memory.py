@@ -17,9 +17,9 @@ from fakes import FakePlatform, remembering_service, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jupyter_autostop.container import container_marker
 from jupyter_autostop.deadline import KnownRun
 from jupyter_autostop.errors import NoAnswerError
-from jupyter_autostop.container import container_marker
 from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
 
 LOG = logging.getLogger("jupyter_autostop.tests")
@@ -288,6 +288,7 @@ async def test_it_is_read_when_the_service_is_made_and_not_later(clock: ManualCl
     service = await remembering_service(FakePlatform(clock), tmp_path)
     await asyncio.to_thread((tmp_path / "DE-1.json").unlink)
     assert service.snapshot.memory.defers
+    await service.look()
     await service.close()
     assert (await asyncio.to_thread(file_in(tmp_path).load)).defers
 
