@@ -64,9 +64,9 @@ def _run(state: State) -> str:
         # In a sentence "4:37" would read as hours.
         seconds = (stop - now) // 1000
         left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
-        own = deadline["kept_by"] == "platform"
-        kept = "ModelArts" if own else f"this server{_own_auto_stop(state)}"
-        line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {kept}"
+        at = clock_time(stop, now)
+        kept = "ModelArts" if deadline["kept_by"] == "platform" else f"this server{_own_auto_stop(state, at)}"
+        line = f"Stops at {at} (in {left}), kept by {kept}"
         line += _next_start(state) + _holds(state)
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
@@ -81,9 +81,11 @@ def _run(state: State) -> str:
     return OFF
 
 
-def _own_auto_stop(state: State) -> str:
+def _own_auto_stop(state: State, at: str) -> str:
     auto_stop = state["auto_stop"]
-    return "; ModelArts' own auto-stop is off until then" if auto_stop and auto_stop["enable"] is False else ""
+    if not auto_stop or auto_stop["enable"] is not False:
+        return ""
+    return f" until {at}; ModelArts' own auto-stop is off until then"
 
 
 def _next_start(state: State) -> str:

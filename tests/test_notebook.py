@@ -148,7 +148,7 @@ def test_the_example(endpoint: str, tmp_path: Path) -> None:
         NotebookClient(notebook, timeout=60).execute(env=server.environment)
     said = {"".join(cell["source"]): json.dumps(cell.get("outputs"), ensure_ascii=False) for cell in notebook["cells"]}
     assert "application/vnd.jupyter-autostop.panel+json" in said["%autostop"]
-    assert "Kept by this server until" in said["%autostop extend 2h"]
+    assert "kept by this server until" in said["%autostop extend 2h"]
     assert "cannot contain" in said["%autostop describe R&D"]
     [held] = (output for source, output in said.items() if source.startswith("%%autostop hold"))
     assert "Held while this cell runs" in held
