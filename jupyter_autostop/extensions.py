@@ -25,6 +25,7 @@ from jupyter_autostop.keeping import moved, people_chose
 from jupyter_autostop.models import LONGEST_DURATION, Extend, HoldWish
 from jupyter_autostop.policy import DEFERS, OFF, Policy
 from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
+from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, not_running, outcome
@@ -115,7 +116,7 @@ class Extensions:
         by_us = self._policy.allow_hold and (run.kind != "deadline" or self._snapshot.memory.defers)
         target = min(asked, self._policy.latest(self._snapshot.memory.run, now, by_us=by_us))
         said = self._clamped_words(asked, target, stop) if target < asked else ""
-        if target <= stop:
+        if target <= stop or (target < asked and target - stop < NOTICEABLE):
             words = "This run lasts that long already; it was not shortened."
             return outcome("none", f"{said}{words}", clamped=bool(said))
         wish = Hold(EXTENSION, target, "stop", Owner("person"), now)
@@ -215,14 +216,15 @@ class Extensions:
         """Send the longer duration and look whether the stop time moved; no outcome yet if it did not."""
         keeper, known = self._keeper, self._snapshot.memory.run
         first = record
+        again = first.prior is not None and first.probe == setting(before)["duration"]
         record = replace(
             first,
             prior=prior,
             probe=wanted.duration,
-            t0=first.t0 if first.probe is not None and first.t0 is not None else aim.stop,
+            t0=first.t0 if again and first.t0 is not None else aim.stop,
             start=known.start if known else None,
             run=keeper.life.marker,
-            old=replace(first, old=None) if first.prior else None,
+            old=replace(first, old=None) if again else None,
         )
         try:
             record, shown = await keeper.put(record, "probe", before, wanted, must=True)

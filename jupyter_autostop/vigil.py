@@ -53,30 +53,52 @@ class Vigil:
         self._log = log
         self._failed = 0
         self._at_once = False
+        self._last = float("-inf")
+        self._nap: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
     def start(self, *, at_once: bool = False) -> None:
         """Begin to watch, if nobody does; `at_once`: take a step now, and not when the next thing is due."""
-        self._at_once = self._at_once or at_once
         if self.task is None or self.task.done():
+            self._at_once = at_once
             self.task = asyncio.create_task(self._watch())
+        elif at_once and self._nap is not None:
+            self._at_once = True
+            self._nap.cancel()
 
     async def _watch(self) -> None:
-        last = self._clock.monotonic()
-        while self._at_once or not self._keeper.record.idle:
-            wait = 0.0 if self._at_once else self._wait(self._clock.monotonic() - last)
-            if wait > 0:
-                await self._clock.sleep(min(wait, OWNERS))
-                if not await self._owner_gone():
+        last = self._clock.monotonic() if not self._failed else self._last
+        while self._at_once or self._failed or not self._keeper.record.rests:
+            wait = self._wait(self._clock.monotonic() - last)
+            if wait > 0 and (not self._at_once or self._failed):
+                if not await self._sleep(min(wait, OWNERS)) and not await self._owner_gone():
+                    continue
+                if self._failed and self._wait(self._clock.monotonic() - last) > 0:
+                    self._at_once = False
                     continue
             self._at_once = False
             await self._try()
-            last = self._clock.monotonic()
+            self._last = last = self._clock.monotonic()
+
+    async def _sleep(self, seconds: float) -> bool:
+        """Wait; return whether somebody has cut it short."""
+        self._nap = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await self._nap
+        except asyncio.CancelledError:
+            if not self._at_once:
+                self._nap.cancel()
+                raise
+            return True
+        finally:
+            self._nap = None
+        return False
 
     def _wait(self, since: float) -> float:
         """Return the seconds to the next step, so long after the last one."""
-        soonest = SOONEST * float(2 ** min(max(self._failed - 1, 0), 10))
-        return max(min(soonest, LONGEST_BACKOFF) - since, min(self._interval - since, self._left()))
+        if self._failed:
+            return min(SOONEST * float(2 ** min(self._failed - 1, 10)), LONGEST_BACKOFF) - since
+        return max(SOONEST - since, min(self._interval - since, self._left()))
 
     def _left(self) -> float:
         """Return the seconds to the next moment at which something is due."""
