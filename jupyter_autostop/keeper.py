@@ -155,6 +155,12 @@ class Keeper:
                 self._log.error("jupyter_autostop: the keeper's record cannot be written (%s)", why)
                 if must:
                     self.snapshot.record = self._saved
+                    if isinstance(error, ValueError):
+                        raise ConflictError(
+                            "There are too many holds, or too many words in them, to note down another one.",
+                            code="too_many_holds",
+                            hint="End one that is not needed any more, or give a shorter `reason`.",
+                        ) from None
                     raise UnavailableError(
                         f"This server cannot note down that it keeps this run ({why}), so it does not begin to.",
                         code="record_unwritable",

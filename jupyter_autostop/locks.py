@@ -32,6 +32,14 @@ def _try(descriptor: int) -> bool:
     return True
 
 
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Tell whether an open file is still the one of that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 class Locks(Protocol):
     """The locks of one instance, as one server sees them."""
 
@@ -62,8 +70,16 @@ class FileLocks:
         self._presence: int | None = None
         self._operation: int | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._presence = os.open(self._file(self.me), _FLAGS, 0o600)
-        _try(self._presence)
+        self._presence = self._hold_presence()
+
+    def _hold_presence(self) -> int:
+        """Return the held lock of this server: whoever looks just before it is held takes it, and removes the file."""
+        path = self._file(self.me)
+        while True:
+            descriptor = os.open(path, _FLAGS, 0o600)
+            if _try(descriptor) and _is_at(path, descriptor):
+                return descriptor
+            os.close(descriptor)
 
     def _file(self, server: str) -> Path:
         return self._folder / f"{self._stem}.server-{server}.lock"

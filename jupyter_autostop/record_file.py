@@ -31,7 +31,7 @@ class DamagedRecordError(Exception):
 
 def pack(number: int, record: Record, instance_id: str) -> bytes:
     """Return a slot's bytes; raises `ValueError` for a record that is too large."""
-    body = json.dumps(encode(record, instance_id), separators=(",", ":")).encode()
+    body = json.dumps(encode(record, instance_id), separators=(",", ":"), ensure_ascii=False).encode()
     if len(body) > SLOT - _HEADER:
         raise ValueError("the record is too large")
     header = b"%s %020d %08d %08x\n" % (_MAGIC, number, len(body), zlib.crc32(b"%d " % number + body))

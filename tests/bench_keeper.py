@@ -109,6 +109,7 @@ async def keeper_rows(table: Table, running: Running) -> None:
     await _own_time(table, platform, "a hold", [lambda: opened("one"), lambda: ended("one")])
     await opened("one")
     await _own_time(table, platform, "a hold beside another", [lambda: opened("two"), lambda: ended("two")])
+    await opened("two")
     await _own_time(table, platform, "the end of one of two holds", [lambda: ended("two"), lambda: opened("two")])
     await ended("two")
     await _own_time(table, platform, "the end of a hold", [lambda: ended("one"), lambda: opened("one")])

@@ -138,7 +138,7 @@ class Day:
             if service is None or not self.running() or self.opened >= self.wanted:
                 continue
             kernel = f"kernel-{number}-{self.opened}"
-            until = self.emulator.now() + self.random.randint(300, 4200) * 1000
+            until = self.emulator.now() + self.random.randint(300, 2000) * 1000
             wish = HoldWish(until=until, kernel_id=kernel, then=self.random.choice(["restore", "stop"]))
             self.opened += 1
             try:
@@ -235,6 +235,7 @@ def live(folder: Path, seed: int, holds: int, gap: float, **switches: Any) -> Da
     return day
 
 
+@pytest.mark.timeout(600)
 def test_a_day_of_a_hundred_holds(tmp_path: Path) -> None:
     """On a platform as documented; half a day."""
     check(live(tmp_path, 1, 100, 3 * HOUR))

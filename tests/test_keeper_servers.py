@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +17,8 @@ import pytest
 from keeper_rig import HOUR, PRIOR, Rig, Server
 from nursery import Nursery
 from nursery import nursery as running_nursery
+
+from jupyter_autostop.locks import FileLocks
 
 GRACE = 900
 
@@ -98,6 +101,28 @@ def test_holds_of_two_servers_at_once(rig: Rig) -> None:
     assert first.ask("DELETE", f"holds/{late['id']}").status_code == 200
     assert second.ask("DELETE", f"holds/{early['id']}").status_code == 200
     assert rig.cloud.setting == PRIOR
+
+
+def test_a_server_is_seen_from_its_first_moment(tmp_path: Path) -> None:
+    """Another server looks who is there all the time, and clears away what dead ones left."""
+    looker = FileLocks(tmp_path, "DE-1")
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            looker._is_alone()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(2000):
+            locks = FileLocks(tmp_path, "DE-1")
+            assert looker._is_held(locks._file(locks.me))
+            locks._close()
+    finally:
+        ended.set()
+        thread.join()
+        looker._close()
 
 
 # Kernels
