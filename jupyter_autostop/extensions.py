@@ -21,21 +21,17 @@ from jupyter_autostop.errors import (
     NotFoundError,
 )
 from jupyter_autostop.keeper import Keeper, stop_sent
-from jupyter_autostop.keeping import people_chose
+from jupyter_autostop.keeping import moved, people_chose
 from jupyter_autostop.models import LONGEST_DURATION, Extend, HoldWish
 from jupyter_autostop.policy import DEFERS, OFF, Policy
 from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
+from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, not_running, outcome
 
 UNCONFIRMED = "The {what} was sent, but ModelArts does not tell what became of it; it will be put in order."
 _STILL_STOPS = "ModelArts still stops this run at its old time, auto-stop off or not, so it cannot be held."
-
-
-def _moved(stop: int, before: int, wanted: int) -> bool:
-    """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
-    return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
 
 
 def moment_words(until: int) -> str:
@@ -120,7 +116,7 @@ class Extensions:
         by_us = self._policy.allow_hold and (run.kind != "deadline" or self._snapshot.memory.defers)
         target = min(asked, self._policy.latest(self._snapshot.memory.run, now, by_us=by_us))
         said = self._clamped_words(asked, target, stop) if target < asked else ""
-        if target <= stop:
+        if target <= stop or (target < asked and target - stop < NOTICEABLE):
             words = "This run lasts that long already; it was not shortened."
             return outcome("none", f"{said}{words}", clamped=bool(said))
         wish = Hold(EXTENSION, target, "stop", Owner("person"), now)
@@ -220,14 +216,15 @@ class Extensions:
         """Send the longer duration and look whether the stop time moved; no outcome yet if it did not."""
         keeper, known = self._keeper, self._snapshot.memory.run
         first = record
+        again = first.prior is not None and first.probe == setting(before)["duration"]
         record = replace(
             first,
             prior=prior,
             probe=wanted.duration,
-            t0=aim.stop,
+            t0=first.t0 if again and first.t0 is not None else aim.stop,
             start=known.start if known else None,
             run=keeper.life.marker,
-            old=replace(first, old=None) if first.prior else None,
+            old=replace(first, old=None) if again else None,
         )
         try:
             record, shown = await keeper.put(record, "probe", before, wanted, must=True)
@@ -238,7 +235,7 @@ class Extensions:
         stop = self._snapshot.run.stop_timestamp
         if not shown or self._snapshot.run.kind != "deadline" or stop is None:
             return record, outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
-        if not _moved(stop, aim.stop, aim.target - aim.stop):
+        if not moved(stop, aim.stop, aim.target - aim.stop):
             await self._snapshot.remember(replace(self._snapshot.memory, defers=True))
             return record, None
         record = replace(record, old=None, stop_at=None)

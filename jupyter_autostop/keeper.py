@@ -12,10 +12,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from jupyter_autostop.deadline import ENDED, NOTICEABLE, RUNNING, TOLERANCE
+from jupyter_autostop.deadline import ENDED, RUNNING, TOLERANCE
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
-from jupyter_autostop.keeping import adopted, another, back_at, ended_early, expired, over, rolled_back, settled
+from jupyter_autostop.keeping import adopted, another, back_at, ended_early, expired, moved, over, rolled_back, settled
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Hold, Off, Owner, Pending, Record, Setting, Write
@@ -169,11 +169,38 @@ class Keeper:
         instance = await self.snapshot.read()
         record = settled(self.record, self.now())
         if not record.idle:
-            record = self._run_is_over(record, instance)
+            record = self._arrived(self._run_is_over(record, instance), instance)
             if not record.pending and record.run == self.life.marker and not record.over:
                 record = self._seen(record, instance)
         self.snapshot.record = record
         return instance
+
+    def calls_for_step(self) -> bool:
+        """Tell whether the last look shows something that a step would change."""
+        instance = self.snapshot.instance
+        if self.record.idle or instance is None:
+            return False
+        record = self._arrived(self.record, instance)
+        if record.pending:
+            return False
+        if instance.status in ENDED:
+            return not record.over or instance.status == "STOPPED"
+        if instance.status != RUNNING or self.is_another(record) or record.off == "intent":
+            return instance.status == RUNNING
+        shown, run = setting(instance), self.snapshot.run
+        if record.off == "no":
+            stop, prior = run.stop_timestamp, record.prior
+            if prior is None or record.probe is None or shown["duration"] != record.probe:
+                return record.probe is not None
+            longer = (record.probe - prior.duration) * 1000
+            return record.t0 is None or stop is None or not moved(stop, record.t0, longer)
+        return bool(shown["enable"]) or shown["duration"] != record.seen or record.stops_at is None
+
+    def _arrived(self, record: Record, instance: Instance) -> Record:
+        """A probe that is seen has arrived: nobody else's run length is taken for it."""
+        if record.probe is None or setting(instance)["duration"] != record.probe:
+            return record
+        return replace(record, pending=tuple(write for write in record.pending if write.kind != "probe"))
 
     def may_land(self) -> bool:
         """Whether a write of ours may still take effect that nobody has seen."""
@@ -222,7 +249,7 @@ class Keeper:
             record = rolled_back(record, off=not shown["enable"])
             if record.ours:
                 self.note("hold", "A hold that was begun and never confirmed is undone.")
-        if not record.ours or record.sent is not None:
+        if not record.ours or (shown["enable"] and record.sent is not None):
             return record
         return self.switched_on(record, instance) if shown["enable"] else self.adopt(record, instance)
 
@@ -287,9 +314,10 @@ class Keeper:
         record = await self._noted(record, kind, must=must)
         try:
             shown = await self.writer.put(UpdateRequest(spec=spec), before)
-        finally:
-            record = await self._answered(record)
-        return record, shown
+        except AutostopError:
+            await self.keep(await self._answered(record))
+            raise
+        return await self._answered(record), shown
 
     async def sent(self, request: UpdateRequest, before: Instance) -> bool:
         """Send what a person has asked for, and tell whether a look has shown it since."""
@@ -336,6 +364,8 @@ class Keeper:
             record = await self._settle(record, instance)
             if self.due(record):
                 await self.stop(record)
+                if self.ends():
+                    self.note("stop", "Its time has come: ModelArts is stopping this instance.")
         elif record.over and instance.status == "STOPPED":
             await self._settle_at_rest(record, instance)
 
@@ -406,14 +436,15 @@ class Keeper:
         if shown["duration"] != record.probe:
             return await self.keep(self.not_the_probe(record, instance))
         stop = run.stop_timestamp
-        if record.t0 is not None and stop is not None and stop - record.t0 > NOTICEABLE // 2:
+        longer = ((record.probe or 0) - prior.duration) * 1000
+        if record.t0 is not None and stop is not None and moved(stop, record.t0, longer):
             return await self.keep(replace(record, old=None))  # the run that needed it goes on
         known = self.snapshot.memory.run
         ends = None if known is None or known.start is None else known.start + prior.duration * 1000
         too_late = run.kind == "deadline" and (ends is None or ends < now + SETTLE_MARGIN * 1000)
         if record.t0 is None and not self.snapshot.memory.defers and too_late:
             return record  # would stop this run; it waits for the next start
-        return await self.put_back(record, instance)
+        return await self._put_back_unasked(record, instance)
 
     def not_the_probe(self, record: Record, instance: Instance) -> Record:
         """Another run length stands than the one we set last: the one before it, or somebody's, which then counts."""
@@ -422,17 +453,34 @@ class Keeper:
             return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
         return replace(record, prior=None, probe=None, t0=None, old=None)
 
+    async def _put_back_unasked(self, record: Record, instance: Instance) -> Record:
+        """Set the run length that people chose, and note what came of it."""
+        length = format_duration(record.prior.duration if record.prior else 0)
+        what = f"run length back to {length}"
+        try:
+            then = await self.put_back(record, instance)
+        except AutostopError as error:
+            self.note(what, f"The run length could not be put back to {length} yet. {error.message}")
+            raise
+        if then.probe is None:
+            self.note(what, f"The run length at each start is {length} again, as people chose it.")
+        return then
+
     async def put_back(self, record: Record, instance: Instance | None = None) -> Record:
         """Set the run length that people chose."""
         instance = instance or self.snapshot.instance
         shown, prior = setting(instance), record.prior
         if instance is None or prior is None or shown["enable"] is None:
             return record
-        length = format_duration(prior.duration)
+        old = record.old
+        if record.t0 is not None and old is not None and old.probe is not None:
+            # This run needs the longer length that it had before.
+            wanted = Setting(shown["enable"], old.probe, shown["prompt"] is not False)
+            record, done = await self.put(record, "on", instance, wanted)
+            return await self.keep(replace(record, probe=old.probe, old=None) if done else record)
         wanted = Setting(shown["enable"], prior.duration, shown["prompt"] is not False)
         record, done = await self.put(record, "on", instance, wanted)
         if done:
-            self.note(f"run length back to {length}", f"The run length at each start is {length} again.")
             record = replace(record, prior=None, probe=None, t0=None, old=None)
         return await self.keep(record)
 
@@ -443,7 +491,7 @@ class Keeper:
         elif record.off == "no" and setting(instance)["duration"] != record.probe:
             await self.keep(self.not_the_probe(record, instance))
         elif record.off == "no":
-            await self.put_back(record, instance)
+            await self._put_back_unasked(record, instance)
         elif setting(instance)["enable"]:
             await self.keep(EMPTY)
         else:
@@ -469,7 +517,6 @@ class Keeper:
             record = await self._answered(record)
             await self.keep(record)
         if shown:
-            self.note("stop", "ModelArts is stopping this instance.")
             # While it stops the settings may be taken once more.
             record = await self._try_to_restore(over(record))
             await self.keep(record)

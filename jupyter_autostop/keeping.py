@@ -8,9 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE
 from jupyter_autostop.record import EMPTY, Hold, Off, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
+
+
+def moved(stop: int, before: int, wanted: int) -> bool:
+    """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
+    return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
 
 
 def people_chose(instance: Instance) -> Setting | None:

@@ -119,6 +119,11 @@ class Record:
         return self == replace(EMPTY, run=self.run, over=self.over, t0=self.t0, start=self.start, floor=self.floor)
 
     @property
+    def rests(self) -> bool:
+        """Whether nothing has to be watched: what is owed waits for the next run, and for somebody's look."""
+        return self.off == "no" and not self.holds and not self.pending and self.stop_at is None and self.sent is None
+
+    @property
     def ours(self) -> bool:
         """Whether auto-stop is off by our doing, as far as is known."""
         return self.off in ("yes", "ending")

@@ -131,7 +131,7 @@ class AutostopService:
         if not self._writes:
             await self.keeper.peek()
         self._tell()
-        if answered and not self.keeper.record.idle and not self._closed:
+        if answered and self.keeper.calls_for_step() and not self._closed:
             # Beside the look, which must neither wait for a write nor bring one about again and again.
             self._vigil.start(at_once=True)
 
@@ -243,7 +243,7 @@ class AutostopService:
                 self._tell()
                 if not self._closed:
                     await self._enter_notes()
-                if not self.keeper.record.idle and not self._closed:
+                if not self.keeper.record.rests and not self._closed:
                     self._vigil.start()
 
         task = asyncio.create_task(run())

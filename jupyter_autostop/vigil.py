@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from jupyter_autostop.clock import Clock
-from jupyter_autostop.errors import AutostopError, UnavailableError
+from jupyter_autostop.errors import AutostopError
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.record import LANDS_WITHIN
 from jupyter_autostop.state import Problem
@@ -53,30 +53,53 @@ class Vigil:
         self._log = log
         self._failed = 0
         self._at_once = False
+        self._last = float("-inf")
+        self._nap: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
     def start(self, *, at_once: bool = False) -> None:
         """Begin to watch, if nobody does; `at_once`: take a step now, and not when the next thing is due."""
-        self._at_once = self._at_once or at_once
         if self.task is None or self.task.done():
+            self._at_once = at_once
+            self._last = self._last if self._failed else self._clock.monotonic()
             self.task = asyncio.create_task(self._watch())
+        elif at_once and self._nap is not None and not self._failed:
+            self._at_once = True
+            self._nap.cancel()
 
     async def _watch(self) -> None:
-        last = self._clock.monotonic()
-        while self._at_once or not self._keeper.record.idle:
-            wait = 0.0 if self._at_once else self._wait(self._clock.monotonic() - last)
-            if wait > 0:
-                await self._clock.sleep(min(wait, OWNERS))
-                if not await self._owner_gone():
-                    continue
+        while self._at_once or self._failed or not self._keeper.record.rests:
+            if not await self._is_due():
+                continue
             self._at_once = False
             await self._try()
-            last = self._clock.monotonic()
+            self._last = self._clock.monotonic()
 
-    def _wait(self, since: float) -> float:
-        """Return the seconds to the next step, so long after the last one."""
-        soonest = SOONEST * float(2 ** min(max(self._failed - 1, 0), 10))
-        return max(min(soonest, LONGEST_BACKOFF) - since, min(self._interval - since, self._left()))
+    async def _is_due(self) -> bool:
+        """Wait for a while, unless there is something to do; tell whether there is."""
+        wait = self._wait()
+        if wait <= 0:
+            return True
+        await self._sleep(min(wait, OWNERS))
+        return self._wait() <= 0 or (not self._failed and await self._owner_gone())
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, until somebody cuts it short."""
+        self._nap = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({self._nap})
+        finally:
+            self._nap.cancel()
+            self._nap = None
+
+    def _wait(self) -> float:
+        """Return the seconds to the next step."""
+        since = self._clock.monotonic() - self._last
+        if self._failed:
+            return min(SOONEST * float(2 ** min(self._failed - 1, 10)), LONGEST_BACKOFF) - since
+        if self._at_once:
+            return 0.0
+        return max(SOONEST - since, min(self._interval - since, self._left()))
 
     def _left(self) -> float:
         """Return the seconds to the next moment at which something is due."""
@@ -100,8 +123,12 @@ class Vigil:
         except AutostopError as error:
             self._failed += 1
             self._log.warning("jupyter_autostop: what is held is not in order yet: %s", error.message)
-            if not (isinstance(error, UnavailableError) and error.code == "shutting_down"):
-                snapshot.trouble = trouble_of(error)
+            snapshot.trouble = trouble_of(error)
+        except Exception:  # noqa: BLE001 - told as any other, and tried again
+            # A fault of ours; the run must get its stop whatever goes wrong here.
+            self._failed += 1
+            self._log.exception("jupyter_autostop: a step of the keeper failed")
+            snapshot.trouble = trouble_of(AutostopError("This server has made a mistake; its log says more."))
         else:
             self._failed = 0
             snapshot.trouble = None

@@ -36,6 +36,7 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
         "deadline": None if stop is None else {"stop_timestamp": stop, "kept_by": kept_by},
         "server_time": NOW,
         "confirmed_at": NOW,
+        "auto_stop": None,
         "next_start": None,
         "holds": [],
         "auto_stop": None,
@@ -49,7 +50,14 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
 
 LINES: dict[str, tuple[State, str]] = {
     "running": (state(STOP), "Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
-    "kept by the server": (state(STOP, kept_by="server"), "Kept by this server until 18:13 (2 h 13 min left)"),
+    "kept by the server": (
+        state(STOP, kept_by="server", auto_stop={"enable": False}),
+        "Kept by this server until 18:13 (2 h 13 min left); ModelArts' own auto-stop is off until then",
+    ),
+    "stopped sooner by the server": (
+        state(STOP, kept_by="server", auto_stop={"enable": True}),
+        "Kept by this server until 18:13 (2 h 13 min left)",
+    ),
     "soon": (state(NOW + 9 * MINUTE + 42_999), "Stops at 16:09 (in 9 min 42 s), kept by ModelArts"),
     "in a moment": (state(NOW + 1), "Stops at 16:00 (in 0 s), kept by ModelArts"),
     "tomorrow": (state(NOW + 26 * HOUR), "Stops at Wed 25 Nov 18:00 (in 26 h), kept by ModelArts"),

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from typing import Any
 
-from trial_world import GRACE, HOUR, START, Crash, Server, Violation, World
+from trial_world import GRACE, HOUR, START, Crash, Server, ViolationError, World
 
 from jupyter_autostop.errors import AutostopError
 from jupyter_autostop.extensions import Extensions
@@ -26,6 +26,8 @@ class Walk:
         self.world = World(rng, makers, **traits)
         self.rng = rng
         self.names = 0
+        self.least_meddling = 0.0
+        self.world.interrupt = self.interrupt
         self.start_server()
 
     # Servers
@@ -40,6 +42,13 @@ class Walk:
         world.tell(f"{server.name} starts")
         world.servers.append(server)
         server.step()
+
+    def interrupt(self, server: Server) -> None:
+        """Let a server act while another one is in the middle of something."""
+        if self.rng.random() < 0.5:
+            server.step()
+        else:
+            self.extend(server)
 
     def crash(self) -> None:
         """Kill a server between two operations."""
@@ -65,7 +74,7 @@ class Walk:
         world, rng = self.world, self.rng
         world.faults = rng.choice([0.0, 0.0, 0.15, 0.5])
         world.crashes = rng.choice([0.0, 0.03, 0.1, 0.25])
-        world.meddling = rng.choice([0.0, 0.0, 0.0, 0.05])
+        world.meddling = max(self.least_meddling, rng.choice([0.0, 0.0, 0.0, 0.05]))
 
     # People, kernels, terminals
 
@@ -84,16 +93,16 @@ class Walk:
         if outcome["effect"] == "held" and consoles == self.world.consoles:
             model = self.world.model
             if model.enable or (model.stop_at is not None and model.status == "RUNNING"):
-                raise Violation("R3: held was said while the platform would stop this run")
+                raise ViolationError("R3: held was said while the platform would stop this run")
         if outcome["effect"] == "unconfirmed":
             return
         server.observe(done)
 
-    def extend(self) -> None:
+    def extend(self, server: Server | None = None) -> None:
         """Extend the run, from any server."""
         if not self.world.servers:
             return
-        server, consoles = self.rng.choice(self.world.servers), self.world.consoles
+        server, consoles = server or self.rng.choice(self.world.servers), self.world.consoles
         seconds = self.rng.choice([600, 3600, 7200, 4 * 3600])
         by_until = self.rng.random() < 0.5
         wish = Extend(until=self.world.now + seconds * 1000) if by_until else Extend(by=seconds)
@@ -265,7 +274,7 @@ class Walk:
             and stored.off == "no"
             and not stored.sent
         ):
-            raise Violation("R1: a run was left without a stop, and no record says so")
+            raise ViolationError("R1: a run was left without a stop, and no record says so")
 
     def finish(self) -> None:
         """When nothing goes wrong any more, all comes to a good end: R1 and R4."""
@@ -289,7 +298,7 @@ class Walk:
             self.pass_time(min(ahead, default=60_000) / 1000 + 1)
         model = world.model
         if model.status == "RUNNING" and model.stop_at is None and world.ghost.by_us:
-            raise Violation("R1: a run of ours never gets a stop")
+            raise ViolationError("R1: a run of ours never gets a stop")
         self._next_run()
 
     def _next_run(self) -> None:
@@ -302,16 +311,16 @@ class Walk:
         self.pass_time(120, 30_000)
         model, ghost = world.model, world.ghost
         if model.status != "RUNNING":
-            raise Violation("R5: the next run was stopped")
+            raise ViolationError("R5: the next run was stopped")
         if model.stop_at is None and ghost.by_us:
-            raise Violation("R1: the next run has no stop")
+            raise ViolationError("R1: the next run has no stop")
         shown = (ghost.chosen[0] if ghost.unseen else model.enable, model.duration)
         if not ghost.vague and shown != ghost.chosen:
-            raise Violation(
+            raise ViolationError(
                 f"R4: people chose {ghost.chosen}, and in the next run it is {model.enable, model.duration}"
             )
         if not world.stored.idle:
-            raise Violation("R4: the record never comes to rest")
+            raise ViolationError("R4: the record never comes to rest")
 
 
 ACTS: dict[str, int] = {
@@ -336,18 +345,24 @@ ACTS: dict[str, int] = {
 
 
 def history(
-    seed: int, makers: tuple[type[Keeper], type[Extensions]] = (Keeper, Extensions), acts: int = 30, **traits: Any
+    seed: int,
+    makers: tuple[type[Keeper], type[Extensions]] = (Keeper, Extensions),
+    *,
+    acts: int = 30,
+    meddling: float = 0.0,
+    **traits: Any,
 ) -> tuple[Counter[str], str]:
     """Walk one history; return the crash points reached, and what was violated."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     walk = Walk(rng, makers, **traits)
+    walk.least_meddling = walk.world.meddling = meddling
     names, weights = list(ACTS), list(ACTS.values())
     try:
         for act in rng.choices(names, weights, k=acts):
             getattr(walk, act)()
             walk.check()
         walk.finish()
-    except Violation as violation:
+    except ViolationError as violation:
         return walk.world.reached, f"{violation}\n" + "\n".join(walk.world.story)
     return walk.world.reached, ""
 

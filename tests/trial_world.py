@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -46,7 +46,7 @@ class Crash(BaseException):
     """The server is gone, at once."""
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """A rule is broken."""
 
 
@@ -182,6 +182,7 @@ class World:
         self.story: list[str] = []
         self.count = 0
         self.consoles = 0
+        self.interrupt: Callable[[Server], None] = lambda server: server.step()
 
     # Time
 
@@ -245,19 +246,21 @@ class World:
             others = [other for other in self.servers if other is not server and other.doing == "nothing"]
             if others:
                 self.tell(f"   meanwhile {others[0].name}")
-                others[0].step()
+                self.interrupt(others[0])
 
     # The console
 
     def console(self, enable: bool, duration: int, *, meddles: bool = False) -> None:
         """Set the auto-stop setting as the cloud's own page does."""
         ghost, model = self.ghost, self.model
-        was = model.stop_at, model.enable
+        was, was_duration = (model.stop_at, model.enable), model.duration
         try:
             model.set(enable, duration, self.now)
         except AutostopError:
             return
         self.tell(f"   console: {'on' if enable else 'off'}, {duration} s")
+        if not enable and not was[1] and duration == was_duration:
+            return  # nothing to be seen
         busy = meddles or bool(self.landing) or bool(self.stored.pending)
         if enable or was[1]:
             ghost.chosen = (enable, duration)
@@ -359,21 +362,21 @@ class TrialPlatform:
         before, was_on, was_in_force = model.stop_at, model.enable, model.in_force
         model.set(enable, duration, world.now)
         if model.status == "STOPPING" and world.now < ghost.floor:
-            raise Violation("R2: a setting of ours stopped the instance before the deadline that was shown")
+            raise ViolationError("R2: a setting of ours stopped the instance before the deadline that was shown")
         # A run whose time was counted anew does not tell its start any more, and so not what a length would bring.
         told = before is None or before == model.started + was_in_force * 1000
         if not ghost.wishes_in_run and enable and (model.stop_at or 0) >= world.now + GRACE * 1000:
             ghost.floor = 0  # what is owed may be put back in a later run
         if told and model.stop_at is not None and model.stop_at != before and model.stop_at < ghost.floor:
-            raise Violation("R2: a setting of ours brought the stop before the deadline that was shown")
+            raise ViolationError("R2: a setting of ours brought the stop before the deadline that was shown")
         if not enable:
             ghost.by_us = not persons and (ghost.by_us or was_on)
         elif model.stop_at is not None or model.status != "RUNNING":
             ghost.by_us = False
         if not enable and not persons and ghost.console_on >= ghost.wished > -1:
-            raise Violation("R6: an on of the console was undone")
+            raise ViolationError("R6: an on of the console was undone")
         if not enable and not persons and ghost.wished == -1:
-            raise Violation("R6: switched off without anybody's wish")
+            raise ViolationError("R6: switched off without anybody's wish")
 
     def _world_stop(self, *, persons: bool) -> None:
         world, ghost = self._world, self._world.ghost
@@ -381,9 +384,9 @@ class TrialPlatform:
             raise ConflictError("not running", code="ModelArts.6307")
         if not persons:
             if world.now < ghost.floor:
-                raise Violation(f"R2: stopped {(ghost.floor - world.now) / 1000:.0f} s before the deadline shown")
+                raise ViolationError(f"R2: stopped {(ghost.floor - world.now) / 1000:.0f} s before the deadline shown")
             if not ghost.wishes_in_run and (ghost.noticed is None or world.now < ghost.noticed + GRACE * 1000):
-                raise Violation("R5: a hold of another run stopped this one")
+                raise ViolationError("R5: a hold of another run stopped this one")
         world.model.leave(world.now)
 
     async def _write(self, what: str, act: Any, words: str) -> None:
@@ -603,5 +606,5 @@ class Server:
         if deadline is not None and deadline["stop_timestamp"] > self.world.now:
             stop = deadline["stop_timestamp"]
             if stop < ghost.floor:
-                raise Violation(f"R2: the deadline shown came nearer by {(ghost.floor - stop) / 1000:.0f} s")
+                raise ViolationError(f"R2: the deadline shown came nearer by {(ghost.floor - stop) / 1000:.0f} s")
             ghost.floor = stop
