@@ -39,7 +39,6 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
         "auto_stop": None,
         "next_start": None,
         "holds": [],
-        "auto_stop": None,
         "stale": False,
         "problem": None,
         "emulated": False,
