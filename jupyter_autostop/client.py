@@ -214,7 +214,9 @@ class LocalClient:
         return {}
 
     def _no_way_in(self, tried: list[str]) -> NoWayInError:
-        hint = "Give its token with --server 'URL?token=…', as `jupyter server list` shows it."
+        hint = "Its log says why."
+        if self._means == "terminal":
+            hint = "Give its token with --server 'URL?token=…', as `jupyter server list` shows it."
         if not self._server.secret:
             hint = f"It has no capability file that can be read here: is jupyter_autostop loaded there? {hint}"
         return NoWayInError(
@@ -248,4 +250,4 @@ def connect(
 ) -> LocalClient:
     """Return a client of the server this process belongs to, or of the one a URL names."""
     hub_token = environ.get("JUPYTERHUB_API_TOKEN", "")
-    return LocalClient(find_server(environ, url), means=means, hub_token=hub_token, cafile=cafile)
+    return LocalClient(find_server(environ, url, means=means), means=means, hub_token=hub_token, cafile=cafile)

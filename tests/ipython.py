@@ -6,8 +6,8 @@ import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+import pytest
 from fake_autostop import FakeAutostop, running_fake
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput, capture_output
@@ -38,27 +38,33 @@ class Cell:
 class Notebook:
     """Runs cells."""
 
-    def __init__(self, shell: InteractiveShell, fake: FakeAutostop) -> None:
+    def __init__(self, shell: InteractiveShell, fake: FakeAutostop, environment: dict[str, str]) -> None:
         self.shell = shell
         self.fake = fake
+        self.environment = environment
+
+    def renew(self, patch: pytest.MonkeyPatch) -> None:
+        """Forget every name, and what the fake has been told; find it again."""
+        for name, value in self.environment.items():
+            patch.setenv(name, value)
+        self.shell.reset(new_session=False)
+        self.fake.__init__()  # type: ignore[misc]  # as new, at its old address
 
     def run(self, text: str) -> Cell:
         return Cell(self.shell, text)
 
 
 @contextmanager
-def running_ipython(folder: Path, monkeypatch: Any) -> Iterator[Notebook]:
+def running_ipython(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Notebook]:
     """Run an IPython with the extension loaded; it finds a fake of its server."""
-    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    patch.setenv("IPYTHONDIR", str(folder / "ipython"))
     fake = FakeAutostop()
     with running_fake(folder / "runtime", fake) as environment:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
         config = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}})
         shell = InteractiveShell.instance(config=config)
         try:
             shell.run_line_magic("load_ext", "jupyter_autostop")
-            yield Notebook(shell, fake)
+            yield Notebook(shell, fake, environment)
         finally:
             shell.run_line_magic("unload_ext", "jupyter_autostop")
             shell.atexit_operations()

@@ -48,7 +48,7 @@ import json, threading
 import jupyter_autostop as autostop
 from jupyter_autostop import *
 state = status()
-told = [state["deadline"] is not None, state.version, "text/html" in state._repr_mimebundle_()]
+told = [state["deadline"] is not None, state.version, "<p>" in state._repr_html_()]
 for call in (lambda: extend("2h"), lambda: until("2099-01-01T00:00Z"), off, lambda: on("4h"), lambda: describe("x")):
     call()
 with hold(max="1h", reason="here") as held:

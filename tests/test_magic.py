@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +13,21 @@ from ipython import Cell, Notebook, running_ipython
 from IPython.core.completer import provisionalcompleter
 from IPython.core.error import UsageError
 
+import jupyter_autostop as autostop
+
 HOSTILE = "<img src=x onerror=alert(1)>&\"'\x1b[2J\n</p><script>alert(2)</script>"
 
 
-@pytest.fixture
-def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
-    with running_ipython(tmp_path, monkeypatch) as notebook:
+@pytest.fixture(scope="module")
+def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    with pytest.MonkeyPatch.context() as patch, running_ipython(tmp_path_factory.mktemp("ipython"), patch) as notebook:
         yield notebook
+
+
+@pytest.fixture
+def notebook(ipython: Notebook, monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    ipython.renew(monkeypatch)
+    return ipython
 
 
 def refusal(cell: Cell) -> str:
@@ -116,8 +123,45 @@ class TestCommands:
         """And says what to do."""
         monkeypatch.setenv("JUPYTER_RUNTIME_DIR", "/nowhere")
         for text in ("%autostop status", "%%autostop hold\nx = 1"):
-            assert "No Jupyter server of yours is running on this machine. Start" in refusal(notebook.run(text))
+            said = refusal(notebook.run(text))
+            assert "No Jupyter server of yours is running on this machine. Start" in said
+            assert "--server" not in said  # which only a terminal has
         assert "x" not in notebook.shell.user_ns
+
+
+class TestFunctions:
+    """What the functions ask for, and what is said of what they return."""
+
+    @pytest.mark.parametrize(
+        ("call", "wish"),
+        [
+            ("extend('2h')", ("POST", "extend", {"by": 7200})),
+            ("off()", ("PATCH", "instance", {"auto_stop": {"enable": False}})),
+            ("on('4h')", ("PATCH", "instance", {"auto_stop": {"enable": True, "duration": 14400}})),
+            ("describe('run 7')", ("PATCH", "instance", {"description": "run 7"})),
+        ],
+    )
+    def test_what_is_asked_for(self, notebook: Notebook, call: str, wish: tuple[str, str, Any]) -> None:
+        """As in the magic; the State that comes back is a plain dictionary, which a cell shows in words."""
+        notebook.fake.outcome = {"effect": "now", "message": "Now it is so.", "clamped": False}
+        cell = notebook.run(f"import jupyter_autostop as autostop\nautostop.{call}")
+        assert notebook.fake.wishes == [wish]
+        assert cell.texts[0].startswith("Now it is so.\nStops at ")
+        state = cell.result.result
+        assert isinstance(state, dict)
+        assert state["outcome"] == state.outcome == notebook.fake.outcome
+        with pytest.raises(AttributeError, match="A State has no “stop”; it has instance, "):
+            _ = state.stop
+
+    @pytest.mark.parametrize("call", ["extend('2h')", "until('2099-01-01T00:00')"])
+    def test_an_extension_that_did_not_happen_is_a_warning(self, notebook: Notebook, call: str) -> None:
+        """Whoever does not look at what a function returns is told all the same, where it was called."""
+        notebook.fake.outcome = {"effect": "next_start", "message": "Not in this run.", "clamped": False}
+        with pytest.warns(autostop.NotDoneWarning, match=r"^Not in this run\. Stops at ") as warned:
+            cell = notebook.run(f"import jupyter_autostop as autostop\nstate = autostop.{call}")
+        assert cell.error is None
+        assert warned[0].filename.endswith("api.py") is False
+        assert notebook.shell.user_ns["state"]["outcome"]["effect"] == "next_start"
 
 
 class TestHostile:

@@ -22,11 +22,17 @@ from jupyter_autostop.kernel.panel import MIME_TYPE, AutostopPanel
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-@pytest.fixture
-def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
-    with running_ipython(tmp_path, monkeypatch) as notebook:
+@pytest.fixture(scope="module")
+def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    with pytest.MonkeyPatch.context() as patch, running_ipython(tmp_path_factory.mktemp("ipython"), patch) as notebook:
         yield notebook
-        ipywidgets.Widget.close_all()
+
+
+@pytest.fixture
+def notebook(ipython: Notebook, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
+    ipython.renew(monkeypatch)
+    yield ipython
+    ipywidgets.Widget.close_all()
 
 
 def shown(notebook: Notebook, thing: Any) -> dict[str, Any]:

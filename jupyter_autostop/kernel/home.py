@@ -37,7 +37,7 @@ def notebook_name() -> str | None:
 
 def open_client() -> LocalClient:
     """Return a client of this process's server, or raise `ClientError` with one line that says why there is none."""
-    return connect(os.environ, means="terminal" if kernel_id() is None else "kernel")
+    return connect(os.environ, means="kernel")
 
 
 def owner() -> dict[str, Any]:

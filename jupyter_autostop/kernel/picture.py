@@ -96,7 +96,12 @@ class ShownState(dict):  # type: ignore[type-arg]  # a State at run time is a pl
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self]
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+    def _picture(self) -> Picture:
         state: Any = self
-        picture = state_picture(state)
-        return {"text/plain": picture.text, "text/html": picture.html}
+        return state_picture(state)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - IPython's, for a State is in no other
+        printer.text(self._picture().text)
+
+    def _repr_html_(self) -> str:
+        return self._picture().html
