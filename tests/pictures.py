@@ -8,8 +8,11 @@ import tempfile
 from pathlib import Path
 
 from browser import Tab, running_browser
+from card_states import REACHED
 from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
+from test_browser import Platform
+from test_card_browser import Card, card_in, heal
 
 from jupyter_autostop.demo import EXAMPLE
 
@@ -65,6 +68,49 @@ def draw(browser: Browser, server: JupyterServer) -> None:
     tab.close()
 
 
+def draw_card(browser: Browser, endpoint: str, server: JupyterServer) -> None:
+    """Take the card in every state and theme, and one with long texts in a narrow side panel."""
+    platform = Platform(endpoint, server)
+    with card_in(browser, server) as card:
+        for theme in THEMES:
+            card.theme(theme)
+            for name, state in REACHED.items():
+                heal(platform)
+                state.reach(platform)
+                platform.state(refresh=True)
+                card.shows(state)
+                keep(f"card-{name}-{theme}.png", card.node.screenshot())
+            heal(platform)
+            draw_write(card, platform, theme)
+        card.theme("light")
+        platform.edit(name="tuning-of-a-model-with-a-name-without-end-" * 3, description="A long description. " * 20)
+        platform.state(refresh=True)
+        expect(card.node).to_contain_text("without-end")
+        card.node.evaluate("node => { node.style.width = '180px'; }")
+        keep("card-narrow-light.png", card.node.screenshot())
+    platform.close()
+
+
+def draw_write(card: Card, platform: Platform, theme: str) -> None:
+    """Take a write under way, a refused one, and a text that means something while it is typed."""
+    platform.fail("slow", seconds=2, method="PUT")
+    card.button("Extend 1 h").click()
+    expect(card.node).to_contain_text("not confirmed yet")
+    keep(f"card-pending-{theme}.png", card.node.screenshot())
+    expect(card.node).to_contain_text("It still stops ")
+    card.amount.fill("2h30m")
+    keep(f"card-next-start-only-{theme}.png", card.node.screenshot())
+    platform.heal()
+    card.amount.fill("")
+    card.page.route("**/jupyter-autostop/**", lambda route: route.abort())
+    card.button("Refresh").click()
+    expect(card.button("Extend 1 h")).to_be_disabled()
+    keep(f"card-lost-{theme}.png", card.node.screenshot())
+    card.page.unroute("**/jupyter-autostop/**")
+    card.button("Refresh").click()
+    expect(card.button("Extend 1 h")).to_be_enabled()
+
+
 def main() -> None:
     """Start everything, take the pictures, end everything."""
     FOLDER.mkdir(exist_ok=True)
@@ -79,6 +125,7 @@ def main() -> None:
             running_browser() as browser,
         ):
             draw(browser, server)
+            draw_card(browser, endpoint, server)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,10 @@ class Platform:
     def heal(self) -> None:
         self._ask("DELETE", "/faults")
 
+    def behave(self, **switches: Any) -> None:
+        """Have the platform read what its documents leave open in another way."""
+        self._ask("PATCH", "/behaviour", switches)
+
     def left(self) -> float:
         """Return the seconds that the run really has left."""
         now = self._ask("GET", "/clock")["now"]
