@@ -572,7 +572,9 @@ def test_each_plugin_can_be_disabled(open_tab: Open, server: JupyterServer, plug
     assert tab.page.evaluate(f"window.jupyterapp.hasPlugin('jupyter-autostop:{plugin}')") is False
     if selector:
         expect(tab.page.locator(selector)).to_have_count(0)
-    known = tab.page.evaluate("jupyterapp.commands.listCommands().filter(id => id.startsWith('jupyter-autostop:')).length")
+    known = tab.page.evaluate(
+        "jupyterapp.commands.listCommands().filter(id => id.startsWith('jupyter-autostop:')).length"
+    )
     assert known == (0 if plugin in ("commands", "model") else 7)
     assert (tab.asked == []) is (plugin == "model")
     assert tab.said == []

@@ -44,12 +44,8 @@ export async function get(name: string): Promise<() => unknown> {
     ...WANTED.map(wanted => load(wanted).catch(() => undefined))
   ]);
   await ready;
-  if (name === './style') {
-    // @ts-expect-error -- plain JavaScript, without types
-    await import('../style/index.js');
-    return () => undefined;
-  }
-  const module = await import('./index');
+  // @ts-expect-error -- plain JavaScript, without types
+  const module = (await (name === './style' ? import('../style/index.js') : import('./index'))) as unknown;
   return () => module;
 }
 

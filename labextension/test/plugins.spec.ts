@@ -1,6 +1,4 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { IToolbarWidgetRegistry } from '@jupyterlab/apputils';
-import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 import type { IStatusBar } from '@jupyterlab/statusbar';
 import type { ITranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
