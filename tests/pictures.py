@@ -137,8 +137,9 @@ def main() -> None:
             running_browser() as browser,
             closing(Platform(endpoint, server)) as platform,
         ):
-            draw_card(browser, server, platform)
             draw(browser, server, platform)
+            # Last, since JupyterLab remembers that the side panel was open.
+            draw_card(browser, server, platform)
 
 
 if __name__ == "__main__":
