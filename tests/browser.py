@@ -151,8 +151,9 @@ class Tab:
         return int(self.page.evaluate(script, [method, f"{urlsplit(self._server.url).path}{path}", sent]))
 
     def ours(self) -> list[str]:
-        """Return what was said on the console that has to do with us; a refused connection is the browser's say."""
-        return [line for line in self.said if "autostop" in line.lower() and "net::ERR_" not in line]
+        """Return what was said on the console that has to do with us; a failed request is the browser's say."""
+        theirs = ("net::ERR_", "Failed to load resource")
+        return [line for line in self.said if "autostop" in line.lower() and not any(word in line for word in theirs)]
 
     def _on_request(self, request: Request) -> None:
         if urlsplit(request.url).path.startswith(self._routes):

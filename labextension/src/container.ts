@@ -45,7 +45,7 @@ export async function get(name: string): Promise<() => unknown> {
   ]);
   await ready;
   // @ts-expect-error -- plain JavaScript, without types
-  const module: object = await (name === './style' ? import('../style/index.js') : import('./index'));
+  const module = (await (name === './style' ? import('../style/index.js') : import('./index'))) as unknown;
   return () => module;
 }
 
