@@ -126,7 +126,8 @@ def card_in(browser: Browser, server: JupyterServer, **options: Any) -> Iterator
     try:
         yield Card(tab.open())
         # A refusal is the browser's to note; what is thrown or warned of would be ours.
-        assert [line for line in tab.ours() if "Failed to load resource" not in line] == []
+        said = [line for line in tab.ours() if "Failed to load resource" not in line]
+        assert said == [], said
     finally:
         tab.close()
 

@@ -286,6 +286,13 @@ describe('more time', () => {
     expect(field('By how long').disabled).toBe(true);
   });
 
+  it('says nothing that has stopped being true', async () => {
+    await press('Extend 1 h');
+    expect(said()).toContain('Now stops today at 14:13.');
+    know({ state: endingIn(HOUR) });
+    expect(said()).toBe('');
+  });
+
   it('says it of the later of two clicks only', async () => {
     let first: (result: IResult) => void = () => undefined;
     model.extendBy.mockImplementationOnce(() => new Promise(resolve => (first = resolve)));

@@ -12,7 +12,7 @@ export function Description({ model, words, state, blocked }: IPart): React.JSX.
   const { trans } = words;
   const draft = draftOf(model);
   useChanges(draft);
-  const write = useWrite(words);
+  const write = useWrite({ model, words });
   const id = useId();
   const { value } = draft;
   const { limits } = state;

@@ -11,7 +11,7 @@ import { extensionText, useWrite } from './part';
 export function Extend({ model, words, situation, state, blocked, blockedBy }: IPart): React.JSX.Element {
   const { trans } = words;
   const [typed, setTyped] = useState('');
-  const write = useWrite(words);
+  const write = useWrite({ model, words });
   const ownId = useId();
   const id = blocked ? blockedBy : ownId;
   const why = blocked || (state.limits.can_extend ? '' : moreTime(1, situation, words).text);

@@ -11,7 +11,7 @@ import { useWrite } from './part';
 export function Foot(part: Omit<IPart, 'state'> & { state: IState | null }): React.JSX.Element {
   const { model, words, state, blocked, blockedBy, ask } = part;
   const { trans } = words;
-  const write = useWrite(words);
+  const write = useWrite(part);
   const [asking, setAsking] = useState(false);
   const id = useId();
   const refresh = async (): Promise<void> => {
@@ -21,6 +21,8 @@ export function Foot(part: Omit<IPart, 'state'> & { state: IState | null }): Rea
     const { state: now, link } = model.situation();
     setAsking(false);
     write.say(link?.message ?? now?.problem?.message ?? trans.__('Confirmed just now.'));
+    // Soon it is no longer so; the head goes on telling.
+    window.setTimeout(() => write.say(''), 5000);
   };
   const why = state?.limits.why_not.stop ?? '';
   return (

@@ -14,7 +14,7 @@ const SHOWN = 8;
 export function Holds(part: IPart): React.JSX.Element {
   const { model, words, situation, state, blocked, blockedBy } = part;
   const { trans } = words;
-  const write = useWrite(words);
+  const write = useWrite(part);
   const owners = {
     person: trans.__('a person'),
     kernel: trans.__('a kernel'),

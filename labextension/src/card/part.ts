@@ -47,9 +47,12 @@ export interface IWrite {
   plan(planned: Planned, ask: Ask): Promise<IResult | null>;
 }
 
-export function useWrite({ trans }: IWords): IWrite {
+export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'words'>): IWrite {
   const [busy, setBusy] = useState(0);
-  const [said, say] = useState('');
+  // Of what has moved on since, the words would be false: they go with the State that they were said of.
+  const about = (): string => `${model.state?.version} ${model.state?.deadline?.stop_timestamp}`;
+  const [[said, of], setSaid] = useState(['', '']);
+  const say = (text: string): void => setSaid([text, about()]);
   const last = useRef(0);
   const run: IWrite['run'] = async (write, fact) => {
     last.current += 1;
@@ -72,7 +75,7 @@ export function useWrite({ trans }: IWords): IWrite {
     }
     return null;
   };
-  return { busy: busy > 0, said, say, run, plan };
+  return { busy: busy > 0, said: of === about() ? said : '', say, run, plan };
 }
 
 /** What came of a write, by the server's word; a refusal with its hint. */

@@ -14,7 +14,7 @@ export function Settings(part: IPart): React.JSX.Element | null {
   const { model, words, state, blocked, blockedBy, ask } = part;
   const { trans } = words;
   const [offers, setOffers] = useState(false);
-  const write = useWrite(words);
+  const write = useWrite(part);
   const ownId = useId();
   const id = blocked ? blockedBy : ownId;
   const { auto_stop, deadline, next_start, limits } = state;
@@ -92,7 +92,7 @@ export function Settings(part: IPart): React.JSX.Element | null {
 function RunLength(part: IPart & { present: number | null }): React.JSX.Element {
   const { model, words, present } = part;
   const { trans } = words;
-  const write = useWrite(words);
+  const write = useWrite(part);
   return (
     <div>
       <Length
