@@ -16,6 +16,7 @@ from pathlib import Path
 from bench_keeper import keeper_rows
 from bench_kernel import kernel_rows
 from bench_load import bundle_rows, cycle_rows, import_rows, load_rows
+from bench_pages import browser_rows
 from bench_peers import OURS, PEERS, install_peers
 from bench_table import Table, say
 from bench_traffic import Site, flat_out, open_pages, percentile, timed
@@ -179,6 +180,7 @@ def main() -> None:
         for rows in (shared_rows, page_rows, keeper_rows):
             with ExitStack() as stack:
                 asyncio.run(rows(table, Running(stack, Path(folder))))
+        browser_rows(table, Path(folder))
     table.end()
 
 
