@@ -189,12 +189,5 @@ function wordsOf(translator: ITranslator | null): IWords {
 
 export { IAutostopModel } from './tokens';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [
-  model,
-  status,
-  toolbar,
-  panel,
-  commands,
-  notebookWidget
-];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [model, status, toolbar, panel, commands, notebookWidget];
 export default plugins;

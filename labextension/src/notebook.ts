@@ -46,6 +46,7 @@ export function addInsert(app: JupyterFrontEnd, tracker: INotebookTracker, trans
   app.commands.addCommand('jupyter-autostop:insert-panel', {
     label: trans.__('Insert Auto-Stop Panel'),
     caption: trans.__('Add a cell with the countdown and its controls below the selected one.'),
+    describedBy: { args: { type: 'object', properties: {}, additionalProperties: false } },
     isEnabled: () => tracker.currentWidget !== null,
     execute: async () => {
       await app.commands.execute('notebook:insert-cell-below');

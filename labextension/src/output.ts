@@ -4,7 +4,8 @@ import type { Message } from '@lumino/messaging';
 import { MessageLoop } from '@lumino/messaging';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { Panel, PanelLayout, Widget } from '@lumino/widgets';
+import type { Widget } from '@lumino/widgets';
+import { Panel, PanelLayout } from '@lumino/widgets';
 
 /** What a panel's output is known by: `{"model_id": …}`, empty once the panel was closed. */
 export const PANEL_MIME = 'application/vnd.jupyter-autostop.panel+json';

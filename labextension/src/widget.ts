@@ -20,10 +20,8 @@ export interface IPanelOptions {
 
 /** The traits that follow the State: it as a whole, but for the time, and the parts that code asks for. */
 function traits(state: IState): { [trait: string]: unknown } {
-  const { server_time, ...kept } = state;
-  void server_time;
   const { version, deadline, auto_stop, holds, problem } = state;
-  return { state: kept, version, deadline, auto_stop, holds, problem };
+  return { state: { ...state, server_time: undefined }, version, deadline, auto_stop, holds, problem };
 }
 
 /** The classes that ipywidgets makes models and views of; `base` is its own package, which may not be there. */
@@ -38,7 +36,10 @@ export function panelClasses(base: typeof Base, options: IPanelOptions): Base.Ex
 
     override defaults(): ReturnType<Base.DOMWidgetModel['defaults']> {
       const names = { _model_module: MODULE, _model_name: 'AutostopPanelModel', _view_module: MODULE };
-      const versions = { _model_module_version: `^${options.version}`, _view_module_version: `^${options.version}` };
+      const versions = {
+        _model_module_version: `^${options.version}`,
+        _view_module_version: `^${options.version}`
+      };
       return { ...super.defaults(), ...names, ...versions, _view_name: 'AutostopPanelView', state: {} };
     }
 

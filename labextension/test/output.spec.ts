@@ -30,8 +30,9 @@ beforeEach(() => {
   closed = new ClosedPanels();
   cards = [];
   output = new PanelOutput(() => {
-    cards.push(new Widget());
-    return cards[cards.length - 1] as Widget;
+    const card = new Widget();
+    cards.push(card);
+    return card;
   }, closed);
   area = new Panel();
   item = new Panel();
