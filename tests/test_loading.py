@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from processes import own_environment
 
+HERE = Path(__file__).parent
 START = """
 import json, sys
 asked, watching = [], []
@@ -58,3 +60,18 @@ def test_loading_asks_nobody_and_imports_little(tmp_path: Path) -> None:
     assert found["asked"] == []
     assert "jupyter_autostop.server.app" in found["imported"]
     assert not HEAVY & set(found["imported"])
+
+
+@pytest.mark.parametrize("first", ["test_doctor.py::test_all_is_well", "test_routes.py::test_patch"])
+def test_the_first_request_keeps_nobody_waiting(tmp_path: Path, first: str) -> None:
+    """What is heavy is imported beside the event loop, whichever route is asked first in a new process."""
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-c", str(HERE.parent / "pyproject.toml"), str(HERE / first)],
+        cwd=tmp_path,
+        env=own_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout

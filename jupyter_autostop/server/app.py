@@ -10,6 +10,7 @@ import asyncio
 import math
 import os
 from copy import deepcopy
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -230,11 +231,11 @@ class AutostopApp(ExtensionApp):
         return self._service.result() if self._service.done() else await asyncio.shield(self._service)
 
     async def doctor(self) -> Doctor:
-        """Return what looks into the setup of this server."""
-        from jupyter_autostop.server.doctor import Doctor  # noqa: PLC0415 - as heavy as the service, and seldom needed
-
+        """Return what looks into the setup of this server; like the service it is imported beside the event loop."""
         service = await self.service()
-        return Doctor(self.setup, service, self.state_dir, _WORK, self.record_place)
+        module = await asyncio.to_thread(import_module, "jupyter_autostop.server.doctor")
+        doctor: Doctor = module.Doctor(self.setup, service, self.state_dir, _WORK, self.record_place)
+        return doctor
 
     def _build(self) -> AutostopService:
         from jupyter_autostop.server.build import build_service  # noqa: PLC0415 - heavy, so at first use
