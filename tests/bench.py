@@ -15,6 +15,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 from bench_load import bundle_rows, import_rows, load_rows
+from bench_pages import browser_rows
 from bench_peers import OURS, PEERS, install_peers
 from bench_table import Table, say
 from bench_traffic import Site, flat_out, open_pages, percentile, timed
@@ -194,6 +195,7 @@ def main() -> None:
         for rows in (shared_rows, page_rows):
             with ExitStack() as stack:
                 asyncio.run(rows(table, Running(stack, Path(folder))))
+        browser_rows(table, Path(folder))
     table.end()
 
 

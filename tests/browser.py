@@ -169,7 +169,8 @@ class Tab:
             self.seen.append(PUSH)
 
     def _on_console(self, line: ConsoleMessage) -> None:
-        if line.type in ("warning", "error"):
+        # How long its plugins took to start is what JupyterLab says on a busy machine.
+        if line.type in ("warning", "error") and "ms to activate" not in line.text:
             self.said.append(f"{line.type}: {line.text} ({line.location.get('url', '')})")
 
     def _on_error(self, error: Error) -> None:
