@@ -508,12 +508,17 @@ class Keeper:
             await self.keep(self.not_the_probe(record, instance))
         elif record.off == "no":
             await self._put_back_unasked(record, instance)
-        elif setting(instance)["enable"]:
+        elif self._is_back(record, instance):
             await self.keep(EMPTY)
         else:
             wanted = replace(record.prior, enable=True)
             record, shown = await self.put(record, "on", instance, wanted)
             await self.keep(EMPTY if shown else record)
+
+    def _is_back(self, record: Record, instance: Instance) -> bool:
+        """Tell whether auto-stop is on with a run length that people chose, and not with a longer one of ours."""
+        shown = setting(instance)
+        return bool(shown["enable"]) and (record.probe is None or shown["duration"] != record.probe)
 
     # The stop
 
@@ -551,7 +556,7 @@ class Keeper:
     async def _try_to_restore(self, record: Record) -> Record:
         """Put the settings back in one attempt, of which nothing depends."""
         instance, prior = self.snapshot.instance, record.prior
-        if instance is None or prior is None or record.off == "no" or setting(instance)["enable"]:
+        if instance is None or prior is None or record.off == "no" or self._is_back(record, instance):
             return record
         try:
             record, shown = await self.put(record, "on", instance, replace(prior, enable=True))
