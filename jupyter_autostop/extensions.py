@@ -95,7 +95,7 @@ class Extensions:
             return await self._extend(extend, if_match, before)
 
     async def _extend(self, extend: Extend, if_match: str | None, before: Instance) -> Outcome:
-        record, run, now = self._keeper.record, self._snapshot.run, self._keeper.now()
+        record, run, now = self._keeper.claim(), self._snapshot.run, self._keeper.now()
         if extend.until is not None:
             self._check_future(extend.until, now)
         self._check_running(record, before)
@@ -345,7 +345,7 @@ class Extensions:
 
     async def _hold_wish(self, wish: HoldWish, before: Instance) -> tuple[Hold, Outcome]:
         keeper, run, now = self._keeper, self._snapshot.run, self._keeper.now()
-        record = keeper.record
+        record = keeper.claim()
         open_already = record.hold(wish.id) if wish.id else None
         if open_already is not None:
             return self._same(open_already, wish), outcome("none", "It is held so already.")

@@ -229,14 +229,23 @@ class Keeper:
             self.note("hold", "The run that was held is over.")
         return left
 
+    def claim(self) -> Record:
+        """Let this run keep a longer run length that it has inherited: somebody counts on it now."""
+        record, known = self.record, self.snapshot.memory.run
+        inherited = record.off == "no" and record.probe is not None and record.t0 is None
+        if inherited and record.prior is not None and known is not None and self.snapshot.run.kind == "deadline":
+            start = known.start or known.stop_timestamp - (record.probe or 0) * 1000
+            self.snapshot.record = replace(record, start=start, t0=start + record.prior.duration * 1000)
+        return self.record
+
     def is_another(self, record: Record) -> bool:
         """Tell whether the run that is going on is another one than the record's."""
         if record.over or record.run != self.life.marker:
             return True
         known = self.snapshot.memory.run
-        if record.off != "no" or record.start is None or known is None or known.start is None:
+        if record.off != "no" or record.t0 is None or known is None or known.start is None:
             return False
-        return self.snapshot.run.kind == "deadline" and abs(known.start - record.start) > TOLERANCE
+        return self.snapshot.run.kind == "deadline" and known.start > record.t0 + TOLERANCE
 
     def _seen(self, record: Record, instance: Instance) -> Record:
         """Return the record after a look at its own, running run."""
@@ -246,7 +255,8 @@ class Keeper:
         if record.asks:
             record = self._on_the_safe_side(record, instance)
         if record.off == "intent":
-            record = rolled_back(record, off=not shown["enable"])
+            # On, and without a stop time, is what only a run that was off can be.
+            record = rolled_back(record, off=not shown["enable"] or self.snapshot.run.kind != "deadline")
             if record.ours:
                 self.note("hold", "A hold that was begun and never confirmed is undone.")
         if not record.ours or (shown["enable"] and record.sent is not None):
@@ -525,7 +535,8 @@ class Keeper:
     async def decided(self, record: Record) -> Record:
         """Return the record once it says that the instance is being stopped."""
         off: Off = "ending" if record.off != "no" else "no"
-        return await self.keep(replace(record, sent=self.now(), holds=(), off=off, old=None))
+        old = record.old if record.off == "no" else None
+        return await self.keep(replace(record, sent=self.now(), holds=(), off=off, old=old))
 
     def ends(self) -> bool:
         """Tell whether the instance was seen to end its run."""

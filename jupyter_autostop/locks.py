@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import os
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -70,23 +71,28 @@ class FileLocks:
     @asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
         """Hold the operation lock meanwhile."""
-        taking = asyncio.ensure_future(asyncio.to_thread(self._take))
+        gone = threading.Event()
+        taking = asyncio.ensure_future(asyncio.to_thread(self._take, gone))
         try:
             descriptor = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            taking.add_done_callback(_release_late)
+            # Nobody is left to wait for: the thread ends at once, and a lock that it has had is let go of.
+            gone.set()
+            await asyncio.wait({taking})
+            if taking.exception() is None:
+                os.close(taking.result())
             raise
         try:
             yield
         finally:
             os.close(descriptor)  # which lets go of the lock
 
-    def _take(self) -> int:
+    def _take(self, gone: threading.Event) -> int:
         end = time.monotonic() + self._patience
         descriptor = os.open(self._folder / f"{self._stem}.keeper.lock", _FLAGS, 0o600)
         try:
             while not _try(descriptor):
-                if time.monotonic() >= end:
+                if gone.is_set() or time.monotonic() >= end:
                     raise UnavailableError(  # noqa: TRY301 - what is opened is closed below
                         "Another Jupyter server is changing this instance and does not come to an end.", code="busy"
                     )
@@ -135,12 +141,6 @@ class FileLocks:
                 self._file(self.me).unlink(missing_ok=True)
             os.close(self._presence)
             self._presence = None
-
-
-def _release_late(taking: asyncio.Future[int]) -> None:
-    """Let go of a lock that came after whoever wanted it had gone."""
-    if not taking.cancelled() and taking.exception() is None:
-        os.close(taking.result())
 
 
 class NoLocks:

@@ -365,7 +365,8 @@ class TrialPlatform:
             raise ViolationError("R2: a setting of ours stopped the instance before the deadline that was shown")
         # A run whose time was counted anew does not tell its start any more, and so not what a length would bring.
         told = before is None or before == model.started + was_in_force * 1000
-        if not ghost.wishes_in_run and enable and (model.stop_at or 0) >= world.now + GRACE * 1000:
+        unclaimed = world.stored.off == "no" and world.stored.t0 is None and not world.stored.holds
+        if unclaimed and enable and (model.stop_at or 0) >= world.now + GRACE * 1000:
             ghost.floor = 0  # what is owed may be put back in a later run
         if told and model.stop_at is not None and model.stop_at != before and model.stop_at < ghost.floor:
             raise ViolationError("R2: a setting of ours brought the stop before the deadline that was shown")

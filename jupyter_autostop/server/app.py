@@ -23,6 +23,7 @@ from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials,
 from jupyter_autostop.record_file import something_kept
 from jupyter_autostop.server.capability import Capability, address_of
 from jupyter_autostop.server.handlers import handlers
+from jupyter_autostop.server.places import record_places
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -159,6 +160,8 @@ class AutostopApp(ExtensionApp):
         self.credentials: Credentials | PasswordLogin | NotConfiguredError | None = None
         self.setup: Setup  # there once the service is
         self._service: asyncio.Future[AutostopService] | None = None
+        self.record_place = ""
+        """Where the keeper's record lies, if `state_dir` cannot hold it."""
         self._watch: asyncio.Task[None] | None = None
         self.capability = Capability()
         super().__init__(**kwargs)
@@ -214,7 +217,7 @@ class AutostopApp(ExtensionApp):
     async def _watch_record(self) -> None:
         """See to what a record says is held or owed, also where nobody looks; without one, ask and load nothing."""
         while True:
-            if await asyncio.to_thread(something_kept, Path(self.state_dir)):
+            if await asyncio.to_thread(lambda: any(map(something_kept, record_places(self.state_dir)))):
                 service = await self.service()
                 service.keep()
             await asyncio.sleep(RECORD_INTERVAL)
@@ -231,7 +234,7 @@ class AutostopApp(ExtensionApp):
         from jupyter_autostop.server.doctor import Doctor  # noqa: PLC0415 - as heavy as the service, and seldom needed
 
         service = await self.service()
-        return Doctor(self.setup, service, self.state_dir, _WORK)
+        return Doctor(self.setup, service, self.state_dir, _WORK, self.record_place)
 
     def _build(self) -> AutostopService:
         from jupyter_autostop.server.build import build_service  # noqa: PLC0415 - heavy, so at first use

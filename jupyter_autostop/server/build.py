@@ -29,8 +29,9 @@ from jupyter_autostop.platforms.iam import IamLogin
 from jupyter_autostop.platforms.port import NoPlatform, Platform, PlatformName
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
-from jupyter_autostop.record_file import DiskRecords, NoRecords, RecordFile
+from jupyter_autostop.record_file import ENDING, DiskRecords, NoRecords, RecordFile
 from jupyter_autostop.server.kernels import ServerKernels
+from jupyter_autostop.server.places import choose_place
 from jupyter_autostop.service import AutostopService
 
 if TYPE_CHECKING:
@@ -216,9 +217,13 @@ def build_service(app: AutostopApp) -> AutostopService:
     instance_id = "" if setup.error else setup.instance.value
     container = Container()
     runtime = jupyter_runtime_dir()
-    directory = Path(app.state_dir)
+    place, why = choose_place(app.state_dir, f"{instance_id}{ENDING}") if instance_id else (None, "")
+    app.record_place = str(place) if place and why else ""
+    if why:
+        instead = f"what is held is noted in {place}" if place else "nothing can be held"
+        app.log.warning("jupyter_autostop: %s, so %s", why, instead)
     locks = FileLocks(Path(runtime), instance_id) if instance_id else NoLocks()
-    kernels = ServerKernels(app.serverapp.kernel_manager if app.serverapp is not None else None)
+    kernels = ServerKernels(getattr(app.serverapp, "kernel_manager", None))
     return AutostopService(
         setup.platform,
         clock=clock,
@@ -232,7 +237,7 @@ def build_service(app: AutostopApp) -> AutostopService:
         ),
         memory=MemoryFile(app.state_dir, instance_id, app.log, container.marker),
         journal=Journal(journal_file(app.state_dir, instance_id, runtime), app.log),
-        records=DiskRecords(RecordFile(directory, instance_id)) if instance_id else NoRecords(),
+        records=DiskRecords(RecordFile(place, instance_id)) if place else NoRecords(),
         locks=locks,
         owners=Owners(locks, kernels),
         life=container,
