@@ -118,6 +118,14 @@ def test_an_interrupt_while_it_begins(fake: FakeAutostop) -> None:
     wait_for(lambda: fake.holds == {})
 
 
+def test_ended_by_somebody_else(fake: FakeAutostop, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is over, which is all that was wanted."""
+    with autostop.hold() as held:
+        fake.holds.clear()
+    assert held.state is not None
+    assert (len(wishes(fake, "DELETE")), capsys.readouterr().err) == (1, "")
+
+
 @pytest.mark.parametrize("status", [503, 409, 403])
 def test_a_server_that_is_away_at_the_end(fake: FakeAutostop, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     """One sentence, and the block's own error goes on its way; it is tried again where that may help."""

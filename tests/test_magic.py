@@ -224,7 +224,7 @@ class TestHold:
         assert (len(notebook.fake.ended), notebook.fake.holds) == (1, {})
         assert cell.stdout.count("KeyError: 'mine'") == 1
         assert "raise KeyError('mine')" in cell.stdout
-        assert "holding.py" not in cell.stdout
+        assert "jupyter_autostop" not in cell.stdout
 
     def test_an_interrupt_ends_it(self, notebook: Notebook) -> None:
         """As Ctrl-C and the stop button raise it."""
