@@ -290,11 +290,14 @@ def test_the_description_is_guarded(card: Card, platform: Platform) -> None:
 
 def test_the_journal_and_long_names(card: Card, platform: Platform) -> None:
     """The last changes can be read; a long or hostile name breaks neither the page nor a narrow side panel."""
+    card.node.get_by_label("Description").fill("Run 8")
+    card.button("Save").click()
+    expect(card.node).to_contain_text("The description is saved.")
     platform.edit(name="a-name-without-blanks-" * 5, description="A text " * 40, set={"name": HOSTILE * 3})
     platform.state(refresh=True)
     expect(card.node).to_contain_text(HOSTILE)
     card.node.get_by_text("Last changes").click()
-    expect(card.node.locator("details")).to_contain_text("description")
+    expect(card.node.locator("details")).to_contain_text("description “Run 8”")
     card.node.evaluate("node => { node.style.width = '180px'; }")
     assert card.node.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert card.page.evaluate("window.hacked") is None
