@@ -9,7 +9,7 @@ interface ITaken {
 async function containerOf(needed: string[], wanted: string[] = []): Promise<typeof Container> {
   Object.assign(globalThis, { NEEDED: needed, WANTED: wanted, __webpack_public_path__: '' });
   jest.resetModules();
-  jest.doMock('../src/index', () => ({ default: 'our plugins' }));
+  jest.doMock('../src/index', () => ({ __esModule: true, default: 'our plugins' }));
   return import('../src/container');
 }
 
