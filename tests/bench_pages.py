@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,17 @@ CHANGES = 20
 EXPOSED = "--LabApp.expose_app_in_browser=True"
 HOUR = 3600
 USAGE = next(peer for peer in PEERS if peer.package == "jupyter-resource-usage")
+# The same page without us: our part is taken out of what the page is told to load.
+WITHOUT = """(() => {
+  const parse = JSON.parse;
+  JSON.parse = (text, ...more) => {
+    const value = parse(text, ...more);
+    if (value && value.federated_extensions) {
+      value.federated_extensions = value.federated_extensions.filter(({ name }) => name !== 'jupyter-autostop');
+    }
+    return value;
+  };
+})();"""
 # Notes when the countdown shows another text (epoch ms), next to the drawing of it.
 WATCH = """() => {
   const countdown = document.querySelector('.jp-AutostopStatus .jp-AutostopCountdown');
@@ -41,49 +52,39 @@ def lab(folder: Path, name: str, endpoint: str, python: str = sys.executable) ->
         yield server
 
 
-def spent(tab: Tab) -> float:
-    """Return the seconds that the page's main thread has worked in scripts, styles and layout."""
+def worked(tab: Tab) -> Callable[[], float]:
+    """Return what tells the seconds that the page's main thread has worked in scripts, styles and layout since now."""
     session = tab.context.new_cdp_session(tab.page)
     session.send("Performance.enable")
-    metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
-    session.detach()
-    return float(metrics["ScriptDuration"] + metrics["LayoutDuration"] + metrics["RecalcStyleDuration"])
 
+    def seconds() -> float:
+        metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
+        return float(metrics["ScriptDuration"] + metrics["LayoutDuration"] + metrics["RecalcStyleDuration"])
 
-def without(server: JupyterServer) -> str:
-    """Return a script that keeps our plugins from starting, for the same page without us."""
-    del server
-    return """(() => {
-      const parse = JSON.parse;
-      JSON.parse = (text, ...more) => {
-        const value = parse(text, ...more);
-        if (value && value.federated_extensions) {
-          value.federated_extensions = value.federated_extensions.filter(({ name }) => name !== 'jupyter-autostop');
-        }
-        return value;
-      };
-    })();"""
+    before = seconds()
+    return lambda: seconds() - before
 
 
 def idle_rows(table: Table, browser: Browser, ours: JupyterServer, peers: JupyterServer, seconds: int) -> None:
     """Count the requests of idle visible pages and the work of their main threads, all at the same time."""
-    tab, bare = Tab(browser, ours), Tab(browser, ours, script=without(ours))
+    tab, bare = Tab(browser, ours), Tab(browser, ours, script=WITHOUT)
     theirs = Tab(browser, peers)
     asked: list[str] = []
     theirs.page.on("request", lambda request: asked.append(request.url) if "api/metrics" in request.url else None)
     for each in (tab, bare, theirs):
         each.open()
     expect(tab.item).to_be_visible()
+    expect(bare.item).to_have_count(0)
     theirs.page.wait_for_timeout(5000)
     before = len(tab.asked), len(asked)
-    worked = spent(tab), spent(bare)
+    mine, plain = worked(tab), worked(bare)
     begun = time.monotonic()
     theirs.page.wait_for_timeout(seconds * 1000)
     length = time.monotonic() - begun
     own, peer = ((now - then) / length * HOUR for now, then in zip((len(tab.asked), len(asked)), before, strict=True))
     table.row("requests of an idle page, an hour", own, peer=(USAGE.package, peer), most=12)
-    mine, plain = ((now - then) / length * 1000 for now, then in zip((spent(tab), spent(bare)), worked, strict=True))
-    table.row("main thread of an idle page, ms/s", mine, peer=("the page without us", plain))
+    thousand = 1000 / length
+    table.row("main thread of an idle page, ms/s", mine() * thousand, peer=("the page without us", plain() * thousand))
     for each in (tab, bare, theirs):
         each.close()
 
