@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from jupyter_autostop.deadline import NOTICEABLE, RUNNING
+from jupyter_autostop.deadline import NOTICEABLE
 from jupyter_autostop.duration import format_duration
-from jupyter_autostop.errors import InvalidInputError
+from jupyter_autostop.errors import AutostopError, InvalidInputError
 from jupyter_autostop.journal_file import one_line
+from jupyter_autostop.keeper import Keeper, stop_sent
 from jupyter_autostop.models import Change
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.record import EMPTY
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance, UpdateRequest
-from jupyter_autostop.writing import Comparison, Writer, match, not_running, outcome, triple
+from jupyter_autostop.writing import match, not_running, outcome, triple
 
 STILL_STOPS = "Auto-stop is off from the next start; this run still stops as shown."
 SHOWN_DESCRIPTION = 60
 """Characters of a description that the journal keeps, to know it by."""
-_STOPPING = {"STOPPING", "STOPPED", "DELETED"}
+OFF_NOW = "Auto-stop is off: the instance runs, and bills, until you stop it."
 
 
 def change_words(change: Change) -> str:
@@ -35,21 +38,16 @@ def change_words(change: Change) -> str:
     return ", ".join(words)
 
 
-def _stop_shown(instance: Instance) -> Comparison:
-    if instance.status in _STOPPING:
-        return "shown"
-    return "as_before" if instance.status == RUNNING else "untold"
-
-
 class Changes:
     """What people change at once, and the end of the run."""
 
-    def __init__(self, writer: Writer, policy: Policy) -> None:
-        self._writer = writer
+    def __init__(self, keeper: Keeper, policy: Policy) -> None:
+        self._keeper = keeper
+        self._writer = keeper.writer
         self._policy = policy
 
     async def change(self, change: Change, if_match: str | None) -> Outcome:
-        """Write description, auto-stop or both in one request."""
+        """Write description, auto-stop or both in one request; what is held ends with a change of `enable`."""
         asked = change.auto_stop.model_dump(exclude_none=True) if change.auto_stop else {}
         self._policy.require(
             asked.get("enable") is not False or self._policy.allow_disable,
@@ -61,7 +59,71 @@ class Changes:
             "editing the description from here",
             "allow_describe",
         )
-        before = await self._writer.snapshot.read()
+        async with self._keeper.operation():
+            before = await self._keeper.begin()
+            if "enable" in asked:
+                done = await self._switched(change, asked, if_match, before)
+                if done is not None:
+                    return done
+            done = await self._change(change, asked, if_match, before)
+            record = self._keeper.record
+            decided = "enable" in asked and done["effect"] != "unconfirmed"
+            if decided and record.ours and (record.over or not asked["enable"]):
+                # What was owed is what was asked for now.
+                await self._keeper.keep(EMPTY)
+            elif record.ours and record.prior is not None and asked and done["effect"] != "unconfirmed":
+                # What people choose while the run is held is what it goes back to.
+                chosen = {key: value for key, value in asked.items() if key != "enable"}
+                prior = replace(record.prior, **chosen)
+                await self._keeper.keep(replace(record, prior=prior, seen=chosen.get("duration", record.seen)))
+            return done
+
+    async def _switched(
+        self, change: Change, asked: dict[str, Any], if_match: str | None, before: Instance
+    ) -> Outcome | None:
+        """End what is held, since a person decides about auto-stop; return what came of it, if that was all."""
+        keeper, snapshot = self._keeper, self._writer.snapshot
+        record = keeper.record
+        if record.sent is not None:
+            raise stop_sent()
+        keeper.refuse_while_open()
+        snapshot.damage = ""
+        if not record.ours or record.over or setting(before)["enable"]:
+            if record.over and record.ours and record.prior is not None:
+                asked.setdefault("duration", record.prior.duration)
+            elif not record.ours and (record.holds or record.stop_at is not None or record.asks):
+                await keeper.keep(replace(record, holds=(), stop_at=None, asks=False))
+            return None
+        match(if_match, before, auto_stop=True, description=False)
+        if not asked["enable"]:
+            if record.prior is not None:
+                asked.setdefault("duration", record.prior.duration)
+            more = {key: value for key, value in asked.items() if value != setting(before)[key]}
+            if more:
+                return None
+            await keeper.keep(EMPTY)
+            return None if change.description is not None else outcome("now", OFF_NOW)
+        prior = record.prior and replace(record.prior, **asked)
+        record = await keeper.keep(replace(record, prior=prior, holds=(), stop_at=None, floor=0, off="ending"))
+        await keeper.restore(record, before)
+        done = self._on_again()
+        if change.description is not None:
+            described = Change(description=change.description)
+            rest = await self._change(described, {}, None, snapshot.instance or before)
+            return outcome(done["effect"], f"{done['message']} {rest['message']}")
+        return done
+
+    def _on_again(self) -> Outcome:
+        record, run = self._keeper.record, self._writer.snapshot.run
+        if record.pending or (run.kind != "deadline" and record.stop_at is None):
+            return outcome("unconfirmed", "What was held has ended. ModelArts does not tell yet if auto-stop is on.")
+        if run.kind == "deadline":
+            return outcome("now", "Auto-stop is on; what was held has ended.")
+        return outcome(
+            "now", "What was held has ended. ModelArts cannot stop this run any more: this server does, as shown."
+        )
+
+    async def _change(self, change: Change, asked: dict[str, Any], if_match: str | None, before: Instance) -> Outcome:
         current = setting(before)
         differs = {key: value for key, value in asked.items() if current[key] != value}
         described = change.description is not None and change.description != (before.description or "")
@@ -81,7 +143,7 @@ class Changes:
                 )
             request.spec = triple(before, **differs)
         stop_before = self._writer.snapshot.run.stop_timestamp
-        if not await self._writer.put(request, before):
+        if not await self._keeper.sent(request, before):
             return outcome("unconfirmed", "The change was sent, but ModelArts does not tell what became of it.")
         if not differs:
             return outcome("now", "The description is saved.")
@@ -95,7 +157,7 @@ class Changes:
             return outcome("next_start", "The instance is not running; the setting counts from its next start.")
         if differs.get("enable") is False:
             if run.kind == "off":
-                return outcome("now", "Auto-stop is off: the instance runs, and bills, until you stop it.")
+                return outcome("now", OFF_NOW)
             return outcome("next_start", STILL_STOPS)
         if differs.get("enable") is True:
             if run.kind == "deadline":
@@ -110,11 +172,22 @@ class Changes:
         return outcome("next_start", "The run length is saved; it counts from the next start.")
 
     async def stop(self) -> Outcome:
-        """Ask the platform to stop the instance and see it stopping."""
+        """Ask the platform to stop the instance and see it stopping; what is held ends with it."""
         self._policy.require(self._policy.allow_stop, "stopping the instance from here", "allow_stop")
-        before = await self._writer.snapshot.read()
-        if self._writer.snapshot.run.kind == "not_running":
-            raise not_running(before)
-        if not await self._writer.send(self._writer.platform.stop, _stop_shown):
-            return outcome("unconfirmed", "The stop was sent, but ModelArts does not tell what became of it.")
-        return outcome("now", "ModelArts is stopping this instance.")
+        async with self._keeper.operation():
+            before = await self._keeper.begin()
+            keeper, record = self._keeper, self._keeper.record
+            if self._writer.snapshot.run.kind == "not_running":
+                raise not_running(before)
+            if record.sent is not None:
+                raise stop_sent()
+            try:
+                await keeper.stop(replace(record, run=keeper.life.marker))
+            except AutostopError:
+                # A person's stop is not tried again without that person.
+                await keeper.keep(replace(record, pending=keeper.record.pending))
+                raise
+            if not keeper.ends():
+                await keeper.keep(replace(record, pending=keeper.record.pending))
+                return outcome("unconfirmed", "The stop was sent, but ModelArts does not tell what became of it.")
+            return outcome("now", "ModelArts is stopping this instance.")

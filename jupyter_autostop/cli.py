@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from jupyter_autostop import SERVER_PYTHON
 from jupyter_autostop.client import connect
 from jupyter_autostop.commands import DONE, FAILED, MISUSE, run_command, say_json
 from jupyter_autostop.duration import HOUR, DurationError, parse_duration, parse_until
 from jupyter_autostop.errors import AutostopError, ClientError
+from jupyter_autostop.holding import add_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from jupyter_autostop.client import LocalClient
 
 _OWN_PROGRAMS = ("serve", "emulator", "demo")
 """Commands that ask no server and so have nothing to say in JSON."""
@@ -116,6 +121,11 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     on.add_argument("duration", nargs="*", help="running time from each start: 1h to 24h", **words)
     describe = server_command("describe", "change the instance's description")
     describe.add_argument("text", nargs="+", help="the new description; '' clears it")
+    hold = server_command("hold", "keep this instance from being stopped while a command runs")
+    add_options(hold, _duration)
+    hold.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="the command, whose exit status is given back"
+    )
     watch = server_command("watch", "keep telling when the instance stops, until it has or Ctrl-C")
     watch.add_argument("--every", type=_every, default=20, metavar="DURATION", help="between looks at the server (20s)")
     server_command("journal", "tell what was changed, when, by which means and with what result")
@@ -139,9 +149,24 @@ def _error_json(error: AutostopError) -> dict[str, Any]:
     return {**payload, "state": state} if state else payload
 
 
+def _held(args: argparse.Namespace, words: list[str], connect_: Callable[[], LocalClient]) -> int:
+    from jupyter_autostop.hold_command import run_held  # noqa: PLC0415 - for this command only
+
+    def say(line: str) -> None:
+        # Standard output is the command's.
+        print(json.dumps({"message": line}) if args.output == "json" else f"[autostop] {line}", file=sys.stderr)
+
+    return run_held(words, connect_, say, longest=args.max, then=args.then, reason=args.reason)
+
+
 def _with_server(args: argparse.Namespace) -> int:
+    def to_server() -> LocalClient:
+        return connect(os.environ, args.server, cafile=args.cacert)
+
     try:
-        return run_command(args, lambda: connect(os.environ, args.server, cafile=args.cacert))
+        if args.command == "hold":
+            return _held(args, args.words[1:], to_server)
+        return run_command(args, to_server)
     except ClientError as error:
         if args.output == "json":
             say_json(_error_json(error))
@@ -159,16 +184,8 @@ def _serve(options: list[str]) -> int:
     return DONE
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status."""
-    argv = sys.argv[1:] if argv is None else argv
-    if argv[:1] == ["serve"]:
-        # Everything behind it is for Jupyter Server, which has its own help.
-        return _serve(list(argv[1:]))
-    parser = _parser(_JsonParser if _wants_json(argv) else argparse.ArgumentParser)
-    args = parser.parse_args(argv)
-    if args.command in _OWN_PROGRAMS and args.output == "json":
-        parser.error(f"-o json is not for {args.command}")
+def _own_program(args: argparse.Namespace) -> int:
+    """Run a program that is no question to a server."""
     if args.command == "serve":
         return _serve([])
     if args.command == "emulator":
@@ -176,10 +193,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         from jupyter_autostop.emulator.defaults import DEFAULT_PORT  # noqa: PLC0415
 
         return run(DEFAULT_PORT if args.port is None else args.port, args.remaining)
-    if args.command == "demo":
-        from jupyter_autostop.demo import run_demo  # noqa: PLC0415 - loads the emulator
+    from jupyter_autostop.demo import run_demo  # noqa: PLC0415 - loads the emulator
 
-        return run_demo(args.port, args.remaining)
+    return run_demo(args.port, args.remaining)
+
+
+def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Refuse what the parser cannot see."""
+    if args.command in _OWN_PROGRAMS and args.output == "json":
+        parser.error(f"-o json is not for {args.command}")
+    if args.command == "hold" and (args.words[:1] != ["--"] or args.words[1:2] in ([], [""])):
+        parser.error("write the command behind --, e.g. jupyter autostop hold --max 8h -- python train.py")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = _parser(_JsonParser if _wants_json(argv) else argparse.ArgumentParser)
+    if argv and argv[0] in _OWN_PROGRAMS and sys.version_info < SERVER_PYTHON:
+        parser.error(f"{argv[0]} needs Python 3.10 or newer; here are the commands that ask a server")
+    if argv[:1] == ["serve"]:
+        # Everything behind it is for Jupyter Server, which has its own help.
+        return _serve(list(argv[1:]))
+    args = parser.parse_args(argv)
+    _check(args, parser)
+    if args.command in _OWN_PROGRAMS:
+        return _own_program(args)
     try:
         return _with_server(args)
     except DurationError as error:

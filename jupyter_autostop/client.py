@@ -10,6 +10,7 @@ import json
 import time
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import Answer, Conversation, UnreachableError
@@ -111,6 +112,14 @@ class LocalClient:
         """Extend `by` seconds or `until` an epoch time in ms and return the State."""
         return self._call("POST", "extend", extend)
 
+    def hold(self, **wish: Any) -> Any:
+        """Keep this run going `until` (epoch ms) and return the Hold; with an `id` of ours a second try is harmless."""
+        return self._call("POST", "holds", wish)
+
+    def release(self, hold_id: str) -> Any:
+        """End a hold and return the State."""
+        return self._call("DELETE", f"holds/{quote(hold_id, safe='')}")
+
     def journal(self) -> Any:
         """Return what was changed, newest first, as `{"entries": […]}`."""
         return self._call("GET", "journal")
@@ -205,7 +214,9 @@ class LocalClient:
         return {}
 
     def _no_way_in(self, tried: list[str]) -> NoWayInError:
-        hint = "Give its token with --server 'URL?token=…', as `jupyter server list` shows it."
+        hint = "Its log says why."
+        if self._means == "terminal":
+            hint = "Give its token with --server 'URL?token=…', as `jupyter server list` shows it."
         if not self._server.secret:
             hint = f"It has no capability file that can be read here: is jupyter_autostop loaded there? {hint}"
         return NoWayInError(
@@ -239,4 +250,4 @@ def connect(
 ) -> LocalClient:
     """Return a client of the server this process belongs to, or of the one a URL names."""
     hub_token = environ.get("JUPYTERHUB_API_TOKEN", "")
-    return LocalClient(find_server(environ, url), means=means, hub_token=hub_token, cafile=cafile)
+    return LocalClient(find_server(environ, url, means=means), means=means, hub_token=hub_token, cafile=cafile)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from jupyter_autostop.duration import parse_until
-from jupyter_autostop.words import check_lines, is_unknown, journal_line, marked, status_line
+from jupyter_autostop import wishes
+from jupyter_autostop.words import NO_JOURNAL, check_lines, journal_line, report_lines
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -47,59 +46,31 @@ def run_command(args: Namespace, connect: Callable[[], LocalClient]) -> int:
         return _doctor(client.doctor(), as_json=as_json)
     state = _ask(client, args)
     _report(state, as_json=as_json)
-    return _exit_status(args.command, state)
+    return DONE if wishes.is_so(args.command, state) else FAILED
 
 
 def _ask(client: LocalClient, args: Namespace) -> State:
     """Send what the command asks for and return the State that came back."""
-    state: State
     if args.command == "extend":
-        state = client.extend(by=args.by)
-    elif args.command == "until":
-        state = client.extend(until=_until(client, args.until))
-    elif args.command == "off":
-        state = client.change({"auto_stop": {"enable": False}})
-    elif args.command == "on":
-        duration = {} if args.duration is None else {"duration": args.duration}
-        state = client.change({"auto_stop": {"enable": True, **duration}})
-    elif args.command == "describe":
-        state = client.change({"description": " ".join(args.text)})
-    else:
-        state = client.instance()
+        return wishes.extend(client, args.by)
+    if args.command == "until":
+        return wishes.until(client, args.until)
+    if args.command == "off":
+        return wishes.off(client)
+    if args.command == "on":
+        return wishes.on(client, args.duration)
+    if args.command == "describe":
+        return wishes.describe(client, " ".join(args.text))
+    state: State = client.instance()
     return state
-
-
-def _until(client: LocalClient, text: str) -> int:
-    """Return the moment (epoch ms) a text names: on the platform's clock, read in this machine's zone."""
-    now = datetime.fromtimestamp(client.instance()["server_time"] / 1000).astimezone()
-    return int(parse_until(text, now).timestamp() * 1000)
-
-
-def _exit_status(command: str, state: State) -> int:
-    """Tell whether what was asked for is so now; for this run, a setting for the next start is not."""
-    outcome = state["outcome"]
-    if outcome is None:
-        return FAILED if is_unknown(state) else DONE
-    effect = outcome["effect"]
-    if effect == "unconfirmed" or (effect == "none" and outcome["clamped"]):
-        return FAILED
-    stops_all_the_same = command == "off" and state["deadline"] is not None
-    if command == "on" and is_unknown(state):
-        return FAILED
-    if effect == "next_start" and (command in ("extend", "until") or stops_all_the_same):
-        return FAILED
-    return DONE
 
 
 def _report(state: State, *, as_json: bool) -> None:
     if as_json:
         say_json(state)
         return
-    line = status_line(state)
-    said = state["outcome"]["message"] if state["outcome"] else ""
-    if said and said not in line:
-        say(marked(said, state))
-    say(line)
+    for line in report_lines(state):
+        say(line)
 
 
 def _journal(answer: Any, *, as_json: bool) -> int:
@@ -109,7 +80,7 @@ def _journal(answer: Any, *, as_json: bool) -> int:
         for entry in answer["entries"]:
             say(journal_line(entry))
     else:
-        say("Nothing has been changed from here yet.")
+        say(NO_JOURNAL)
     return DONE
 
 

@@ -107,6 +107,34 @@ def overdue() -> Problem:
     }
 
 
+def stopping() -> Problem:
+    """Return the problem of a stop time, kept by this server, that has passed while the stop is under way."""
+    return {
+        "code": "overdue",
+        "message": "The stop time has passed, and this server is stopping the instance.",
+        "hint": "Save your work now; the instance may stop at any moment.",
+    }
+
+
+def unsettled() -> Problem:
+    """Return the problem of an auto-stop that is off by our doing and is being put back on."""
+    return {
+        "code": "unsettled",
+        "message": "Auto-stop is off at ModelArts, and this server is putting it back on.",
+        "hint": "Look again in half a minute.",
+    }
+
+
+def damaged(what: str, *, off: bool) -> Problem:
+    """Return the problem of a record of holds that was found damaged."""
+    hint = "Auto-stop is OFF and nothing will stop this run: switch it on, or stop the instance yourself."
+    return {
+        "code": "record_damaged",
+        "message": f"What this server had noted of holds was damaged ({what}).",
+        "hint": hint if off else "What was held is not held any more: look at the stop time, and extend.",
+    }
+
+
 @dataclass(frozen=True)
 class KnownRun:
     """What is remembered of one run: its start (ms; `None`: cannot be told), stop time and running duration (s)."""

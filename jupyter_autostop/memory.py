@@ -1,7 +1,7 @@
 """What this server must still know of an instance after a restart: one small JSON file in `state_dir`.
 
-When its run began, whether its platform defers a longer duration to the next start, and which duration is still
-owed to it. Losing the file costs a question to the platform, never work or money.
+When its run began, and whether its platform defers a longer duration to the next start. Losing the file costs a
+question to the platform, never work or money; what must not be lost is in the keeper's record.
 """
 
 from __future__ import annotations
@@ -26,20 +26,6 @@ SAVE_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class Owed:
-    """A longer duration that was set for one run: `prior` (s) goes back at the next start, while `probe` still stands.
-
-    `serial` is the run it was set in, `stop_before` (ms) that run's stop time before, `sent` (ms) when it was sent.
-    """
-
-    prior: int
-    probe: int
-    serial: int
-    stop_before: int
-    sent: int
-
-
-@dataclass(frozen=True)
 class Memory:
     """All that is remembered; `serial` counts the runs seen, `container` marks this container's life.
 
@@ -51,34 +37,21 @@ class Memory:
     run: KnownRun | None = None
     ended: bool = False
     defers: bool = False
-    owed: Owed | None = None
-
-
-def container_marker() -> str:
-    """Return a marker of this container's life: the boot and the start of its first process."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        # The 22nd field; the second one, in brackets, may contain spaces.
-        started = Path("/proc/1/stat").read_text(encoding="ascii").rpartition(")")[2].split()[19]
-    except (OSError, IndexError, UnicodeDecodeError):
-        return ""
-    return f"{boot}:{started}"
 
 
 def _decode(data: Any) -> Memory:
     if data["format"] != _FORMAT:
         raise ValueError(f"format {data['format']!r}")
-    run, owed = data["run"], data["owed"]
+    run = data["run"]
     memory = Memory(
         container=str(data["container"]),
         serial=data["serial"],
         run=None if run is None else KnownRun(**run),
         ended=bool(data["ended"]),
         defers=bool(data["defers"]),
-        owed=None if owed is None else Owed(**owed),
     )
     optional = [] if memory.run is None else [memory.run.start, memory.run.duration]
-    numbers = [memory.serial, *(owed or {}).values()] + ([] if memory.run is None else [memory.run.stop_timestamp])
+    numbers = [memory.serial] + ([] if memory.run is None else [memory.run.stop_timestamp])
     if not all(type(n) is int for n in numbers) or not all(n is None or type(n) is int for n in optional):
         raise TypeError("a number is no whole number")
     return memory
@@ -87,11 +60,9 @@ def _decode(data: Any) -> Memory:
 class MemoryFile:
     """The memory of one instance on disk; one that cannot be read or written is said in the log and lived without."""
 
-    def __init__(
-        self, directory: str | None, instance_id: str, log: logging.Logger, container: str | None = None
-    ) -> None:
+    def __init__(self, directory: str | None, instance_id: str, log: logging.Logger, container: str) -> None:
         self._path = Path(directory) / f"{instance_id}.json" if directory and instance_id else None
-        self._container = container_marker() if container is None else container
+        self._container = container
         self._log = log
 
     @property

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, ValidationError, model_validator
 
@@ -18,6 +19,10 @@ LONGEST_DURATION = 86400
 DESCRIPTION_MAX = 512
 DESCRIPTION_FORBIDDEN = "&<>\"'/"
 """Of the description (update API, Table 2)."""
+REASON_MAX = 200
+"""Characters of a hold's reason."""
+_HOLD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_KERNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class _Asked(BaseModel):
@@ -54,6 +59,17 @@ class Extend(_Asked):
     until: StrictInt | None = None
 
 
+class HoldWish(_Asked):
+    """A wish that the run lasts until `until` (ms), or until a kernel or the process `pid` ends."""
+
+    until: StrictInt
+    id: StrictStr = ""
+    kernel_id: StrictStr | None = None
+    reason: StrictStr = ""
+    then: Literal["restore", "stop"] = "restore"
+    pid: StrictInt | None = None
+
+
 class Nothing(_Asked):
     """A body without a word in it."""
 
@@ -68,6 +84,8 @@ def _sentence(error: ValidationError) -> str:
         "bool_type": "must be true or false",
         "int_type": "must be a whole number",
         "string_type": "must be a text",
+        "missing": "is missing",
+        "literal_error": f"must be one of {first.get('ctx', {}).get('expected', 'the documented values')}",
         "string_unicode": "is no valid Unicode text",
         "model_type": "must be a JSON object",
         "value_error": first["msg"].removeprefix("Value error, "),
@@ -152,6 +170,23 @@ def parse_extend(data: Any) -> Extend:
     if extend.by is not None and extend.by < 1:
         raise InvalidInputError("An extension is at least 1 s long.", code="duration_range")
     return extend
+
+
+def parse_hold(data: Any) -> HoldWish:
+    """Return the hold a JSON body asks for, or raise `InvalidInputError`."""
+    wish: HoldWish = _parse(HoldWish, data)
+    wrong = ""
+    if "id" in wish.model_fields_set and not _HOLD_ID.fullmatch(wish.id):
+        wrong = "“id” is of letters, digits, dots, hyphens and underlines, and has 64 characters at most"
+    elif wish.kernel_id is not None and not _KERNEL_ID.fullmatch(wish.kernel_id):
+        wrong = "“kernel_id” is no kernel's id"
+    elif len(wish.reason) > REASON_MAX or not wish.reason.isprintable():
+        wrong = f"“reason” is one line of {REASON_MAX} characters at most"
+    elif wish.pid is not None and not 0 < wish.pid < 2**31:
+        wrong = "“pid” is no process id"
+    if wrong:
+        raise InvalidInputError(f"{wrong}.", code="invalid_body")
+    return wish
 
 
 def parse_nothing(data: Any) -> None:

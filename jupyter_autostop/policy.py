@@ -20,10 +20,12 @@ DEFERS = "ModelArts applies a longer running time only from the next start, so i
 
 @dataclass(frozen=True)
 class Policy:
-    """A site's policy; `max_extension` in s from now."""
+    """A site's policy; `max_extension` in s from now, `grace` in s between an early end and a stop."""
 
     max_extension: int = 86400
+    grace: int = 900
     allow_disable: bool = True
+    allow_hold: bool = True
     allow_stop: bool = True
     allow_describe: bool = True
 
@@ -35,35 +37,56 @@ class Policy:
                 hint=f"Ask whoever runs this Jupyter server; the setting is `{setting}`.",
             )
 
-    def latest(self, known: KnownRun | None, now: int) -> int:
-        """Return the latest time (ms) this run can be extended to: the site's ceiling, and the platform's per run."""
+    def latest(self, known: KnownRun | None, now: int, *, by_us: bool = False) -> int:
+        """Return the latest time (ms) this run can be extended to: the site's ceiling, and the platform's per run.
+
+        The platform's does not count where its auto-stop is off and this server keeps the run (`by_us`).
+        """
         latest = now + self.max_extension * 1000
-        if known is not None and known.start is not None:
+        if not by_us and known is not None and known.start is not None:
             latest = min(latest, known.start + LONGEST_DURATION * 1000)
         return latest
 
 
-def _why_no_extension(run: Run, latest: int, now: int, *, defers: bool) -> dict[str, str]:
-    stop = run.stop_timestamp
+def _why_no_extension(run: Run, stop: int | None, latest: int, now: int, *, stuck: bool) -> dict[str, str]:
     if run.kind == "not_running":
         return {"extend": "The instance is not running."}
-    if run.kind == "off":
-        return {"extend": OFF}
     if stop is None:
-        return {"extend": "The stop time of this run is not known."}
+        return {"extend": OFF if run.kind == "off" else "The stop time of this run is not known."}
     if stop <= now:
         return {"extend": "The stop time of this run has passed."}
-    if defers:
+    if stuck:
         return {"extend": DEFERS}
     return {"extend": "This run lasts as long as it may already."} if latest <= stop else {}
 
 
-def limits(policy: Policy, run: Run, known: KnownRun | None, now: int, *, defers: bool, asked: bool = True) -> Limits:
-    """Return what can be asked for at `now` (ms), and in a sentence why the rest cannot."""
-    latest = max(policy.latest(known, now), now)
-    why_not = _why_no_extension(run, latest, now, defers=defers)
+def limits(
+    policy: Policy,
+    run: Run,
+    known: KnownRun | None,
+    now: int,
+    *,
+    defers: bool,
+    asked: bool = True,
+    stop: int | None = None,
+    held: bool = False,
+    sent: bool = False,
+) -> Limits:
+    """Return what can be asked for at `now` (ms), and in a sentence why the rest cannot.
+
+    `stop` is the deadline that is shown; `held`: this server keeps it, auto-stop being off; `sent`: it is stopping.
+    """
+    by_us = policy.allow_hold and (defers or held)
+    latest = max(policy.latest(known, now, by_us=by_us), now)
+    why_not = _why_no_extension(run, stop, latest, now, stuck=defers and not policy.allow_hold and not held)
+    if not policy.allow_hold:
+        why_not["hold"] = "This site does not allow holding the instance."
+    elif run.kind == "not_running":
+        why_not["hold"] = "The instance is not running."
     if run.kind == "not_running":
         why_not["stop"] = "The instance is not running."
+    if sent:
+        why_not |= dict.fromkeys(("extend", "hold", "stop"), "This server is stopping the instance.")
     if not asked:
         why_not |= dict.fromkeys(("disable", "stop"), "The instance is not known.")
     if not policy.allow_disable:

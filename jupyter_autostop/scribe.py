@@ -42,15 +42,11 @@ class Scribe:
             await self._enter(who, what, outcome["message"])
         return outcome
 
-    async def ours(self, write: Write, what: str) -> Outcome:
-        """Run and enter what this server does of its own accord; the same again and again is entered once."""
-        sent = self._writer.sent
-        outcome = await write()
-        entry = (what, outcome["message"])
-        if self._writer.sent != sent and entry != self._last_of_ours:
-            self._last_of_ours = entry
-            await self._enter(OURSELVES, *entry)
-        return outcome
+    async def noted(self, what: str, result: str) -> None:
+        """Enter what this server has done of its own accord; the same again and again is entered once."""
+        if (what, result) != self._last_of_ours:
+            self._last_of_ours = (what, result)
+            await self._enter(OURSELVES, what, result)
 
     async def _enter(self, who: str, what: str, result: str) -> None:
         await self._journal.add(self._writer.platform.time.now_ms(), who, what, result)

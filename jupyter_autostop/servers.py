@@ -98,11 +98,11 @@ def _listening(servers: Sequence[Server]) -> list[Server]:
     return found
 
 
-def find_server(environ: Mapping[str, str], url: str | None = None) -> Server:
+def find_server(environ: Mapping[str, str], url: str | None = None, *, means: str = "terminal") -> Server:
     """Return the server this process belongs to, or raise one line that says why there is none.
 
     A given URL first; else the server that started this kernel or terminal; else the only `jupyter autostop serve`;
-    else the only server there is. Where several might be meant, none is taken.
+    else the only server there is. Where several might be meant, none is taken. Only a terminal can name one.
     """
     servers = running_servers(runtime_folder(environ))
     if url:
@@ -119,9 +119,12 @@ def find_server(environ: Mapping[str, str], url: str | None = None) -> Server:
     if choice:
         raise ClientError(
             "Several Jupyter servers are running: " + ", ".join(server.url for server in choice) + ".",
-            hint="Say which one with --server URL, as `jupyter server list` shows it.",
+            hint="Say which one with --server URL, as `jupyter server list` shows it."
+            if means == "terminal"
+            else "None of them has started this kernel; end all but one of them, or start the kernel from its server.",
         )
     raise ClientError(
         "No Jupyter server of yours is running on this machine.",
-        hint="Start JupyterLab or `jupyter autostop serve`, or give a server's address with --server URL.",
+        hint="Start JupyterLab or `jupyter autostop serve`"
+        + (", or give a server's address with --server URL." if means == "terminal" else "."),
     )

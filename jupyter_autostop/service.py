@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jupyter_autostop.changes import Changes, change_words
 from jupyter_autostop.clock import Clock
-from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ClockSkewError, UnavailableError
-from jupyter_autostop.extensions import Extensions, extension_words
+from jupyter_autostop.extensions import Extensions, extension_words, hold_words
 from jupyter_autostop.journal import Journal
+from jupyter_autostop.keeper import HoldOwners, Keeper, Life
+from jupyter_autostop.locks import Locks
 from jupyter_autostop.memory import MemoryFile
-from jupyter_autostop.models import Change, Extend
+from jupyter_autostop.models import Change, Extend, HoldWish
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.record_file import Records
 from jupyter_autostop.scribe import Scribe
 from jupyter_autostop.snapshot import Snapshot
-from jupyter_autostop.state import Outcome, State
+from jupyter_autostop.state import Hold, Outcome, State
+from jupyter_autostop.vigil import Vigil
 from jupyter_autostop.writing import Writer
 
 WATCH = 360.0
@@ -29,8 +32,6 @@ NEAR = 600.0
 NEAR_INTERVAL = 10.0
 LONGEST_PAUSE = 900.0
 """Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
-SETTLE_PAUSE = 10.0
-"""Seconds between tries to put an owed run length back."""
 _Result = TypeVar("_Result")
 
 
@@ -54,6 +55,10 @@ class AutostopService:
         policy: Policy,
         memory: MemoryFile,
         journal: Journal,
+        records: Records,
+        locks: Locks,
+        owners: HoldOwners,
+        life: Life,
         on_change: Callable[[str], None],
         log: logging.Logger,
         refresh_interval: float = 60.0,
@@ -71,8 +76,11 @@ class AutostopService:
         self.journal = journal
         writer = Writer(platform, self.snapshot, clock)
         self._scribe = Scribe(journal, writer)
-        self._changes = Changes(writer, policy)
-        self._extensions = Extensions(writer, policy, log)
+        self._locks = locks
+        self.keeper = Keeper(writer, policy, records, locks, owners, life, log)
+        self._changes = Changes(self.keeper, policy)
+        self._extensions = Extensions(self.keeper, policy)
+        self._vigil = Vigil(self.keeper, clock, self._step, self._tell, refresh_interval, log)
         self._flight: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[Any]] = set()
@@ -80,8 +88,6 @@ class AutostopService:
         self._looked = float("-inf")
         self._tried = float("-inf")
         self._told = ""
-        self._settling: asyncio.Task[None] | None = None
-        self._settle_from = float("-inf")
         self._closed = False
 
     # Reading
@@ -121,22 +127,26 @@ class AutostopService:
 
     async def _fly(self) -> None:
         self._tried = self._clock.monotonic()
-        await self.snapshot.refresh()
+        answered = await self.snapshot.refresh()
+        if not self._writes:
+            await self.keeper.peek()
         self._tell()
-        now = self._clock.monotonic()
-        idle = self._settling is None or self._settling.done()
-        if self.snapshot.settling and now >= self._settle_from and idle and not self._closed:
+        if answered and self.keeper.calls_for_step() and not self._closed:
             # Beside the look, which must neither wait for a write nor bring one about again and again.
-            self._settle_from = now + SETTLE_PAUSE
-            self._settling = asyncio.create_task(self._settle())
+            self._vigil.start(at_once=True)
 
-    async def _settle(self) -> None:
-        owed = self.snapshot.memory.owed
-        what = f"run length back to {format_duration(owed.prior)}" if owed else ""
-        try:
-            await self.alone(lambda: self._scribe.ours(self._extensions.settle, what))
-        except AutostopError as error:
-            self._log.warning("jupyter_autostop: %s", error.message)
+    def keep(self) -> None:
+        """Act on what the record says, also where nobody looks: another server may have left it."""
+        if not self._closed and (self._vigil.task is None or self._vigil.task.done()):
+            self._vigil.start(at_once=True)
+
+    async def _step(self) -> None:
+        await self.alone(self.keeper.step)
+
+    async def _enter_notes(self) -> None:
+        """Enter what the keeper has done of its own accord."""
+        while self.keeper.notes:
+            await self._scribe.noted(*self.keeper.notes.pop(0))
 
     def _report(self, task: asyncio.Task[None]) -> None:
         """A fault of ours in the background is said in the log; the next look starts the watch again."""
@@ -187,6 +197,25 @@ class AutostopService:
         """Move this run's stop time later, as far as the platform does that, and say what came of it."""
         return await self._written(lambda: self._extensions.extend(extend, if_match), who, extension_words(extend))
 
+    async def hold(self, wish: HoldWish, *, who: str = "script") -> Hold:
+        """Hold this run until a time, or until a kernel or command ends."""
+        held: list[Hold] = []
+
+        async def write() -> Outcome:
+            hold, outcome = await self._extensions.hold(wish)
+            held.append(cast("Hold", hold.shown()))
+            return outcome
+
+        await self._written(write, who, hold_words(wish))
+        return held[0]
+
+    async def release(self, hold_id: str, *, who: str = "script") -> State:
+        """End a hold."""
+        by_person = who.startswith("page")
+        return await self._written(
+            lambda: self._extensions.release(hold_id, by_person=by_person), who, f"end the hold {hold_id}"
+        )
+
     async def stop(self, *, who: str = "script") -> State:
         """Stop the instance now."""
         return await self._written(self._changes.stop, who, "stop")
@@ -212,6 +241,10 @@ class AutostopService:
                 self._write_lock.release()
                 self._tried = self._clock.monotonic()
                 self._tell()
+                if not self._closed:
+                    await self._enter_notes()
+                if not self.keeper.record.rests and not self._closed:
+                    self._vigil.start()
 
         task = asyncio.create_task(run())
         self._writes.add(task)
@@ -230,10 +263,22 @@ class AutostopService:
         await self._end(self._watch, self._flight)
         if self._writes:
             await asyncio.wait(self._writes, timeout=self._close_patience)
-        await self._end(self._settling, *self._writes)
+        await self._end(self._vigil.task, *self._writes)
+        await self._hand_back()
         await self.snapshot.close()
         await self.journal.close()
         await self._platform.close()
+
+    async def _hand_back(self) -> None:
+        """Let the platform keep the run again, if it answers in time; else the record is there for the next start."""
+        try:
+            await asyncio.wait_for(self.keeper.hand_back(), self._close_patience)
+        except asyncio.TimeoutError:
+            self._log.warning("jupyter_autostop: ModelArts did not take this run back in time")
+        except AutostopError as error:
+            self._log.warning("jupyter_autostop: ModelArts did not take this run back: %s", error.message)
+        await self._enter_notes()
+        await self._locks.close()
 
     async def _end(self, *tasks: asyncio.Task[Any] | None) -> None:
         running = [task for task in tasks if task and not task.done()]

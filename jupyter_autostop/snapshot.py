@@ -8,13 +8,25 @@ from copy import copy
 from dataclasses import replace
 from typing import Any
 
-from jupyter_autostop.deadline import ENDED, TOLERANCE, Run, learn_run, next_start, overdue, read_run
+from jupyter_autostop.deadline import (
+    ENDED,
+    TOLERANCE,
+    Run,
+    damaged,
+    learn_run,
+    next_start,
+    overdue,
+    read_run,
+    stopping,
+    unsettled,
+)
 from jupyter_autostop.errors import AutostopError, CredentialsError
 from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
 from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
 from jupyter_autostop.policy import Policy, limits
-from jupyter_autostop.state import AutoStopState, Outcome, Problem, State
+from jupyter_autostop.record import EMPTY, Record
+from jupyter_autostop.state import AutoStopState, Deadline, Outcome, Problem, State
 from jupyter_autostop.wire import Instance
 
 _UNASKED = Run(
@@ -47,14 +59,31 @@ class Snapshot:
         self._live = LiveMemory(memory)
         self._asked = 0
         self._answered = 0
+        self._record = EMPTY
+        self._holds: list[dict[str, Any]] = []
         self._shown: dict[str, Any] | None = None
-        self._version = "0.0"
+        self._version = ""
         self.instance: Instance | None = None
         self.run = _UNASKED
         self.confirmed_at: int | None = None
         self.error: AutostopError | None = None
         self.refusals = 0
         """How often in a row the credentials were refused."""
+        self.trouble: Problem | None = None
+        """Why what is held or owed is not in order yet."""
+        self.damage = ""
+        """What was found in the place of the keeper's record, until a person acts."""
+
+    @property
+    def record(self) -> Record:
+        """What is held and owed, as it was when it was last looked at."""
+        return self._record
+
+    @record.setter
+    def record(self, record: Record) -> None:
+        if record is not self._record:
+            self._record = record
+            self._holds = [hold.shown() for hold in record.holds if not record.over]
 
     @property
     def memory(self) -> Memory:
@@ -106,9 +135,8 @@ class Snapshot:
         self.instance = reading.instance
         self.confirmed_at = now
         self.run = read_run(reading.instance, now, now_is_platforms=self._platform.time.known, before=before)
-        self._shown = shown_instance(reading.instance)
-        parts = (setting(reading.instance), reading.instance.description)
-        self._version = ".".join(part_version(part) for part in parts)
+        # Made when somebody asks for them.
+        self._shown, self._version = None, ""
         memory = self.memory
         stop = self.run.stop_timestamp
         if stop is not None:
@@ -124,18 +152,38 @@ class Snapshot:
         """Whether the platform has answered, or failed to, at least once."""
         return self.instance is not None or self.error is not None
 
+    def deadline(self) -> Deadline | None:
+        """Return when this run is stopped, and by whom, whether or not that time has passed."""
+        own, record = self.run.stop_timestamp, self._record
+        if self.stopping:
+            return None
+        ours = None if record.over or record.off == "intent" or self.run.kind == "not_running" else record.stops_at
+        if own is not None and (ours is None or record.holds or own <= ours):
+            return {"stop_timestamp": own, "kept_by": "platform"}
+        return None if ours is None else {"stop_timestamp": ours, "kept_by": "server"}
+
     @property
-    def settling(self) -> bool:
-        """Whether a duration is owed and there is an answer to settle it by."""
-        return self.error is None and self.instance is not None and self.memory.owed is not None
+    def stopping(self) -> bool:
+        """Whether this server has decided to stop this run."""
+        return self._record.sent is not None and not self._record.over
+
+    def stops_at(self, now: int) -> int | None:
+        """Return the time of the stop (ms) that is still to come at `now`."""
+        deadline = self.deadline()
+        return deadline["stop_timestamp"] if deadline and deadline["stop_timestamp"] > now else None
 
     def seconds_left(self) -> float | None:
         """Return the seconds to the deadline, negative once it has passed; `None` where there is none."""
-        stop = self.run.stop_timestamp
-        return None if stop is None else stop / 1000 - self._platform.time.now()
+        deadline = self.deadline()
+        return None if deadline is None else deadline["stop_timestamp"] / 1000 - self._platform.time.now()
 
     def version(self) -> str:
         """Return the State's version: one part of the auto-stop setting, one of the description."""
+        if self.instance is None:
+            return "0.0"
+        if not self._version:
+            parts = (setting(self.instance), self.instance.description)
+            self._version = ".".join(part_version(part) for part in parts)
         return self._version
 
     def _said(self) -> AutoStopState | None:
@@ -150,33 +198,54 @@ class Snapshot:
             "remain_time": auto_stop.remain_time,
         }
 
-    def _problem(self, *, passed: bool) -> Problem | None:
+    def _problem(self, *, passed: bool, kept_by: str) -> Problem | None:
         error = self.error
         if error is not None:
             return {"code": error.code, "message": error.message, "hint": error.hint}
-        return overdue() if passed else self.run.problem
+        if self.damage:
+            return damaged(self.damage, off=self.run.kind == "off")
+        if self.trouble is not None:
+            return self.trouble
+        if self.stopping or (passed and kept_by == "server"):
+            return stopping()
+        if passed:
+            return overdue()
+        if self.run.kind == "off" and self._record.off in ("intent", "ending") and self._record.stop_at is None:
+            return unsettled()
+        return self.run.problem
 
     def state(self, outcome: Outcome | None = None) -> State:
         """Return the State as of now."""
         now = self._platform.time.now_ms()
-        stop = self.run.stop_timestamp
+        deadline = self.deadline()
+        stop = deadline["stop_timestamp"] if deadline else None
         passed = stop is not None and stop <= now
-        known = self.memory.run if stop is not None else None
+        known = self.memory.run if self.run.stop_timestamp is not None else None
+        if self._shown is None and self.instance is not None:
+            self._shown = shown_instance(self.instance)
         return {
             "instance": self._shown,
             "auto_stop": self._said(),
-            "deadline": None if stop is None or passed else {"stop_timestamp": stop, "kept_by": "platform"},
+            "deadline": None if passed else deadline,
             "next_start": next_start(known, self.instance, self.run) if self.instance else None,
-            "holds": [],
+            "holds": self._holds,
             "outcome": outcome,
             "limits": limits(
-                self._policy, self.run, known, now, defers=self.memory.defers, asked=self.instance is not None
+                self._policy,
+                self.run,
+                self.memory.run,
+                now,
+                defers=self.memory.defers,
+                asked=self.instance is not None,
+                stop=stop,
+                held=deadline is not None and deadline["kept_by"] == "server" and self._record.ours,
+                sent=self.stopping,
             ),
             "version": self.version(),
             "server_time": now,
             "confirmed_at": self.confirmed_at,
             "stale": self.instance is not None and self.error is not None,
-            "problem": self._problem(passed=passed),
+            "problem": self._problem(passed=passed, kept_by=deadline["kept_by"] if deadline else ""),
             "platform": self._platform.name,
             "emulated": self._platform.emulated,
         }

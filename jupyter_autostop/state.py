@@ -34,6 +34,24 @@ class NextStart(TypedDict):
     duration: int | None
 
 
+class HoldOwner(TypedDict, total=False):
+    """Whose end ends a hold; a kernel is named."""
+
+    kind: Literal["person", "kernel", "command"]
+    kernel_id: str
+
+
+class Hold(TypedDict):
+    """A wish that the run lasts until `until` (ms), and what follows it."""
+
+    id: str
+    until: int
+    then: Literal["restore", "stop"]
+    reason: str
+    owner: HoldOwner
+    created_at: int
+
+
 class Outcome(TypedDict):
     """What became of the write just made."""
 

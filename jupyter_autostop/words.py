@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
+from jupyter_autostop.record import EXTENSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jupyter_autostop.state import Problem, State
 
+NO_JOURNAL = "Nothing has been changed from here yet."
 OFF = "Auto-stop is off: the instance runs, and bills, until you stop it."
 _STATUS = {
     "STOPPED": "The instance is stopped.",
@@ -26,7 +28,7 @@ PASSED: Problem = {
 }
 """What is to be said between the stop time and the next word of the server."""
 _MARKS = {True: "ok", False: "!!", None: "--"}
-_KEPT_BY = {"platform": "ModelArts", "server": "this server"}
+_HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
 
 
 def _local(ms: int) -> datetime:
@@ -62,8 +64,10 @@ def _run(state: State) -> str:
         # In a sentence "4:37" would read as hours.
         seconds = (stop - now) // 1000
         left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
-        line = f"Stops at {clock_time(stop, now)} (in {left}), kept by {_KEPT_BY[deadline['kept_by']]}"
-        line += _next_start(state)
+        at = clock_time(stop, now)
+        kept = "ModelArts" if deadline["kept_by"] == "platform" else f"this server{_own_auto_stop(state, at)}"
+        line = f"Stops at {at} (in {left}), kept by {kept}"
+        line += _next_start(state) + _holds(state)
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
         return line
@@ -77,6 +81,13 @@ def _run(state: State) -> str:
     return OFF
 
 
+def _own_auto_stop(state: State, at: str) -> str:
+    auto_stop = state["auto_stop"]
+    if not auto_stop or auto_stop["enable"] is not False:
+        return ""
+    return f" until {at}; ModelArts' own auto-stop is off until then"
+
+
 def _next_start(state: State) -> str:
     waiting = state["next_start"]
     if waiting is None:
@@ -84,6 +95,25 @@ def _next_start(state: State) -> str:
     if waiting["enable"] is False:
         return "; from the next start auto-stop is off"
     return f"; from the next start a run lasts {format_duration(waiting['duration'] or 0)}"
+
+
+def _holds(state: State) -> str:
+    """Tell who holds; an extension is what the stop time says already."""
+    holds = (hold for hold in state["holds"] if hold["id"] != EXTENSION)
+    return "".join(f"; {hold_line(hold, state['server_time'])}" for hold in holds)
+
+
+def printable(text: str) -> str:
+    """Return a text of somebody else's on one line, in which nothing can move a terminal's cursor."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def hold_line(hold: Mapping[str, Any], now: int) -> str:
+    """Return who keeps the run going, until when and why: `held until 20:00 by a kernel: cell 3 of train.ipynb`."""
+    line = f"held until {clock_time(hold['until'], now)} {_HELD_BY.get(hold['owner']['kind'], 'by somebody')}"
+    if hold["then"] == "stop":
+        line += ", then it stops"
+    return f"{line}: {printable(hold['reason'])}" if hold.get("reason") else line
 
 
 def marked(line: str, state: State) -> str:
@@ -94,6 +124,13 @@ def marked(line: str, state: State) -> str:
 def status_line(state: State) -> str:
     """Return the State in one line, e.g. `Stops at 18:40 (in 2 h 13 min), kept by ModelArts`."""
     return marked(_run(state), state)
+
+
+def report_lines(state: State) -> list[str]:
+    """Return what became of a write, where the State does not say it by itself, and the State."""
+    line = status_line(state)
+    said = state["outcome"]["message"] if state["outcome"] else ""
+    return [marked(said, state), line] if said and said not in line else [line]
 
 
 def is_unknown(state: State) -> bool:

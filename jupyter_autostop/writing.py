@@ -103,6 +103,8 @@ class Writer:
         self._clock = clock
         self.sent = 0
         """How many changes have been handed to the platform."""
+        self.open = False
+        """Whether the last one was neither refused nor seen, so that it may still take effect."""
 
     async def send(self, act: Callable[[], Awaitable[None]], comparison: Callable[[Instance], Comparison]) -> bool:
         """Send once and read back; return whether the read-back shows it, or raise what it shows instead.
@@ -111,10 +113,12 @@ class Writer:
         """
         lost: AutostopError | None = None
         self.sent += 1
+        self.open = True
         try:
             await act()
         except AutostopError as error:
             if not error.maybe_applied:
+                self.open = False
                 raise
             lost = error
         shown: Comparison = "untold"
@@ -125,6 +129,7 @@ class Writer:
                 return False
             shown = comparison(self.snapshot.instance)
             if shown == "shown":
+                self.open = False
                 return True
         if shown == "untold":
             return False

@@ -5,7 +5,7 @@ export default tseslint.config(
   { ignores: ['lib/', 'node_modules/', '.yarn/', 'coverage/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.{ts,tsx}', 'test/**/*.{ts,tsx}'],
     extends: [...tseslint.configs.strictTypeChecked, ...tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: { project: ['./test/tsconfig.json'], tsconfigRootDir: import.meta.dirname }
@@ -60,7 +60,7 @@ export default tseslint.config(
   },
   {
     // Plain files of settings, outside the TypeScript project.
-    files: ['*.js', '*.mjs', 'style/*.js', 'test/*.js'],
+    files: ['*.js', '*.cjs', '*.mjs', 'style/*.js', 'test/*.js'],
     extends: [tseslint.configs.base, tseslint.configs.disableTypeChecked]
   }
 );

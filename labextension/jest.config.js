@@ -13,8 +13,14 @@ const modules = [
 module.exports = {
   testEnvironment: '<rootDir>/test/environment.js',
   testMatch: ['<rootDir>/test/*.spec.ts'],
-  // Of the status bar only its token is used; the rest would load half of JupyterLab.
-  moduleNameMapper: { '^@jupyterlab/statusbar$': '@jupyterlab/statusbar/lib/tokens' },
+  // Of these only the tokens are used, and a name; the rest would load half of JupyterLab.
+  moduleNameMapper: {
+    '^@jupyterlab/application$': '@jupyterlab/application/lib/layoutrestorer',
+    '^@jupyterlab/apputils$': '@jupyterlab/apputils/lib/tokens',
+    '^@jupyterlab/settingregistry$': '@jupyterlab/settingregistry/lib/tokens',
+    '^@jupyterlab/statusbar$': '@jupyterlab/statusbar/lib/tokens',
+    '^@jupyterlab/ui-components$': '<rootDir>/test/icon.ts'
+  },
   transform: {
     '\\.[jt]sx?$': [
       'ts-jest',
@@ -25,6 +31,9 @@ module.exports = {
           allowJs: true,
           esModuleInterop: true,
           isolatedModules: true,
+          jsx: 'react',
+          jsxFactory: 'h',
+          jsxFragmentFactory: 'Fragment',
           module: 'commonjs',
           sourceMap: true,
           target: 'ES2020'

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,7 +13,10 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+from bench_keeper import keeper_rows
+from bench_kernel import kernel_rows
 from bench_load import bundle_rows, cycle_rows, import_rows, load_rows
+from bench_pages import browser_rows
 from bench_peers import OURS, PEERS, install_peers
 from bench_table import Table, say
 from bench_traffic import Site, flat_out, open_pages, percentile, timed
@@ -26,17 +28,6 @@ INSTANCE = OURS[1]
 STATUS = "api/status"
 TURNS = 5
 PLATFORM = f"v1/{defaults.PROJECT_ID}/demanager/instances/{defaults.INSTANCE_ID}"
-WARM_STATUS = """
-import os, statistics, time
-from jupyter_autostop.client import LocalClient
-from jupyter_autostop.servers import find_server
-def status():
-    begun = time.perf_counter()
-    LocalClient(find_server(os.environ)).instance()
-    return (time.perf_counter() - begun) * 1000
-status()
-print(statistics.median(status() for _ in range(20)))
-"""
 
 
 class Platform:
@@ -152,13 +143,6 @@ async def write_rows(table: Table, site: Site, platform: Platform) -> None:
     table.row("from a change to its State in 20 other pages, p95, ms", percentile(shown, 95), most=300)
 
 
-def status_row(table: Table, server: JupyterServer) -> None:
-    """Measure what a kernel's second look takes, finding the server included."""
-    environment = {**server.environment, "JPY_PARENT_PID": str(server.pid)}
-    told = subprocess.check_output([sys.executable, "-c", WARM_STATUS], env=environment, text=True)
-    table.row("warm status from a kernel, ms", float(told), most=50)
-
-
 async def shared_rows(table: Table, running: Running) -> None:
     """Measure a server with the peers' servers beside it."""
     server = running.jupyter("ours", "--AutostopApp.request_timeout=6")
@@ -169,7 +153,7 @@ async def shared_rows(table: Table, running: Running) -> None:
     await rate_rows(table, site, [Site.of(running.jupyter(peer.package, python=peer.python)) for peer in PEERS])
     await hang_rows(table, site, platform)
     await write_rows(table, site, platform)
-    status_row(table, server)
+    await asyncio.to_thread(kernel_rows, table, server)
 
 
 async def page_rows(table: Table, running: Running) -> None:
@@ -193,9 +177,10 @@ def main() -> None:
         import_rows(table)
         bundle_rows(table)
         cycle_rows(table)
-        for rows in (shared_rows, page_rows):
+        for rows in (shared_rows, page_rows, keeper_rows):
             with ExitStack() as stack:
                 asyncio.run(rows(table, Running(stack, Path(folder))))
+        browser_rows(table, Path(folder))
     table.end()
 
 

@@ -44,7 +44,7 @@ class Site:
             kind = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n" if content else ""
             writer.write(f"{method} {path} HTTP/1.1\r\n{lines}{kind}\r\n".encode() + content)
             head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            assert head.startswith("http/1.1 200"), head
+            assert head.startswith(("http/1.1 200", "http/1.1 201")), head
             return await reader.readexactly(int(head.partition("content-length:")[2].partition("\r\n")[0]))
 
         try:

@@ -107,8 +107,8 @@ class Tab:
 
     @property
     def countdown(self) -> Locator:
-        """The countdown in it."""
-        return self.page.locator(".jp-AutostopCountdown")
+        """The countdown in it; the card has another."""
+        return self.item.locator(".jp-AutostopCountdown")
 
     @property
     def note(self) -> Locator:
@@ -118,7 +118,7 @@ class Tab:
     @property
     def badge(self) -> Locator:
         """The emulator's badge."""
-        return self.page.locator(".jp-AutostopBadge")
+        return self.item.locator(".jp-AutostopBadge")
 
     @property
     def title(self) -> list[str]:
@@ -151,8 +151,9 @@ class Tab:
         return int(self.page.evaluate(script, [method, f"{urlsplit(self._server.url).path}{path}", sent]))
 
     def ours(self) -> list[str]:
-        """Return what was said on the console that has to do with us; a refused connection is the browser's say."""
-        return [line for line in self.said if "autostop" in line.lower() and "net::ERR_" not in line]
+        """Return what was said on the console that has to do with us; a failed request is the browser's say."""
+        theirs = ("net::ERR_", "Failed to load resource")
+        return [line for line in self.said if "autostop" in line.lower() and not any(word in line for word in theirs)]
 
     def _on_request(self, request: Request) -> None:
         if urlsplit(request.url).path.startswith(self._routes):
@@ -168,7 +169,8 @@ class Tab:
             self.seen.append(PUSH)
 
     def _on_console(self, line: ConsoleMessage) -> None:
-        if line.type in ("warning", "error"):
+        # How long its plugins took to start is what JupyterLab says on a busy machine.
+        if line.type in ("warning", "error") and "ms to activate" not in line.text:
             self.said.append(f"{line.type}: {line.text} ({line.location.get('url', '')})")
 
     def _on_error(self, error: Error) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 
 from jupyter_autostop.errors import AutostopError, NoAnswerError
 from jupyter_autostop.journal import Journal, journal_file
+from jupyter_autostop.locks import NoLocks
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.platforms.port import Reading
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.record import EMPTY, Owner, Record
+from jupyter_autostop.record_file import DiskRecords, RecordFile
 from jupyter_autostop.service import AutostopService
 from jupyter_autostop.wire import Instance, UpdateRequest
 
@@ -114,6 +117,53 @@ class FakePlatform:
         return [call for call in self.calls if call not in ("read", "close")]
 
 
+class MemoryRecords:
+    """A record in memory."""
+
+    def __init__(self) -> None:
+        self.record = EMPTY
+        self.saves: list[Record] = []
+        self.fail: OSError | None = None
+
+    async def load(self) -> Record:
+        return self.record
+
+    async def save(self, record: Record) -> None:
+        if self.fail:
+            raise self.fail
+        self.record = record
+        self.saves.append(record)
+
+    async def put_aside(self) -> str:
+        return "aside"
+
+
+class FakeOwners:
+    """Whoever is named exists, until it is in `ended`."""
+
+    def __init__(self) -> None:
+        self.ended: set[str] = set()
+
+    async def make(self, kernel_id: str | None, pid: int | None) -> Owner:
+        if kernel_id is not None:
+            return Owner("kernel", "me", kernel_id)
+        return Owner("person") if pid is None else Owner("command", "me", pid=pid, started="1")
+
+    async def gone(self, holds: Any) -> list[str]:
+        return [hold.id for hold in holds if (hold.owner.kernel_id or str(hold.owner.pid)) in self.ended]
+
+
+class FakeLife:
+    """A container, known by a word."""
+
+    def __init__(self, marker: str, age: float | None = None) -> None:
+        self.marker = marker
+        self.lasted = age
+
+    def age(self) -> float | None:
+        return self.lasted
+
+
 def service_for(
     platform: FakePlatform,
     *,
@@ -123,11 +173,17 @@ def service_for(
 ) -> AutostopService:
     """Return a service on a fake platform; `changes` collects what is pushed."""
     log = logging.getLogger("jupyter_autostop.tests")
+    container = more.pop("container", "one")
+    disk = DiskRecords(RecordFile(Path(state_dir), "DE-1")) if state_dir else MemoryRecords()
     return AutostopService(
         platform,
         clock=platform.clock,
         policy=more.pop("policy", Policy()),
-        memory=more.pop("memory", None) or MemoryFile(state_dir, "DE-1", log, more.pop("container", "one")),
+        memory=more.pop("memory", None) or MemoryFile(state_dir, "DE-1", log, container),
+        records=more.pop("records", None) or disk,
+        locks=more.pop("locks", None) or NoLocks(),
+        owners=more.pop("owners", None) or FakeOwners(),
+        life=more.pop("life", None) or FakeLife(container),
         journal=more.pop("journal", None) or Journal(journal_file(state_dir, "DE-1", None), log),
         on_change=(changes if changes is not None else []).append,
         log=log,
@@ -143,7 +199,7 @@ async def remembering_service(platform: FakePlatform, state_dir: Path, **more: A
 async def at_rest(service: AutostopService) -> None:
     """Let everybody act until no write of the service is under way, threads that write to the disk included."""
     await asyncio.sleep(0)
-    await until(lambda: not service._writes and (service._settling is None or service._settling.done()))
+    await until(lambda: not service._writes and not service._vigil._at_once)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from browser import Tab, running_browser
+from card_states import REACHED
 from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
+from test_browser import Platform
+from test_card_browser import Card, card_in, heal
 
 from jupyter_autostop.demo import EXAMPLE
 
 FOLDER = Path(__file__).parents[1] / "labextension" / "pictures"
-REMAINING = "2h13m50s"
-"""Long enough to show hours and minutes, and not to show less before the last picture is taken."""
+REMAINING = 2 * 3600 + 13 * 60 + 50
+"""Seconds: long enough to show hours and minutes, and not to show less before a window is drawn."""
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 WIDTH, HEIGHT = 960, 440
 MARGIN = 12
@@ -50,9 +54,12 @@ def keep(name: str, picture: bytes) -> None:
     sys.stdout.write(f"{name}: {len(picture)} bytes\n")
 
 
-def draw(browser: Browser, server: JupyterServer) -> None:
-    """Take all pictures."""
+def draw(browser: Browser, server: JupyterServer, platform: Platform) -> None:
+    """Take the status bar and a whole window."""
     for name, theme in THEMES.items():
+        heal(platform)
+        platform.edit(remaining=REMAINING)
+        platform.state(refresh=True)
         tab = notebook(browser, server, theme, scale=2)
         bar, item = tab.page.locator("#jp-main-statusbar").bounding_box(), tab.item.bounding_box()
         if bar is None or item is None:
@@ -60,15 +67,66 @@ def draw(browser: Browser, server: JupyterServer) -> None:
         left = item["x"] - MARGIN
         keep(f"status-{name}.png", tab.page.screenshot(clip={**bar, "x": left, "width": WIDTH - left}))
         tab.close()
+    platform.edit(remaining=REMAINING)
+    platform.state(refresh=True)
     tab = notebook(browser, server, THEMES["light"], scale=1)
     keep("window.png", tab.page.screenshot())
     tab.close()
 
 
+def draw_card(browser: Browser, server: JupyterServer, platform: Platform) -> None:
+    """Take the card in every state and theme, and one with long texts in a narrow side panel."""
+    with card_in(browser, server) as card:
+        for theme in THEMES:
+            card.theme(theme)
+            for name, state in REACHED.items():
+                heal(platform)
+                state.reach(platform)
+                platform.state(refresh=True)
+                card.shows(state)
+                keep(f"card-{name}-{theme}.png", card.node.screenshot())
+            heal(platform)
+            draw_write(card, platform, theme)
+        card.theme("light")
+        platform.edit(name="tuning-of-a-model-with-a-name-without-end-" * 3, description="A long description. " * 20)
+        platform.state(refresh=True)
+        expect(card.node).to_contain_text("without-end")
+        card.node.evaluate("node => { node.style.width = '180px'; }")
+        keep("card-narrow-light.png", card.node.screenshot())
+
+
+def draw_write(card: Card, platform: Platform, theme: str) -> None:
+    """Take a write under way, a refused one, and a text that means something while it is typed."""
+    platform.behave(duration_applies="now")
+    card.amount.fill("2h30m")
+    expect(card.node).to_contain_text("Stops ")
+    keep(f"card-typed-{theme}.png", card.node.screenshot())
+    card.amount.fill("")
+    platform.fail("slow", seconds=2, method="PUT")
+    card.button("Extend 1 h").click()
+    expect(card.node).to_contain_text("not confirmed yet")
+    keep(f"card-pending-{theme}.png", card.node.screenshot())
+    expect(card.node).to_contain_text("Now stops ")
+    keep(f"card-extended-{theme}.png", card.node.screenshot())
+    platform.heal()
+    platform.fail("status", status=400, method="PUT", body={"error_code": "ModelArts.6357", "error_msg": "Busy."})
+    card.button("Extend 1 h").click()
+    expect(card.node).to_contain_text("It still stops ")
+    keep(f"card-refused-{theme}.png", card.node.screenshot())
+    platform.heal()
+    card.page.route("**/jupyter-autostop/**", lambda route: route.abort())
+    card.button("Refresh").click()
+    expect(card.button("Extend 1 h")).to_be_disabled()
+    keep(f"card-lost-{theme}.png", card.node.screenshot())
+    card.page.unroute("**/jupyter-autostop/**")
+    card.button("Refresh").click()
+    expect(card.button("Extend 1 h")).to_be_enabled()
+
+
 def main() -> None:
     """Start everything, take the pictures, end everything."""
     FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name, running_emulator("--remaining", REMAINING) as endpoint:
+    with tempfile.TemporaryDirectory() as name, running_emulator() as endpoint:
         folder = Path(name)
         (folder / "work").mkdir()
         shutil.copy(EXAMPLE, folder / "work")
@@ -77,8 +135,11 @@ def main() -> None:
         with (
             running_jupyter(folder, exposed, module="jupyterlab", settings=settings) as server,
             running_browser() as browser,
+            closing(Platform(endpoint, server)) as platform,
         ):
-            draw(browser, server)
+            draw(browser, server, platform)
+            # Last, since JupyterLab remembers that the side panel was open.
+            draw_card(browser, server, platform)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,15 @@ def running_jupyter(
         yield JupyterServer(url, token, process.pid, folder, environment)
 
 
+def is_ready(channels: BlockingKernelClient) -> bool:
+    """Return whether a kernel answers; one that is still starting is taken for dead by the library."""
+    try:
+        channels.wait_for_ready(timeout=60)
+    except RuntimeError:
+        return False
+    return True
+
+
 @contextmanager
 def running_kernel(server: JupyterServer, client: httpx.Client) -> Iterator[Callable[[str], str]]:
     """Start a kernel as JupyterLab does, through `client`; yields what runs code in it and returns what it printed."""
@@ -164,7 +173,7 @@ def running_kernel(server: JupyterServer, client: httpx.Client) -> Iterator[Call
         return "".join(said)
 
     try:
-        channels.wait_for_ready(timeout=60)
+        wait_for(lambda: is_ready(channels))
         yield run
     finally:
         channels.stop_channels()

@@ -88,6 +88,10 @@ class Platform:
     def heal(self) -> None:
         self._ask("DELETE", "/faults")
 
+    def behave(self, **switches: Any) -> None:
+        """Have the platform read what its documents leave open in another way."""
+        self._ask("PATCH", "/behaviour", switches)
+
     def left(self) -> float:
         """Return the seconds that the run really has left."""
         now = self._ask("GET", "/clock")["now"]
@@ -225,7 +229,7 @@ def until_right(tab: Tab, platform: Platform) -> None:
 def test_the_countdown_is_in_the_status_bar(tab: Tab, server: JupyterServer) -> None:
     """The front end built from these sources shows the time left as a timer, with the emulator's badge beside it."""
     expect(tab.page.locator("#jp-main-statusbar .jp-AutostopCountdown")).to_have_attribute("role", "timer")
-    expect(tab.page.get_by_role("timer", name="The instance stops in 49 min")).to_be_visible()
+    expect(tab.item.get_by_role("timer", name="The instance stops in 49 min")).to_be_visible()
     expect(tab.badge).to_have_text("emulated")
     expect(tab.note).to_be_hidden()
     expect(tab.item).to_have_attribute("data-level", "normal")
@@ -291,8 +295,8 @@ def test_the_title_tells_the_rest(tab: Tab, server: JupyterServer, platform: Pla
     ]
     run(server, "on", "4h")
     expect(tab.item).to_have_attribute("title", re.compile("From the next start: auto-stop after 4 h"))
-    tab.item.focus()
-    expect(tab.item).to_be_focused()
+    tab.item.get_by_role("button").focus()
+    expect(tab.item.get_by_role("button")).to_be_focused()
 
 
 def test_off_is_said_with_what_it_costs(tab: Tab, server: JupyterServer) -> None:
@@ -543,9 +547,18 @@ def test_the_server_restarts(open_tab: Open, endpoint: str, tmp_path: Path) -> N
         tab.close()
 
 
-@pytest.mark.parametrize("plugin", ["status", "model"])
-def test_each_plugin_can_be_disabled(open_tab: Open, server: JupyterServer, plugin: str) -> None:
-    """Without one of our plugins JupyterLab starts as ever, shows nothing of ours, and the server is not asked."""
+@pytest.mark.parametrize(
+    ("plugin", "selector"),
+    [
+        ("status", ".jp-AutostopStatus"),
+        ("toolbar", ".jp-AutostopChip"),
+        ("panel", "#jupyter-autostop-panel"),
+        ("commands", ""),
+        ("model", ".jp-AutostopItem, .jp-AutostopCard"),
+    ],
+)
+def test_each_plugin_can_be_disabled(open_tab: Open, server: JupyterServer, plugin: str, selector: str) -> None:
+    """Without one of our plugins JupyterLab starts as ever and lacks just that; without the model nobody asks."""
     config = Path(server.environment["JUPYTER_CONFIG_DIR"]) / "labconfig" / "page_config.json"
     before = config.read_text(encoding="utf-8")
     disabled = {**json.loads(before)["disabledExtensions"], f"jupyter-autostop:{plugin}": True}
@@ -557,8 +570,13 @@ def test_each_plugin_can_be_disabled(open_tab: Open, server: JupyterServer, plug
     expect(tab.page.locator("#jp-main-statusbar")).to_be_visible()
     expect(tab.page.locator(".jp-LauncherCard").first).to_be_visible()
     assert tab.page.evaluate(f"window.jupyterapp.hasPlugin('jupyter-autostop:{plugin}')") is False
-    expect(tab.item).to_have_count(0)
-    assert tab.asked == []
+    if selector:
+        expect(tab.page.locator(selector)).to_have_count(0)
+    known = tab.page.evaluate(
+        "jupyterapp.commands.listCommands().filter(id => id.startsWith('jupyter-autostop:')).length"
+    )
+    assert known == (0 if plugin in ("commands", "model") else 7)
+    assert (tab.asked == []) is (plugin == "model")
     assert tab.said == []
 
 

@@ -47,6 +47,16 @@ extends = st.fixed_dictionaries(
         "until": st.integers(0, 10**15) | json_values,
     },
 )
+holds = st.fixed_dictionaries(
+    {"until": st.integers(0, 10**15) | json_values},
+    optional={
+        "id": st.sampled_from(["a", "b-1", "a/b", ""]) | json_values,
+        "kernel_id": st.just("none") | json_values,
+        "reason": st.text(max_size=220) | json_values,
+        "then": st.sampled_from(["restore", "stop", "wait"]) | json_values,
+        "pid": st.just(1) | json_values,
+    },
+)
 
 
 def resolve(node: Any) -> Any:
@@ -106,6 +116,7 @@ def test_any_body_gets_a_documented_answer(
         st.one_of(
             st.tuples(st.just("instance"), st.just("PATCH"), changes | json_values),
             st.tuples(st.just("extend"), st.just("POST"), extends | json_values),
+            st.tuples(st.just("holds"), st.just("POST"), holds | json_values),
         ),
     )
     def try_it(applies: Any, request: tuple[str, str, Any]) -> None:
@@ -133,6 +144,14 @@ async def test_states_conform(ask: Ask, emulator: EmulatorServer) -> None:
     check("instance", "PATCH", await ask("PATCH", "instance", {"auto_stop": {"enable": False}}))
     check("instance", "PATCH", await ask("PATCH", "instance", {"auto_stop": {"enable": True}}))
     check("extend", "POST", await ask("POST", "extend", {"by": 60}))
+    check("instance", "GET", await ask("GET", "instance"))
+    until = (await ask("GET", "instance")).json["server_time"] + 7_200_000
+    check("holds", "POST", await ask("POST", "holds", {"until": until, "id": "one"}))
+    check("holds", "POST", await ask("POST", "holds", {"until": until, "id": "one", "then": "stop"}))
+    check("holds", "POST", await ask("POST", "holds", {"until": 1}))
+    check("instance", "GET", await ask("GET", "instance"))
+    check("holds/{hold_id}", "DELETE", await ask("DELETE", "holds/one"))
+    check("holds/{hold_id}", "DELETE", await ask("DELETE", "holds/one"))
     check("instance", "GET", await ask("GET", "instance", params={"refresh": "maybe"}))
     check("stop", "POST", await ask("POST", "stop"))
     check("extend", "POST", await ask("POST", "extend", {"by": 60}))

@@ -28,7 +28,7 @@ CHECKS = {
     # Knows only 401 for a missing login, where Jupyter answers 403; `ignored_auth` sees that nothing is let through.
     "missing_required_header": {"enabled": False},
 }
-BEYOND_A_SCHEMA = {"until_passed", "duration_required"}
+BEYOND_A_SCHEMA = {"until_passed", "until_range", "duration_required", "process_not_found"}
 """Codes of a 400 that depends on the time or on the instance, which no schema can tell."""
 
 

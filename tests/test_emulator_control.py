@@ -36,10 +36,11 @@ def test_the_root_says_what_this_is(cloud: Cloud) -> None:
     assert about["project_id"] == defaults.PROJECT_ID
     assert about["instance_ids"] == [defaults.INSTANCE_ID]
     assert about["behaviour"] == Behaviour().shown()
-    assert about["clock"] == {"now": START * 1000, "date_offset": 0.0, "movable": True}
+    assert about["clock"] == {"now": START * 1000, "date_offset": 0.0, "movable": True, "rate": None}
     assert set(about["routes"]) == {
         "/_emulator", "/_emulator/requests", "/_emulator/faults", "/_emulator/behaviour", "/_emulator/clock",
-        "/_emulator/instance", "/_emulator/keys", "/_emulator/permissions", "/_emulator/tokens",
+        "/_emulator/history", "/_emulator/instance", "/_emulator/keys", "/_emulator/permissions", "/_emulator/tokens",
+        "/_emulator/times",
     }  # fmt: skip
     for secret in (defaults.SECRET_KEY, defaults.TOKEN, defaults.SECURITY_TOKEN, defaults.IAM_PASSWORD):
         assert secret not in answer.text
@@ -86,7 +87,7 @@ def test_every_name_of_this_machine_is_fine(cloud: Cloud, host: str) -> None:
 def test_the_clock_moves_on_request(cloud: Cloud) -> None:
     """And what was due meanwhile has happened."""
     answer = cloud.control("POST", "/clock", {"advance": HOUR + 2.5})
-    assert answer.json() == {"now": (START + HOUR + 2.5) * 1000, "date_offset": 0.0, "movable": True}
+    assert answer.json()["now"] == (START + HOUR + 2.5) * 1000
     assert cloud.emulator.instance.status == "STOPPED"
 
 
@@ -229,7 +230,9 @@ def test_an_edit_that_makes_no_sense_is_refused_in_words(cloud: Cloud, body: Any
 
 def test_a_body_that_is_no_json_is_refused(cloud: Cloud) -> None:
     """On every control route that takes one."""
-    changeable = [("PATCH", route) for route in ("behaviour", "instance", "keys", "permissions", "tokens")]
+    changeable = [
+        ("PATCH", route) for route in ("behaviour", "clock", "instance", "keys", "permissions", "times", "tokens")
+    ]
     for method, route in [("POST", "faults"), ("POST", "clock"), *changeable]:
         answer = cloud.request(method, f"/_emulator/{route}", content=b"{")
         assert (answer.status_code, answer.json()) == (400, {"message": "The body must be JSON."})

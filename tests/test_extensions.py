@@ -14,9 +14,11 @@ from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputE
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
 
+NO_HOLD = Policy(allow_hold=False)
 
-def put(duration: int) -> dict[str, Any]:
-    return {"spec": {"auto_stop": {"enable": True, "duration": duration, "prompt": True}}}
+
+def put(duration: int, *, enable: bool = True) -> dict[str, Any]:
+    return {"spec": {"auto_stop": {"enable": enable, "duration": duration, "prompt": True}}}
 
 
 @pytest.fixture
@@ -25,31 +27,54 @@ def platform(clock: ManualClock) -> FakePlatform:
 
 
 async def test_a_platform_that_moves_the_stop_time(clock: ManualClock) -> None:
-    """Where the longer duration moves this run's stop, the effect is now, at the very time asked for."""
+    """Where the longer duration moves this run's stop, the effect is now, to the odd second by which ours is known."""
     platform = FakePlatform(clock, moves=True)
     service = service_for(platform)
     shown = (await service.look())["deadline"]["stop_timestamp"]
     state = await service.extend(parse_extend({"by": 1800}))
     assert state["outcome"] == {"effect": "now", "message": "This run now stops later, by 30 min.", "clamped": False}
-    assert state["deadline"] == {"stop_timestamp": shown + 1_800_000, "kept_by": "platform"}
+    assert state["deadline"] == {"stop_timestamp": shown + 1_801_000, "kept_by": "platform"}
     assert state["next_start"] is None
     again = await service.extend(parse_extend({"until": shown + 1_800_000}))
     assert again["outcome"]["effect"] == "none"
-    assert platform.writes == [put(5400)]
+    assert platform.writes == [put(5401)]
     await service.close()
 
 
 async def test_a_platform_that_defers(platform: FakePlatform) -> None:
-    """Where the stop time stays, the duration goes back at once, and the platform is not asked a second time."""
+    """Where the stop time stays this run is held: auto-stop goes off, the duration back, and we keep the deadline."""
     service = service_for(platform)
+    shown = (await service.look())["deadline"]["stop_timestamp"]
+    state = await service.extend(parse_extend({"by": 7200}))
+    assert state["outcome"]["effect"] == "held"
+    assert "ModelArts' own auto-stop is off until then" in state["outcome"]["message"]
+    assert state["deadline"] == {"stop_timestamp": shown + 7_200_000, "kept_by": "server"}
+    assert state["auto_stop"]["enable"] is False
+    assert [(hold["id"], hold["until"], hold["then"]) for hold in state["holds"]] == [
+        ("extension", shown + 7_200_000, "stop")
+    ]
+    assert platform.writes == [put(10801), put(3600, enable=False)]
+    assert state["limits"]["can_extend"]
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "held"
+    assert state["deadline"]["stop_timestamp"] == shown + 10_800_000
+    assert (await service.extend(parse_extend({"until": shown})))["outcome"]["effect"] == "none"
+    assert len(platform.writes) == 2
+    await service.close()
+
+
+async def test_where_holds_are_forbidden_a_platform_that_defers_is_left(platform: FakePlatform) -> None:
+    """Where the stop time stays, the duration goes back at once, and the platform is not asked a second time."""
+    service = service_for(platform, policy=NO_HOLD)
     shown = (await service.look())["deadline"]
     state = await service.extend(parse_extend({"by": 7200}))
     assert state["outcome"]["effect"] == "next_start"
     assert state["deadline"] == shown
     assert state["auto_stop"]["duration"] == 3600
     assert state["next_start"] is None
-    assert platform.writes == [put(10800), put(3600)]
+    assert platform.writes == [put(10801), put(3600)]
     assert not state["limits"]["can_extend"]
+    assert "hold" in state["limits"]["why_not"]
     assert "next start" in state["limits"]["why_not"]["extend"]
     state = await service.extend(parse_extend({"by": 7200}))
     assert state["outcome"]["effect"] == "next_start"
@@ -62,11 +87,12 @@ async def test_deferral_is_remembered_over_a_restart(platform: FakePlatform, tmp
     service = await remembering_service(platform, tmp_path)
     await service.extend(parse_extend({"by": 60}))
     await service.close()
+    assert platform.setting["enable"]  # the last server hands the run back
     platform.calls.clear()
     service = await remembering_service(platform, tmp_path, container="two")
     state = await service.extend(parse_extend({"by": 60}))
-    assert state["outcome"]["effect"] == "next_start"
-    assert platform.writes == []
+    assert state["outcome"]["effect"] == "held"
+    assert platform.writes == [put(3600, enable=False)]
     await service.close()
 
 
@@ -137,7 +163,7 @@ async def test_a_lost_probe_that_landed_is_put_back(clock: ManualClock, platform
     platform.on_update = lambda: None
     await service.look(refresh=True)
     await settle()
-    assert platform.writes == [put(7200), put(3600)]
+    assert platform.writes == [put(7201), put(3600)]
     assert (await service.look())["auto_stop"]["duration"] == 3600
     await service.close()
 
@@ -160,7 +186,7 @@ async def test_a_probe_that_lands_late_is_put_back(clock: ManualClock, platform:
     platform.lose_update = None
     await service.look(refresh=True)
     await settle()
-    platform.apply(put(7200))
+    platform.apply(put(7201))
     await clock.pass_time(11)
     await service.look(refresh=True)
     await settle()
@@ -170,7 +196,7 @@ async def test_a_probe_that_lands_late_is_put_back(clock: ManualClock, platform:
 
 async def test_a_put_back_that_fails_is_said_and_tried_again(clock: ManualClock, platform: FakePlatform) -> None:
     """The run length that could not be put back is named, and the next look tries once more."""
-    service = service_for(platform)
+    service = service_for(platform, policy=NO_HOLD)
     platform.on_update = lambda: setattr(platform, "fail_update", BadAnswerError("no"))
     state = await service.extend(parse_extend({"by": 3600}))
     assert state["outcome"]["effect"] == "next_start"
@@ -198,7 +224,7 @@ async def test_a_refused_extension_leaves_nothing(platform: FakePlatform) -> Non
     assert caught.value.code == "ModelArts.6349"
     platform.fail_update = None
     await service.look(refresh=True)
-    assert platform.writes == [put(7200)]
+    assert platform.writes == [put(7201)]
     await service.close()
 
 
@@ -219,7 +245,7 @@ async def test_beyond_the_limit_is_clamped_and_said(clock: ManualClock) -> None:
     state = await service.extend(parse_extend({"by": 30 * 3600}))
     assert state["outcome"]["clamped"]
     assert state["outcome"]["message"].startswith("Asked for 30 h more, the limit leaves 23 h. ")
-    assert state["deadline"]["stop_timestamp"] == platform.start + 86_400_000
+    assert state["deadline"]["stop_timestamp"] == platform.start + 86_399_000
     state = await service.extend(parse_extend({"by": 3600}))
     assert (state["outcome"]["effect"], state["outcome"]["clamped"]) == ("none", True)
     await service.close()
@@ -256,8 +282,8 @@ async def test_a_setting_that_waits_shows_that_the_platform_defers(platform: Fak
     await service.look()
     platform.setting["duration"] = 7200
     state = await service.extend(parse_extend({"by": 3600}))
-    assert state["outcome"]["effect"] == "next_start"
-    assert platform.writes == []
+    assert state["outcome"]["effect"] == "held"
+    assert platform.writes == [put(7200, enable=False)]
     await service.close()
 
 
@@ -285,7 +311,7 @@ async def test_a_confirmed_extension_is_not_revoked_by_an_odd_answer(clock: Manu
     await clock.pass_time(11)
     state = await service.look(refresh=True)
     await settle()
-    assert platform.writes == [put(7200)]
+    assert platform.writes == [put(7201)]
     assert state["deadline"] == extended["deadline"]
     await service.close()
 
@@ -306,14 +332,14 @@ async def test_a_read_back_that_does_not_tell_claims_nothing(clock: ManualClock)
     state = await service.look(refresh=True)
     await settle()
     assert state["limits"]["can_extend"]
-    assert platform.writes == [put(7200)]
+    assert platform.writes == [put(7201)]
     assert (await service.extend(parse_extend({"by": 3600})))["outcome"]["effect"] == "now"
     await service.close()
 
 
 async def test_rounding_is_no_extension(clock: ManualClock, platform: FakePlatform) -> None:
     """A stop time that wanders by half a minute while 2 h were asked for has not been moved."""
-    service = service_for(platform)
+    service = service_for(platform, policy=NO_HOLD)
     await service.look()
     platform.on_update = lambda: setattr(platform, "start", platform.start + 15_000)
     state = await service.extend(parse_extend({"by": 7200}))
@@ -347,7 +373,7 @@ async def test_an_accepted_probe_that_shows_late_is_still_known(clock: ManualClo
     await clock.pass_time(5)
     await task
     platform.ignore_updates = False
-    platform.apply(put(7200))
+    platform.apply(put(7201))
     await service.look(refresh=True)
     await settle()
     assert platform.setting["duration"] == 3600

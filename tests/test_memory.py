@@ -17,15 +17,14 @@ from fakes import FakePlatform, remembering_service, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from jupyter_autostop.container import container_marker
 from jupyter_autostop.deadline import KnownRun
 from jupyter_autostop.errors import NoAnswerError
-from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile, Owed, container_marker
-from jupyter_autostop.models import parse_extend
+from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
 
 LOG = logging.getLogger("jupyter_autostop.tests")
 RUN = KnownRun(1795000000000, 1795007200000, 7200)
-OWED = Owed(prior=3600, probe=7200, serial=4, stop_before=1795007200000, sent=1795003600000)
-MEMORY = Memory(container="one", serial=4, run=RUN, defers=True, owed=OWED)
+MEMORY = Memory(container="one", serial=4, run=RUN, defers=True)
 ANEW = Memory(container="one", serial=1)
 
 
@@ -44,7 +43,7 @@ def on_disk(directory: Path, **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "memory",
-    [MEMORY, ANEW, Memory("one", 1, KnownRun(None, 1795007200000, None), owed=None), Memory("one", 10**6, owed=OWED)],
+    [MEMORY, ANEW, Memory("one", 1, KnownRun(None, 1795007200000, None)), Memory("one", 10**6)],
 )
 def test_what_is_saved_is_loaded(memory: Memory, tmp_path: Path) -> None:
     """All of it comes back, from a folder that is made where it is missing, and nothing else lies there."""
@@ -80,10 +79,10 @@ def test_without_a_place_nothing_is_written(
 
 
 def test_another_container_means_another_run(tmp_path: Path) -> None:
-    """After a restart of the instance the run is another one; what is owed, and the platform's ways, are not."""
+    """After a restart of the instance the run is another one; the platform's ways are not."""
     file_in(tmp_path).save(MEMORY)
     after = file_in(tmp_path, "two").load()
-    assert after == Memory(container="two", serial=5, run=None, defers=True, owed=OWED)
+    assert after == Memory(container="two", serial=5, run=None, defers=True)
 
 
 def test_this_containers_marker_is_stable() -> None:
@@ -94,8 +93,8 @@ def test_this_containers_marker_is_stable() -> None:
 
 DAMAGED = [
     "", " ", "\x00", "{", "null", "3", "true", '"text"', "[]", "{}", '{"format": 1}', "[" * 100_000, "\ufeff{}",
-    '{"format": 2, "container": "one", "serial": 9, "run": null, "defers": true, "owed": null}',
-    '{"format": "1", "container": "one", "serial": 9, "run": null, "defers": true, "owed": null}',
+    '{"format": 2, "container": "one", "serial": 9, "run": null, "defers": true}',
+    '{"format": "1", "container": "one", "serial": 9, "run": null, "defers": true}',
 ]  # fmt: skip
 
 
@@ -132,16 +131,10 @@ def test_an_interrupted_file_starts_anew(tmp_path: Path, caplog: pytest.LogCaptu
 WRONG: list[dict[str, Any]] = [
     *({"serial": wrong} for wrong in (None, "x", [], {}, float("nan"), float("inf"))),
     *({"run": wrong} for wrong in (5, "run", [], {}, {"start": 1}, {"start": 1, "stop_timestamp": 2, "end": 3})),
-    *({"owed": wrong} for wrong in (5, "owed", [], {}, {"prior": 3600})),
     {"run": {"start": "1", "stop_timestamp": 1795007200000, "duration": 7200}},
     {"run": {"start": True, "stop_timestamp": 1795007200000, "duration": 7200}},
     {"run": {"start": None, "stop_timestamp": 1.5, "duration": 7200}},
     {"run": {"start": None, "stop_timestamp": None, "duration": None}},
-    *(
-        {"owed": {"prior": 3600, "probe": 7200, "serial": 4, "stop_before": 1795007200000, "sent": 1, key: wrong}}
-        for key in ("prior", "probe", "serial", "stop_before", "sent")
-        for wrong in (None, "1")
-    ),
 ]
 
 
@@ -163,7 +156,7 @@ RUNS = st.fixed_dictionaries({"start": NUMBER, "stop_timestamp": NUMBER, "durati
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.sampled_from(["format", "container", "serial", "run", "defers", "owed"]), JSON | RUNS))
+@given(st.dictionaries(st.sampled_from(["format", "container", "serial", "run", "defers"]), JSON | RUNS))
 def test_any_file_is_lived_with(tmp_path: Path, changes: dict[str, Any]) -> None:
     """Whatever JSON stands in the file, loading gives a memory whose numbers are numbers."""
     on_disk(tmp_path, **changes)
@@ -291,26 +284,13 @@ async def test_what_is_so_already_is_not_saved(tmp_path: Path) -> None:
 
 async def test_it_is_read_when_the_service_is_made_and_not_later(clock: ManualClock, tmp_path: Path) -> None:
     """What the server remembers is read beside the event loop, before the first question."""
-    await asyncio.to_thread(on_disk, tmp_path, run=None, owed=None, defers=True)
+    await asyncio.to_thread(on_disk, tmp_path, run=None, defers=True)
     service = await remembering_service(FakePlatform(clock), tmp_path)
     await asyncio.to_thread((tmp_path / "DE-1.json").unlink)
     assert service.snapshot.memory.defers
-    assert not (await service.look())["limits"]["can_extend"]
+    await service.look()
     await service.close()
     assert (await asyncio.to_thread(file_in(tmp_path).load)).defers
-
-
-async def test_what_is_owed_is_on_disk_before_the_platform_is_asked(clock: ManualClock, tmp_path: Path) -> None:
-    """When the longer duration is sent, the one that people chose is on disk already."""
-    platform = FakePlatform(clock, moves=True)
-    service = await remembering_service(platform, tmp_path)
-    on_disk_then: list[Memory] = []
-    platform.on_update = lambda: on_disk_then.append(file_in(tmp_path).load())
-    await service.extend(parse_extend({"by": 3600}))
-    [memory] = on_disk_then
-    assert memory.owed is not None
-    assert (memory.owed.prior, memory.owed.probe) == (3600, 7200)
-    await service.close()
 
 
 async def test_closing_sees_it_to_the_disk(clock: ManualClock, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ async def test_if_match(ask: Ask, emulator: EmulatorServer) -> None:
     assert writes(emulator) == [{"description": "one"}, {"description": "two"}, {"description": "three"}]
 
 
-@pytest.mark.parametrize(("applies", "effect"), [("now", "now"), ("next_start", "next_start")])
+@pytest.mark.parametrize(("applies", "effect"), [("now", "now"), ("next_start", "held")])
 async def test_extend(ask: Ask, emulator: EmulatorServer, applies: Any, effect: str) -> None:
     """What an extension is said to have done is what the platform did with it."""
     emulator.emulator.behaviour.duration_applies = applies
@@ -93,10 +93,13 @@ async def test_extend(ask: Ask, emulator: EmulatorServer, applies: Any, effect: 
     reply = await ask("POST", "extend", {"by": 3600})
     assert (reply.status, reply.json["outcome"]["effect"]) == (200, effect)
     moved = reply.json["deadline"]["stop_timestamp"] - shown
-    assert moved == (3_600_000 if effect == "now" else 0)
-    assert reply.json["auto_stop"]["duration"] == (7200 if effect == "now" else 3600)
+    # Ours is known by its odd second.
+    assert moved == (3_601_000 if effect == "now" else 3_600_000)
+    assert reply.json["auto_stop"]["duration"] == (7201 if effect == "now" else 3600)
+    assert reply.json["deadline"]["kept_by"] == ("platform" if effect == "now" else "server")
+    assert (emulator.emulator.instance.run.stop_at is None) == (effect == "held")
     again = await ask("POST", "extend", {"until": shown + 3_600_000})
-    assert again.json["outcome"]["effect"] == ("none" if effect == "now" else "next_start")
+    assert again.json["outcome"]["effect"] == "none"
 
 
 async def test_stop(ask: Ask, emulator: EmulatorServer) -> None:
@@ -260,7 +263,7 @@ async def test_the_journal(ask: Ask, clock: ManualClock) -> None:
     assert reply.headers["Cache-Control"] == "no-store"
     told = [(entry["who"], entry["what"], entry["result"]) for entry in reply.json["entries"]]
     assert told[0][:2] == ("script", "extend by 1 h")
-    assert "only from the next start" in told[0][2]
+    assert "ModelArts' own auto-stop is off until then" in told[0][2]
     refused = (
         "Failed: Meanwhile somebody else has changed the description; nothing was overwritten. (changed_elsewhere)"
     )

@@ -16,6 +16,7 @@ NOW = 1_795_507_200_000
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 STOP = NOW + 2 * HOUR + 13 * MINUTE
+HOLD = {"id": "h", "until": NOW + HOUR, "then": "restore", "reason": "", "owner": {"kind": "command"}}
 LOST = {"code": "no_answer", "message": "ModelArts did not answer within 10 s.", "hint": "Check the network."}
 
 
@@ -35,7 +36,9 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
         "deadline": None if stop is None else {"stop_timestamp": stop, "kept_by": kept_by},
         "server_time": NOW,
         "confirmed_at": NOW,
+        "auto_stop": None,
         "next_start": None,
+        "holds": [],
         "stale": False,
         "problem": None,
         "emulated": False,
@@ -46,12 +49,30 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
 
 LINES: dict[str, tuple[State, str]] = {
     "running": (state(STOP), "Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
-    "kept by the server": (state(STOP, kept_by="server"), "Stops at 18:13 (in 2 h 13 min), kept by this server"),
+    "kept by the server": (
+        state(STOP, kept_by="server", auto_stop={"enable": False}),
+        "Stops at 18:13 (in 2 h 13 min), kept by this server until 18:13; ModelArts' own auto-stop is off until then",
+    ),
+    "stopped sooner by the server": (
+        state(STOP, kept_by="server", auto_stop={"enable": True}),
+        "Stops at 18:13 (in 2 h 13 min), kept by this server",
+    ),
     "soon": (state(NOW + 9 * MINUTE + 42_999), "Stops at 16:09 (in 9 min 42 s), kept by ModelArts"),
     "in a moment": (state(NOW + 1), "Stops at 16:00 (in 0 s), kept by ModelArts"),
     "tomorrow": (state(NOW + 26 * HOUR), "Stops at Wed 25 Nov 18:00 (in 26 h), kept by ModelArts"),
     "just after midnight": (state(NOW + 8 * HOUR), "Stops at Wed 25 Nov 00:00 (in 8 h), kept by ModelArts"),
     "emulated": (state(STOP, emulated=True), "[emulator] Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
+    "held": (
+        state(STOP, holds=[HOLD, {**HOLD, "reason": "lr\x1bsweep", "owner": {"kind": "kernel"}, "then": "stop"}]),
+        (
+            "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; held until 17:00 by a command; "
+            "held until 17:00 by a kernel, then it stops: lr sweep"
+        ),
+    ),
+    "extended": (
+        state(STOP, kept_by="server", holds=[{**HOLD, "id": "extension", "owner": {"kind": "person"}}]),
+        "Stops at 18:13 (in 2 h 13 min), kept by this server",
+    ),
     "off": (state(), OFF),
     "off, emulated": (state(emulated=True), f"[emulator] {OFF}"),
     "stopped": (state(status="STOPPED"), "The instance is stopped."),

@@ -52,6 +52,23 @@ class Api:
         except Refusal:
             return
 
+    def answer_at_once(self, request: Request, seconds: float) -> Answer:
+        """Carry a write out `seconds` later, as `answer_later`, but answer now, with nothing changed yet."""
+        emulator = self._emulator
+        emulator.settle()
+        match = _ROUTE.fullmatch(request.path)
+        if request.method == "GET" or not match or not match[2]:
+            return self.answer(request)
+        try:
+            operation = self._operation(request)
+            instance = emulator.get(match[2])
+        except Refusal as refusal:
+            return refusal.answer()
+        emulator.land_later(seconds, operation)
+        if match[3]:
+            return Answer(200, {"current_status": instance.status, "previous_state": instance.status})
+        return Answer(200, instance.answer(emulator.now()))
+
     def _operation(self, request: Request) -> Operation:
         emulator = self._emulator
         if request.path == iam.PATH:

@@ -78,4 +78,4 @@ def _apply(emulator: Emulator, instance: Instance, body: Mapping[str, Any]) -> N
     instance.name = body.get("name", instance.name)
     instance.raw.update(body.get("set", {}))
     instance.removed.update(body.get("remove", []))
-    emulator.tell(now, "Changed from outside, as by the console.")
+    emulator.tell(now, "Changed from outside, as by the console.", instance)

@@ -7,26 +7,19 @@ page in `Origin`, and a rebound host name in `Host`.
 from __future__ import annotations
 
 import ipaddress
-import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from jupyter_autostop.emulator.clock import MovableClock
+from jupyter_autostop.emulator import timing
 from jupyter_autostop.emulator.console import edit_instance
 from jupyter_autostop.emulator.faults import KINDS, read_fault
 from jupyter_autostop.emulator.instance import Instance
-from jupyter_autostop.emulator.message import EMULATOR_VERSION, Answer, Request, SettingError
+from jupyter_autostop.emulator.message import EMULATOR_VERSION, Answer, ControlError, Request, SettingError
 from jupyter_autostop.emulator.state import Emulator
 
 ROOT = "/_emulator"
-_DECADE = 10 * 365 * 86400
-
-
-class _ControlError(Exception):
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.answer = Answer(status, {"message": message})
 
 
 def is_control(path: str) -> bool:
@@ -40,15 +33,6 @@ def _is_this_machine(host: str) -> bool:
         return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _seconds(body: Any, key: str, *, low: float) -> float:
-    value = body[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise SettingError(f"{key} is a number of seconds.")
-    if not low <= value <= _DECADE:
-        raise SettingError(f"{key} is from {low:g} to {_DECADE} seconds.")
-    return float(value)
 
 
 class Control:
@@ -65,7 +49,12 @@ class Control:
                 "DELETE": self._clear_faults,
             },
             "behaviour": {"GET": lambda _: emulator.behaviour.shown(), "PATCH": self._set_behaviour},
-            "clock": {"GET": lambda _: self._clock(), "POST": self._move_clock},
+            "clock": {
+                "GET": lambda _: timing.clock(emulator),
+                "POST": lambda request: timing.move_clock(emulator, self._body(request)),
+                "PATCH": lambda request: timing.set_rate(emulator, self._body(request)),
+            },
+            "history": {"GET": lambda _: self._history(), "DELETE": self._clear_history},
             "instance": {"GET": self._get_instance, "PATCH": self._edit_instance},
             "keys": {"PATCH": lambda request: {"replaced": emulator.gate.replace_keys(self._body(request))}},
             "permissions": {"GET": lambda _: emulator.permissions.shown(), "PATCH": self._set_permissions},
@@ -74,13 +63,17 @@ class Control:
                 "PATCH": self._set_token_lifetime,
                 "DELETE": self._revoke_tokens,
             },
+            "times": {
+                "GET": lambda _: asdict(emulator.times),
+                "PATCH": lambda request: timing.set_times(emulator, self._body(request)),
+            },
         }
 
     def answer(self, request: Request) -> Answer:
         """Carry out a control request."""
         try:
             return Answer(200, self._verb(request)(request))
-        except _ControlError as refusal:
+        except ControlError as refusal:
             return refusal.answer
         except SettingError as error:
             return Answer(400, {"message": str(error)})
@@ -88,13 +81,13 @@ class Control:
     def _verb(self, request: Request) -> Callable[[Request], Any]:
         headers = request.headers
         if "origin" in headers or not _is_this_machine(headers.get("host", "")):
-            raise _ControlError(403, "The control routes are for programs on this machine, not for web pages.")
+            raise ControlError(403, "The control routes are for programs on this machine, not for web pages.")
         name = request.path[len(ROOT) :].strip("/").partition("/")[0]
         if name not in self._routes or (name != "instance" and request.path.strip("/").count("/") > 1):
-            raise _ControlError(404, f"There is no such control route; {ROOT} tells which there are.")
+            raise ControlError(404, f"There is no such control route; {ROOT} tells which there are.")
         verbs = self._routes[name]
         if request.method not in verbs:
-            raise _ControlError(405, f"{request.method} is not for {request.path}; {', '.join(verbs)} is.")
+            raise ControlError(405, f"{request.method} is not for {request.path}; {', '.join(verbs)} is.")
         return verbs[request.method]
 
     def _body(self, request: Request) -> Any:
@@ -112,9 +105,19 @@ class Control:
             "project_id": emulator.project_id,
             "instance_ids": list(emulator.instances),
             "behaviour": emulator.behaviour.shown(),
-            "clock": self._clock(),
+            "clock": timing.clock(emulator),
             "routes": {f"{ROOT}/{name}".rstrip("/"): list(verbs) for name, verbs in self._routes.items()},
         }
+
+    def _history(self) -> dict[str, Any]:
+        """Tell what happened, oldest first; what is due by now has."""
+        self._emulator.settle()
+        return {"events": self._emulator.history.shown()}
+
+    def _clear_history(self, _: Request) -> dict[str, Any]:
+        self._emulator.settle()
+        self._emulator.history.clear()
+        return {"events": []}
 
     def _clear_requests(self, _: Request) -> dict[str, Any]:
         self._emulator.record.clear()
@@ -154,7 +157,7 @@ class Control:
         body = self._body(request)
         if not isinstance(body, dict) or set(body) != {"token_lifetime"}:
             raise SettingError('The body must be a JSON object like {"token_lifetime": 86400}, in seconds.')
-        self._emulator.gate.tokens.lifetime = _seconds(body, "token_lifetime", low=0)
+        self._emulator.gate.tokens.lifetime = timing.number(body, "token_lifetime", 0, timing.DECADE)
         return self._tokens()
 
     def _revoke_tokens(self, _: Request) -> dict[str, Any]:
@@ -162,34 +165,12 @@ class Control:
         self._emulator.gate.tokens.revoke()
         return self._tokens()
 
-    def _clock(self) -> dict[str, Any]:
-        emulator = self._emulator
-        movable = isinstance(emulator.clock, MovableClock)
-        return {"now": emulator.now(), "date_offset": emulator.date_offset, "movable": movable}
-
-    def _move_clock(self, request: Request) -> dict[str, Any]:
-        """Move the clock (`advance`, s), or only the `Date` of the answers (`date_offset`, s)."""
-        body = self._body(request)
-        if not isinstance(body, dict) or not body or not set(body) <= {"advance", "date_offset"}:
-            raise SettingError('The body must be a JSON object with "advance" or "date_offset", in seconds.')
-        advance = _seconds(body, "advance", low=0) if "advance" in body else None
-        date_offset = _seconds(body, "date_offset", low=-_DECADE) if "date_offset" in body else None
-        if advance is not None:
-            clock = self._emulator.clock
-            if not isinstance(clock, MovableClock):
-                raise _ControlError(409, "This emulator runs by a clock that it cannot move.")
-            clock.advance(advance)
-        if date_offset is not None:
-            self._emulator.date_offset = date_offset
-        self._emulator.settle()
-        return self._clock()
-
     def _instance(self, request: Request) -> Instance:
         given = unquote(request.path[len(ROOT) :].strip("/").partition("/")[2])
         if not given:
             return self._emulator.instance
         if given not in self._emulator.instances:
-            raise _ControlError(404, "The emulator has no such instance.")
+            raise ControlError(404, "The emulator has no such instance.")
         return self._emulator.instances[given]
 
     def _get_instance(self, request: Request) -> dict[str, Any]:

@@ -26,8 +26,9 @@ KINDS: dict[str, str] = {
     "wrong_date": "gives the real answer, its Date `seconds` (3600) off",
     "lost_answer": "carries the request out and resets the connection",
     "late": "resets the connection and carries the request out `seconds` (10) later",
+    "queued": "answers 200 with the instance as it still is, and carries the request out `seconds` (10) later",
 }
-_SECONDS = {"slow": 30.0, "drip": 1.0, "wrong_date": 3600.0, "late": 10.0}
+_SECONDS = {"slow": 30.0, "drip": 1.0, "wrong_date": 3600.0, "late": 10.0, "queued": 10.0}
 _TYPES = {
     "method": str,
     "path": str,
@@ -49,7 +50,8 @@ _CENTURY = 3.2e9
 class Fault:
     """A fault; hits requests of `method` whose path `path` (a regular expression) is found in, `times` times.
 
-    IAM's login is a request like the others. `times` 0 means until it is cleared. `headers` come in the place of the
+    IAM's login is a request like the others. The first `skip` of those requests are let through. `times` 0 means
+    until it is cleared. `headers` come in the place of the
     answer's own, and take those away whose value is null. `seconds` are of the emulator's clock. With `apply` a request
     whose answer is replaced, withheld or reset is carried out first. `None` in `seconds`, `status` or `body`: the
     default of the kind.
@@ -59,6 +61,7 @@ class Fault:
     method: str | None = None
     path: str | None = None
     times: int = 1
+    skip: int = 0
     status: int | None = None
     headers: dict[str, str | None] = field(default_factory=dict)
     body: Any = None
@@ -84,6 +87,7 @@ class Fault:
         except re.error as error:
             raise SettingError(f"path is no regular expression: {error}.") from None
         self.times = _whole("times", self.times, 0, 10**9)
+        self.skip = _whole("skip", self.skip, 0, 10**9)
         self.size = _whole("size", self.size, 0, 10**9)
         status = _STATUS.get(self.kind, 200) if self.status is None else self.status
         self.status = _whole("status", status, _LOWEST_STATUS, _HIGHEST_STATUS)
@@ -149,9 +153,12 @@ class Faults:
         self._faults.append(Fault(**asdict(fault)))
 
     def take(self, method: str, path: str) -> Fault | None:
-        """Return the fault for a request, and count it."""
+        """Return the fault for a request, and count it; one that lets a request through may leave it to the next."""
         for fault in self._faults:
             if fault.hits(method, path):
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
                 if fault.times:
                     fault.times -= 1
                     if not fault.times:

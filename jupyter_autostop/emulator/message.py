@@ -97,6 +97,14 @@ class Answer:
         return "\r\n".join(lines).encode("latin-1", errors="replace")
 
 
+class ControlError(Exception):
+    """A control request that is refused with another status than 400; `answer` says it in a sentence."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.answer = Answer(status, {"message": message})
+
+
 class SettingError(ValueError):
     """A setting, fault or switch of the emulator makes no sense; its text is a sentence for whoever gave it."""
 

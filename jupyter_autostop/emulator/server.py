@@ -120,7 +120,8 @@ class EmulatorServer:
             else:
                 delivery.reset()
             return None
-        answer = self._api.answer(request)
+        queued = fault.kind == "queued"
+        answer = self._api.answer_at_once(request, fault.seconds or 0.0) if queued else self._api.answer(request)
         answer.set_headers(fault.given)
         await self._spoil(fault, answer, delivery)
         return answer.status

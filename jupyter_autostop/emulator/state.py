@@ -14,6 +14,7 @@ from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.behaviour import Behaviour
 from jupyter_autostop.emulator.faults import Faults
 from jupyter_autostop.emulator.gate import Gate, Keys
+from jupyter_autostop.emulator.history import History
 from jupyter_autostop.emulator.iam import Iam, Login
 from jupyter_autostop.emulator.instance import RUNNING, STOPPED, Instance, Run, Times
 from jupyter_autostop.emulator.message import Answer, PlatformError, Refusal, SettingError
@@ -56,6 +57,7 @@ class Emulator:
         self.permissions = Permissions()
         self.faults = Faults()
         self.record = Record()
+        self.history = History()
         self.date_offset = 0.0
         self.on_change = on_change
         self.instances: dict[str, Instance] = {}
@@ -113,7 +115,7 @@ class Emulator:
                 landing[1]()
             elif event and event[0] <= now:
                 at, instance = event
-                self.tell(at, instance.step(at))
+                self.tell(at, instance.step(at), instance)
             else:
                 return
 
@@ -129,10 +131,17 @@ class Emulator:
 
         self._landing.append((at, land))
 
-    def tell(self, at: int, what: str) -> None:
-        """Report a change of the state."""
+    def tell(self, at: int, what: str, instance: Instance | None = None) -> None:
+        """Report a change of the state, and note it."""
+        self.history.add(at, what, instance)
         if self.on_change:
             self.on_change(at, what)
+
+    def set_times(self, times: Times) -> None:
+        """Let every transition that begins from now on take as long as this."""
+        self.times = times
+        for instance in self.instances.values():
+            instance.times = times
 
     def get(self, instance_id: str) -> Instance:
         """Return an instance or raise 6309."""
@@ -150,10 +159,11 @@ class Emulator:
         if edit.auto_stop:
             instance.set_auto_stop(edit.auto_stop, self.behaviour, at, merge=self.behaviour.merge_partial)
             state = "on" if instance.enable else "off"
-            self.tell(at, f"Auto-stop was set: {state}, {format_duration(instance.duration)} from each start.")
+            set_to = f"{state}, {format_duration(instance.duration)} from each start"
+            self.tell(at, f"Auto-stop was set: {set_to}.", instance)
         if edit.description is not None:
             instance.description, instance.updated = edit.description, at
-            self.tell(at, f"The description was set: {edit.description}")
+            self.tell(at, f"The description was set: {edit.description}", instance)
         return instance.answer(at)
 
     def log_in(self, login: Login, at: int) -> Answer:
@@ -167,5 +177,5 @@ class Emulator:
         instance = self.get(instance_id)
         before = instance.status
         instance.act(action, at)
-        self.tell(at, f"Asked to {action}: the instance is {instance.status}.")
+        self.tell(at, f"Asked to {action}: the instance is {instance.status}.", instance)
         return {"current_status": instance.status, "previous_state": before}

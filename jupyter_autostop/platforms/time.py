@@ -55,6 +55,10 @@ class PlatformClock:
         """Return epoch milliseconds."""
         return int(self.now() * 1000)
 
+    def surely_ms(self) -> int:
+        """Return epoch milliseconds that the platform has certainly reached; what must not be early goes by them."""
+        return int((self._clock.monotonic() + self._low) * 1000) if self.known else self.now_ms()
+
     def skew(self) -> float:
         """Return by how many seconds this machine's wall clock is ahead of the platform's (0 while unknown)."""
         return self._clock.time() - self.now()

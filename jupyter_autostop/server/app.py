@@ -21,8 +21,10 @@ from traitlets.config.loader import DeferredConfig
 
 from jupyter_autostop.errors import NotConfiguredError
 from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, PasswordLogin, take_credentials
+from jupyter_autostop.record_file import something_kept
 from jupyter_autostop.server.capability import Capability, address_of
 from jupyter_autostop.server.handlers import handlers
+from jupyter_autostop.server.places import record_places
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -36,6 +38,9 @@ EVENT_SCHEMA = Path(__file__).parent / "event.yaml"
 EVENT_ID = "https://events.jupyter.org/jupyter_autostop/changed/v1"
 _WORK = Path("/home/ma-user/work")
 """The only folder of a ModelArts instance that survives a stop."""
+
+RECORD_INTERVAL = 15.0
+"""Seconds between looks for a record that another server has left; nobody is asked for it."""
 
 
 def _from_environment(*names: str) -> str:
@@ -97,6 +102,18 @@ class AutostopApp(ExtensionApp):
         False, config=True, help="Leave HUAWEICLOUD_SDK_* in the environment that kernels and terminals inherit."
     )
     allow_disable = Bool(True, config=True, help="Whether people may switch auto-stop off from here.")
+    grace = Integer(
+        900,
+        min=0,
+        max=86400,
+        config=True,
+        help="Seconds between the early end of a hold and a stop that would follow at once.",
+    )
+    allow_hold = Bool(
+        True,
+        config=True,
+        help="Whether this server may keep a run's deadline itself, with auto-stop off at the platform meanwhile.",
+    )
     allow_stop = Bool(True, config=True, help="Whether people may stop the instance from here.")
     allow_describe = Bool(True, config=True, help="Whether people may edit the instance's description from here.")
 
@@ -144,6 +161,9 @@ class AutostopApp(ExtensionApp):
         self.credentials: Credentials | PasswordLogin | NotConfiguredError | None = None
         self.setup: Setup  # there once the service is
         self._service: asyncio.Future[AutostopService] | None = None
+        self.record_place = ""
+        """Where the keeper's record lies, if `state_dir` cannot hold it."""
+        self._watch: asyncio.Task[None] | None = None
         self.capability = Capability()
         super().__init__(**kwargs)
 
@@ -180,6 +200,7 @@ class AutostopApp(ExtensionApp):
         if self.serverapp is not None:
             # Before the first request, and only once it is known where the server listens.
             self.serverapp.io_loop.add_callback(self._publish_capability)
+            self.serverapp.io_loop.add_callback(self._start_watch)
 
     def _publish_capability(self) -> None:
         """Let this server's kernels and terminals in; without the file they need a token."""
@@ -190,6 +211,17 @@ class AutostopApp(ExtensionApp):
             self.capability.publish(Path(self.serverapp.runtime_dir), address)
         except OSError as error:
             self.log.warning("jupyter_autostop: the capability file cannot be written: %s", error.strerror)
+
+    def _start_watch(self) -> None:
+        self._watch = asyncio.ensure_future(self._watch_record())
+
+    async def _watch_record(self) -> None:
+        """See to what a record says is held or owed, also where nobody looks; without one, ask and load nothing."""
+        while True:
+            if await asyncio.to_thread(lambda: any(map(something_kept, record_places(self.state_dir)))):
+                service = await self.service()
+                service.keep()
+            await asyncio.sleep(RECORD_INTERVAL)
 
     async def service(self) -> AutostopService:
         """Return the service, made once, when it is first needed, and beside the event loop: imports take a while."""
@@ -202,7 +234,7 @@ class AutostopApp(ExtensionApp):
         """Return what looks into the setup of this server; like the service it is imported beside the event loop."""
         service = await self.service()
         module = await asyncio.to_thread(import_module, "jupyter_autostop.server.doctor")
-        doctor: Doctor = module.Doctor(self.setup, service, self.state_dir, _WORK)
+        doctor: Doctor = module.Doctor(self.setup, service, self.state_dir, _WORK, self.record_place)
         return doctor
 
     def _build(self) -> AutostopService:
@@ -224,6 +256,8 @@ class AutostopApp(ExtensionApp):
     async def stop_extension(self) -> None:
         """End the background work with the server."""
         self.capability.withdraw()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._service is not None:
             service = await asyncio.shield(self._service)
             await service.close()

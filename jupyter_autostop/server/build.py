@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 from jupyter_core.paths import jupyter_runtime_dir
 
 from jupyter_autostop.clock import SystemClock
+from jupyter_autostop.container import Container
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.errors import AutostopError, NotConfiguredError
 from jupyter_autostop.journal import Journal, journal_file
+from jupyter_autostop.locks import FileLocks, NoLocks
 from jupyter_autostop.memory import MemoryFile
+from jupyter_autostop.owners import Owners
 from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, CredentialSource, PasswordLogin
 from jupyter_autostop.platforms.demanager import Demanager
 from jupyter_autostop.platforms.discovery import Found, find_instance_id, find_variable
@@ -26,6 +29,9 @@ from jupyter_autostop.platforms.iam import IamLogin
 from jupyter_autostop.platforms.port import NoPlatform, Platform, PlatformName
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.record_file import ENDING, DiskRecords, NoRecords, RecordFile
+from jupyter_autostop.server.kernels import ServerKernels
+from jupyter_autostop.server.places import choose_place
 from jupyter_autostop.service import AutostopService
 
 if TYPE_CHECKING:
@@ -209,17 +215,32 @@ def build_service(app: AutostopApp) -> AutostopService:
     if setup.error:
         app.log.warning("jupyter_autostop: %s %s", setup.error.message, setup.error.hint)
     instance_id = "" if setup.error else setup.instance.value
+    container = Container()
+    runtime = jupyter_runtime_dir()
+    place, why = choose_place(app.state_dir, f"{instance_id}{ENDING}") if instance_id else (None, "")
+    app.record_place = str(place) if place and why else ""
+    if why:
+        instead = f"what is held is noted in {place}" if place else "nothing can be held"
+        app.log.warning("jupyter_autostop: %s, so %s", why, instead)
+    locks = FileLocks(Path(runtime), instance_id) if instance_id else NoLocks()
+    kernels = ServerKernels(getattr(app.serverapp, "kernel_manager", None))
     return AutostopService(
         setup.platform,
         clock=clock,
         policy=Policy(
             max_extension=app.max_extension,
+            grace=app.grace,
             allow_disable=app.allow_disable,
+            allow_hold=app.allow_hold,
             allow_stop=app.allow_stop,
             allow_describe=app.allow_describe,
         ),
-        memory=MemoryFile(app.state_dir, instance_id, app.log),
-        journal=Journal(journal_file(app.state_dir, instance_id, jupyter_runtime_dir()), app.log),
+        memory=MemoryFile(app.state_dir, instance_id, app.log, container.marker),
+        journal=Journal(journal_file(app.state_dir, instance_id, runtime), app.log),
+        records=DiskRecords(RecordFile(place, instance_id)) if place else NoRecords(),
+        locks=locks,
+        owners=Owners(locks, kernels),
+        life=container,
         on_change=app.announce,
         log=app.log,
         refresh_interval=app.refresh_interval,

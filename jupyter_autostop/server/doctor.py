@@ -54,11 +54,12 @@ def _installed(package: str) -> str | None:
 class Doctor:
     """Looks at one server's setup; `work` is the folder that survives a stop, where this machine has it."""
 
-    def __init__(self, setup: Setup, service: AutostopService, state_dir: str, work: Path) -> None:
+    def __init__(self, setup: Setup, service: AutostopService, state_dir: str, work: Path, instead: str = "") -> None:
         self._setup = setup
         self._service = service
         self._state_dir = state_dir
         self._work = work
+        self._instead = instead
 
     async def checks(self) -> list[Check]:
         """Return every check, in the order in which they build on each other."""
@@ -173,7 +174,8 @@ class Doctor:
         folder = Path(self._state_dir)
         if why := await asyncio.to_thread(try_folder, folder):
             hint = "Set `state_dir` to a folder of yours, on a disk that is not full."
-            return _check("state_dir", False, f"{folder} {why}.", hint)
+            instead = f"; what is held is noted in {self._instead} meanwhile" if self._instead else ""
+            return _check("state_dir", False, f"{folder} {why}{instead}.", hint)
         if self._work not in (folder, *folder.parents) and await asyncio.to_thread(self._work.is_dir):
             hint = f"Set `state_dir` to a folder below {self._work}."
             return _check("state_dir", False, f"{folder} is wiped when the instance stops.", hint)

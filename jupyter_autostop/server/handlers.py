@@ -242,6 +242,33 @@ class ExtendHandler(AutostopHandler):
         self.finish_state(await service.extend(_models().parse_extend(data), if_match, who=self.who()))
 
 
+class HoldsHandler(AutostopHandler):
+    """New holds."""
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    async def post(self) -> None:
+        """Hold the run, and send the hold."""
+        data = self.required_body()
+        service = await self.app.service()
+        hold = await service.hold(_models().parse_hold(data), who=self.who())
+        self.set_status(201)
+        self.finish(json.dumps(hold))
+
+
+class HoldHandler(AutostopHandler):
+    """One hold."""
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    async def delete(self, hold_id: str) -> None:
+        """End it, and send the State."""
+        data = self.body()
+        service = await self.app.service()
+        _models().parse_nothing(data)
+        self.finish_state(await service.release(hold_id, who=self.who()))
+
+
 class StopHandler(AutostopHandler):
     """The end of this run."""
 
@@ -262,6 +289,8 @@ def handlers(app: AutostopApp) -> list[tuple[str, type[AutostopHandler], dict[st
     routes: list[tuple[str, type[AutostopHandler]]] = [
         (r"/jupyter-autostop/instance", InstanceHandler),
         (r"/jupyter-autostop/extend", ExtendHandler),
+        (r"/jupyter-autostop/holds", HoldsHandler),
+        (r"/jupyter-autostop/holds/(?P<hold_id>[^/]+)", HoldHandler),
         (r"/jupyter-autostop/stop", StopHandler),
         (r"/jupyter-autostop/journal", JournalHandler),
         (r"/jupyter-autostop/doctor", DoctorHandler),

@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from jupyter_core.paths import jupyter_path
+from jupyter_core.paths import jupyter_data_dir, jupyter_path
 
 _TRIAL = b"jupyter_autostop was here"
 
@@ -39,6 +39,29 @@ def try_folder(folder: Path) -> str:
     except OSError as error:
         return f"cannot be used ({error.strerror or error})"
     return ""
+
+
+def record_places(state_dir: str) -> list[Path]:
+    """Return the folders that may hold the keeper's record, the best first."""
+    own = Path(jupyter_data_dir()) / "autostop"
+    named = [Path(state_dir)] if state_dir else []
+    return [*named, *(place for place in [own] if place not in named)]
+
+
+def choose_place(state_dir: str, file_name: str) -> tuple[Path | None, str]:
+    """Return the folder for the keeper's record, and why it is not the best one; no folder where none will do.
+
+    One that has a record already is taken, whatever can be said of it: what is held must be found.
+    """
+    reasons: list[str] = []
+    for place in record_places(state_dir):
+        if (place / file_name).exists():
+            return place, "; ".join(reasons)
+        why = try_folder(place)
+        if not why:
+            return place, "; ".join(reasons)
+        reasons.append(f"{place} {why}")
+    return None, "; ".join(reasons)
 
 
 def front_end_version() -> str | None:

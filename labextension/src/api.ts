@@ -1,6 +1,7 @@
 import type { IConnection, IReceived } from './request';
-import { route, send } from './request';
-import type { IChange } from './tokens';
+import { receive, route, send } from './request';
+import { isJournal } from './state';
+import type { IChange, IJournalEntry } from './tokens';
 
 /** The State; with `refresh` the server asks the platform first. */
 export function getInstance(
@@ -13,23 +14,27 @@ export function getInstance(
 
 /** Change settings; refused when somebody else has changed the same part since `version`. */
 export function patchInstance(connection: IConnection, change: IChange, version: string): Promise<IReceived> {
-  return send(connection, {
-    method: 'PATCH',
-    path: route('instance'),
-    body: change,
-    headers: { 'If-Match': version }
-  });
+  const headers = { 'If-Match': version };
+  return send(connection, { method: 'PATCH', path: route('instance'), body: change, headers });
 }
 
-/** Move this run's stop time: by seconds from the shown one, or until an epoch time in ms. */
-export function extendInstance(
-  connection: IConnection,
-  by: { by: number } | { until: number }
-): Promise<IReceived> {
-  return send(connection, { method: 'POST', path: route('extend'), body: by });
+/** Let this run last until an epoch time in ms; refused when somebody else has changed auto-stop since `version`. */
+export function extendInstance(connection: IConnection, until: number, version: string): Promise<IReceived> {
+  const headers = { 'If-Match': version };
+  return send(connection, { method: 'POST', path: route('extend'), body: { until }, headers });
 }
 
 /** Stop the instance now. */
 export function stopInstance(connection: IConnection): Promise<IReceived> {
   return send(connection, { method: 'POST', path: route('stop'), body: {} });
+}
+
+/** End a hold. */
+export function deleteHold(connection: IConnection, id: string): Promise<IReceived> {
+  return send(connection, { method: 'DELETE', path: route(`holds/${encodeURIComponent(id)}`) });
+}
+
+/** What was changed from here, newest first. */
+export async function getJournal(connection: IConnection): Promise<IJournalEntry[]> {
+  return (await receive(connection, { path: route('journal') }, isJournal)).body.entries;
 }

@@ -1,7 +1,9 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { shownStop } from './countdown';
 import { formatDuration } from './duration';
-import type { ISituation, IState } from './tokens';
+import { said } from './problems';
+import type { IDeadline, ISituation, IState } from './tokens';
 import type { IWords, Kind } from './view';
 
 /** Everything there is to say about a situation: one fact a line, the most important first. */
@@ -36,33 +38,42 @@ export function age(ms: number, trans: TranslationBundle): string {
 
 /** A moment with its weekday and zone, in the reader's zone and by a 24-hour clock. */
 export function formatMoment(ms: number, locale: string): string {
-  let format = formats.get(locale);
-  if (!format) {
-    format = momentFormat(locale);
-    formats.set(locale, format);
-  }
-  return format.format(ms);
+  return formatted(ms, locale, { ...DAY, ...CLOCK, timeZoneName: 'short' });
 }
+
+/** A moment as people near `now` say it: `today at 18:40`, on a further day with its date. */
+export function dayTime(ms: number, now: number, { trans, locale }: IWords): string {
+  const clock = formatted(ms, locale, CLOCK);
+  const tomorrow = new Date(now);
+  tomorrow.setDate(tomorrow.getDate() + 1);
+  const day = new Date(ms).toDateString();
+  if (day === new Date(now).toDateString()) {
+    return trans.__('today at %1', clock);
+  }
+  return day === tomorrow.toDateString()
+    ? trans.__('tomorrow at %1', clock)
+    : formatted(ms, locale, { ...DAY, ...CLOCK });
+}
+
+const DAY: Intl.DateTimeFormatOptions = { weekday: 'long', day: 'numeric', month: 'long' };
+const CLOCK: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
 
 // Making one costs more than everything else that a tick does.
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function momentFormat(locale: string): Intl.DateTimeFormat {
-  const options: Intl.DateTimeFormatOptions = {
-    weekday: 'long',
-    day: 'numeric',
-    month: 'long',
-    hour: '2-digit',
-    minute: '2-digit',
-    hourCycle: 'h23',
-    timeZoneName: 'short'
-  };
-  try {
-    return new Intl.DateTimeFormat(locale, options);
-  } catch {
-    // A language of JupyterLab's that is no language tag: the browser's own then.
-    return new Intl.DateTimeFormat(undefined, options);
+function formatted(ms: number, locale: string, options: Intl.DateTimeFormatOptions): string {
+  const key = [locale, ...Object.keys(options)].join(' ');
+  let format = formats.get(key);
+  if (!format) {
+    try {
+      format = new Intl.DateTimeFormat(locale, options);
+    } catch {
+      // A language of JupyterLab's that is no language tag: the browser's own then.
+      format = new Intl.DateTimeFormat(undefined, options);
+    }
+    formats.set(key, format);
   }
+  return format.format(ms);
 }
 
 function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords): string[] {
@@ -71,7 +82,11 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
   if (state.deadline) {
     const moment = formatMoment(state.deadline.stop_timestamp, locale);
     if (kind === 'running' || kind === 'held' || kind === 'stale') {
-      lines.push(trans.__('Stops %1.', moment), keeper(state.deadline.kept_by, trans));
+      const wished = shownStop(situation);
+      if (wished !== null && wished !== state.deadline.stop_timestamp) {
+        lines.push(trans.__('Asked for: %1. Not confirmed yet.', formatMoment(wished, locale)));
+      }
+      lines.push(trans.__('Stops %1.', moment), keeper(state.deadline, situation.now, words));
     } else if (kind === 'overdue') {
       lines.push(trans.__('The stop time was %1.', moment), afterwards(situation, trans));
     }
@@ -85,15 +100,23 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
     lines.push(what.length > 0 ? trans.__('Instance: %1.', what.join(', ')) : '');
   }
   if (state.problem) {
-    lines.push(state.problem.message, state.problem.hint ?? '');
+    lines.push(said(state.problem.code, state.problem.message, trans), state.problem.hint ?? '');
   }
   return lines;
 }
 
-function keeper(keptBy: 'platform' | 'server', trans: TranslationBundle): string {
-  return keptBy === 'platform'
+/** Who stops the instance, and the honest limit of a stop that only this server knows of. */
+function keeper(deadline: IDeadline, now: number, words: IWords): string {
+  const { trans } = words;
+  return deadline.kept_by === 'platform'
     ? trans.__('Kept by ModelArts.')
-    : trans.__('Kept by this Jupyter server, which stops the instance itself and must be running then.');
+    : [
+        trans.__(
+          "Kept by this server until %1; ModelArts' own auto-stop is off until then.",
+          dayTime(deadline.stop_timestamp, now, words)
+        ),
+        trans.__('If this server never comes back, nothing stops the run.')
+      ].join(' ');
 }
 
 /** What a stop time that has passed may mean; nothing is claimed that nobody has seen. */

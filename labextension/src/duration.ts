@@ -1,3 +1,6 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { nullTranslator } from '@jupyterlab/translation';
+
 /** What is wrong with a duration that was typed. */
 export type DurationErrorKind = 'ambiguous' | 'empty' | 'syntax' | 'range';
 
@@ -15,7 +18,8 @@ export class DurationError extends Error {
 const SECONDS: { [unit: string]: number } = { d: 86400, h: 3600, m: 60, min: 60, s: 1 };
 const LONGEST = 365 * 86400;
 const LONGEST_TEXT = 40;
-const EXAMPLES = 'write 2h, 90m, 1h30m, 1:30 or 1.5h';
+/** English, for callers that show the sentence to nobody. */
+const plain = { trans: nullTranslator.load('') };
 
 // ASCII digits and blanks by name: what another script calls a digit must not mean one thing in the
 // page and another in the terminal.
@@ -28,30 +32,37 @@ const SEVERAL =
 /**
  * The whole seconds that a typed duration means, rounded down.
  *
+ * @param trans - for the sentences of what is thrown.
  * @throws DurationError - for everything that is not plainly one duration between 1 s and 365 d.
  */
-export function parseDuration(text: string): number {
+export function parseDuration(text: string, trans: TranslationBundle = plain.trans): number {
   const typed = text.replace(/^[ \t]+|[ \t]+$/g, '');
   const shown = typed.length > LONGEST_TEXT ? `${typed.slice(0, LONGEST_TEXT - 1)}…` : typed;
+  const examples = trans.__('write 2h, 90m, 1h30m, 1:30 or 1.5h');
   if (typed === '') {
-    throw new DurationError('empty', `No duration was given; ${EXAMPLES}.`);
+    throw new DurationError('empty', trans.__('No duration was given; %1.', examples));
   }
   if (BARE.test(typed)) {
     throw new DurationError(
       'ambiguous',
-      `“${shown}” could be minutes or hours; write ${shown}m or ${shown}h.`
+      trans.__('“%1” could be minutes or hours; write %1m or %1h.', shown)
     );
   }
   const seconds =
-    typed.length > LONGEST_TEXT ? null : (clockSeconds(typed, shown) ?? unitSeconds(typed.toLowerCase()));
+    typed.length > LONGEST_TEXT
+      ? null
+      : (clockSeconds(typed, shown, trans) ?? unitSeconds(typed.toLowerCase()));
   if (seconds === null) {
-    throw new DurationError('syntax', `“${shown}” is not a duration; ${EXAMPLES}.`);
+    throw new DurationError('syntax', trans.__('“%1” is not a duration; %2.', shown, examples));
   }
   if (seconds < BigInt(1)) {
-    throw new DurationError('range', `“${shown}” is no time at all; the shortest duration is 1 s.`);
+    throw new DurationError(
+      'range',
+      trans.__('“%1” is no time at all; the shortest duration is 1 s.', shown)
+    );
   }
   if (seconds > BigInt(LONGEST)) {
-    throw new DurationError('range', `“${shown}” is longer than a year (365d).`);
+    throw new DurationError('range', trans.__('“%1” is longer than a year (365d).', shown));
   }
   return Number(seconds);
 }
@@ -73,14 +84,14 @@ export function formatDuration(seconds: number): string {
 }
 
 /** `1:30` as an hour and a half, `1:30:15` with seconds; null where there is no colon to go by. */
-function clockSeconds(text: string, shown: string): bigint | null {
+function clockSeconds(text: string, shown: string, trans: TranslationBundle): bigint | null {
   const match = CLOCK.exec(text);
   if (!match) {
     return null;
   }
   const [, hours = '0', minutes = '0', seconds = '0'] = match;
   if (Number(minutes) > 59 || Number(seconds) > 59) {
-    throw new DurationError('syntax', `“${shown}” has more than 59 after a colon; ${EXAMPLES}.`);
+    throw new DurationError('syntax', trans.__('“%1” has more than 59 after a colon; write 1:30.', shown));
   }
   return scaled(hours, '', 'h') + scaled(minutes, '', 'm') + scaled(seconds, '', 's');
 }

@@ -67,3 +67,8 @@ export function drawIcon(name: IconName): SVGSVGElement {
   svg.append(path);
   return svg;
 }
+
+/** One of the shapes as JupyterLab's icons want it, for a sidebar's tab. */
+export function svgOf(name: IconName): string {
+  return `<svg xmlns="${SVG}" width="16" fill="none" viewBox="0 0 16 16"><path class="jp-icon3" stroke="#616161" stroke-width="1.4" stroke-linecap="round" d="${SHAPES[name]}"/></svg>`;
+}

@@ -1,13 +1,29 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import { ICommandPalette, IToolbarWidgetRegistry } from '@jupyterlab/apputils';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
+import { LabIcon } from '@jupyterlab/ui-components';
+import type { Widget } from '@lumino/widgets';
 
+import { CardWidget } from './card';
+import { COMMANDS, commandId, Commands } from './commands';
+import { dialogs } from './dialogs';
 import { Events } from './events';
+import { svgOf } from './icons';
 import { AutostopModel } from './model';
+import { addInsert, showPanels } from './notebook';
+import { Popover } from './popover';
+import type { IStatusOptions } from './status';
 import { StatusItem } from './status';
 import { IAutostopModel } from './tokens';
+import type { IWords } from './view';
 
 const DOMAIN = 'jupyter_autostop';
+const PANEL = 'jupyter-autostop-panel';
 
 /** Asks the server when something shows the answer: it starts with the first plugin that wants it. */
 const model: JupyterFrontEndPlugin<IAutostopModel> = {
@@ -18,12 +34,7 @@ const model: JupyterFrontEndPlugin<IAutostopModel> = {
   activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
     const settings = app.serviceManager.serverSettings;
     const { stream, opened } = new Events(settings);
-    return new AutostopModel({
-      settings,
-      trans: (translator ?? nullTranslator).load(DOMAIN),
-      events: stream,
-      opened
-    });
+    return new AutostopModel({ settings, trans: wordsOf(translator).trans, events: stream, opened });
   }
 };
 
@@ -31,33 +42,152 @@ const status: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-autostop:status',
   description: 'Shows the time until the instance stops in the status bar.',
   autoStart: true,
-  optional: [IAutostopModel, IStatusBar, ITranslator],
+  optional: [IAutostopModel, IStatusBar, ITranslator, ISettingRegistry],
   activate: (
     _app: JupyterFrontEnd,
     autostop: IAutostopModel | null,
     statusBar: IStatusBar | null,
-    translator: ITranslator | null
+    translator: ITranslator | null,
+    settings: ISettingRegistry | null
   ) => {
     if (!autostop || !statusBar) {
       return;
     }
-    const language = translator ?? nullTranslator;
-    const item = new StatusItem(autostop, {
-      trans: language.load(DOMAIN),
-      locale: localeOf(language)
-    });
+    const item = itemMaker(autostop, wordsOf(translator), 'jp-AutostopStatus')();
     // Towards the middle: a window too narrow for all items cuts off the outer ones, or those without
     // a priority, and where the cursor is can be seen elsewhere.
     statusBar.registerStatusItem(status.id, { item, align: 'right', rank: 10, priority: 1 });
+    void follow(settings, status.id, shown => item.setHidden(!shown));
   }
 };
 
-/** JupyterLab 4.0 has translations but does not tell their language: the browser's own then. */
-function localeOf(translator: { readonly languageCode?: string }): string {
-  return (translator.languageCode ?? navigator.language).replace('_', '-');
+const toolbar: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-autostop:toolbar',
+  description: 'Shows the time until the instance stops in the toolbar of notebooks.',
+  autoStart: true,
+  optional: [IAutostopModel, IToolbarWidgetRegistry, ITranslator],
+  activate: (
+    _app: JupyterFrontEnd,
+    autostop: IAutostopModel | null,
+    toolbars: IToolbarWidgetRegistry | null,
+    translator: ITranslator | null
+  ) => {
+    if (autostop) {
+      toolbars?.addFactory(
+        'Notebook',
+        'autostop',
+        itemMaker(autostop, wordsOf(translator), 'jp-AutostopChip')
+      );
+    }
+  }
+};
+
+const panel: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-autostop:panel',
+  description: 'Shows the stop time and the controls for it in a side panel.',
+  autoStart: true,
+  optional: [IAutostopModel, ITranslator, ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    autostop: IAutostopModel | null,
+    translator: ITranslator | null,
+    restorer: ILayoutRestorer | null
+  ) => {
+    if (!autostop) {
+      return;
+    }
+    const words = wordsOf(translator);
+    const card = cardOf(autostop, words);
+    card.id = PANEL;
+    card.addClass('jp-AutostopPanel');
+    card.title.caption = words.trans.__('Auto-Stop');
+    card.title.icon = new LabIcon({ name: 'jupyter-autostop:clock', svgstr: svgOf('clock') });
+    app.shell.add(card, 'right', { rank: 950 });
+    restorer?.add(card, PANEL);
+  }
+};
+
+const commands: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-autostop:commands',
+  description: 'Adds commands that show and move the stop time of the instance; each asks first.',
+  autoStart: true,
+  optional: [IAutostopModel, ICommandPalette, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    autostop: IAutostopModel | null,
+    palette: ICommandPalette | null,
+    translator: ITranslator | null
+  ) => {
+    if (!autostop) {
+      return;
+    }
+    const words = wordsOf(translator);
+    new Commands({
+      commands: app.commands,
+      model: autostop,
+      words,
+      dialogs: dialogs(words.trans),
+      showPanel: () => app.shell.activateById(PANEL)
+    });
+    const category = words.trans.__('Auto-Stop');
+    COMMANDS.forEach(command => palette?.addItem({ command: commandId(command), category }));
+  }
+};
+
+const notebookWidget: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-autostop:notebook-widget',
+  description: 'Shows the panel that a notebook asks for, with or without ipywidgets and a kernel.',
+  autoStart: true,
+  optional: [IAutostopModel, IRenderMimeRegistry, INotebookTracker, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    autostop: IAutostopModel | null,
+    registry: IRenderMimeRegistry | null,
+    tracker: INotebookTracker | null,
+    translator: ITranslator | null
+  ) => {
+    if (!autostop || !registry) {
+      return;
+    }
+    const words = wordsOf(translator);
+    showPanels(app, registry, autostop, () => cardOf(autostop, words));
+    if (tracker) {
+      addInsert(app, tracker, words.trans);
+    }
+  }
+};
+
+/** Makes countdowns that open the one card beside the one that was pressed. */
+function itemMaker(autostop: IAutostopModel, words: IWords, name: IStatusOptions['name']): () => StatusItem {
+  const popover = new Popover(() => cardOf(autostop, words), words.trans);
+  return () => new StatusItem({ model: autostop, words, name, toggle: item => popover.toggle(item) });
+}
+
+function cardOf(autostop: IAutostopModel, words: IWords): Widget {
+  return new CardWidget({ model: autostop, words, ask: dialogs(words.trans).ask });
+}
+
+/** Follow the setting `visible` of a plugin; without settings it is as it is by default. */
+async function follow(
+  registry: ISettingRegistry | null,
+  plugin: string,
+  show: (visible: boolean) => void
+): Promise<void> {
+  const settings = await registry?.load(plugin).catch(() => undefined);
+  const apply = (): void => show(settings?.composite.visible !== false);
+  settings?.changed.connect(apply);
+  apply();
+}
+
+function wordsOf(translator: ITranslator | null): IWords {
+  const language: Partial<Pick<ITranslator, 'languageCode'>> & Pick<ITranslator, 'load'> =
+    translator ?? nullTranslator;
+  // JupyterLab 4.0 has translations but does not tell their language: the browser's own then.
+  const locale = (language.languageCode ?? navigator.language).replace('_', '-');
+  return { trans: language.load(DOMAIN), locale };
 }
 
 export { IAutostopModel } from './tokens';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [model, status];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [model, status, toolbar, panel, commands, notebookWidget];
 export default plugins;

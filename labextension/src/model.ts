@@ -3,16 +3,25 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import { getInstance } from './api';
+import { getInstance, getJournal } from './api';
 import type { IClock } from './clock';
 import { browserClock, ServerTime } from './clock';
-import { timeLeft } from './countdown';
+import { shownStop, timeLeft } from './countdown';
 import { Hints } from './hints';
 import { linkProblem, retryDelay } from './link';
 import type { IConnection, IReceived } from './request';
 import { sameState } from './state';
 import { Ticker } from './ticker';
-import type { IAutostopModel, ILinkProblem, ISituation, IState } from './tokens';
+import type {
+  IAutostopModel,
+  IChange,
+  IJournalEntry,
+  ILinkProblem,
+  IResult,
+  ISituation,
+  IState
+} from './tokens';
+import { Writes } from './writes';
 
 /** Pushes make this rare; it stays under the time after which the server stops looking for us. */
 const RESYNC = 330_000;
@@ -40,7 +49,15 @@ export class AutostopModel implements IAutostopModel {
     this._trans = options.trans;
     this._random = options.random ?? Math.random;
     this._time = new ServerTime(clock);
-    this.ticker = new Ticker(() => this._left());
+    this._writes = new Writes({
+      connection: this._connection,
+      trans: options.trans,
+      state: () => this._state,
+      accept: received => this._onWritten(received),
+      changed: () => this._onPending(),
+      doubt: () => void this.refresh()
+    });
+    this.ticker = new Ticker(() => timeLeft(shownStop(this.situation()), this._time.now()));
     this.ticker.subscribe(() => this._onTick());
     this._hints = options.events ? new Hints(options.events, () => this._look(), clock) : null;
     options.opened?.connect(this._onOpened, this);
@@ -73,8 +90,37 @@ export class AutostopModel implements IAutostopModel {
       state: this._state,
       link: this._link,
       now: this._time.now(),
-      uncertain: this._time.uncertain
+      uncertain: this._time.uncertain,
+      pending: this._writes.pending
     };
+  }
+
+  extendBy(seconds: number): Promise<IResult> {
+    return this._writes.extendBy(seconds);
+  }
+
+  extendUntil(until: number): Promise<IResult> {
+    return this._writes.extendUntil(until);
+  }
+
+  change(change: IChange, version?: string): Promise<IResult> {
+    return this._writes.change(change, version);
+  }
+
+  endHold(id: string): Promise<IResult> {
+    return this._writes.endHold(id);
+  }
+
+  stop(): Promise<IResult> {
+    return this._writes.stop();
+  }
+
+  async journal(): Promise<IJournalEntry[]> {
+    try {
+      return await getJournal(this._connection);
+    } catch (error) {
+      throw new Error(linkProblem(error, this._trans).message);
+    }
   }
 
   /** Resolves when an answer to a request sent after this call is in; never rejects: see `link`. */
@@ -98,6 +144,7 @@ export class AutostopModel implements IAutostopModel {
     if (this._disposed) {
       return;
     }
+    this._writes.dispose();
     this._disposed = true;
     this._abort?.abort();
     this._cancelTimer();
@@ -131,9 +178,13 @@ export class AutostopModel implements IAutostopModel {
     // Jumps so far are over before the server tells its time; what is seen later came in between.
     this._time.check();
     let delay = RESYNC;
+    const written = this._written;
     try {
       const received = await getInstance(this._connection, { refresh, signal: abort.signal });
-      if (!this._disposed) {
+      if (written !== this._written) {
+        // A write was answered meanwhile, and nobody can tell which of the two answers is the older.
+        void this.refresh();
+      } else if (!this._disposed) {
         this._accept(received);
       }
     } catch (error) {
@@ -152,8 +203,10 @@ export class AutostopModel implements IAutostopModel {
   }
 
   private _accept(received: IReceived): void {
-    const news = !sameState(this._state, received.state) || this._link !== null;
-    this._state = received.state;
+    // What a write has done is told to who asked for it; it is no part of what holds.
+    const state = { ...received.state, outcome: null };
+    const news = !sameState(this._state, state) || this._link !== null;
+    this._state = state;
     this._link = null;
     this._failures = 0;
     this._time.set(received.state.server_time, received.at);
@@ -162,6 +215,21 @@ export class AutostopModel implements IAutostopModel {
       void this.refresh();
     }
     if (news) {
+      this._emit();
+    }
+  }
+
+  private _onWritten(received: IReceived): void {
+    this._written += 1;
+    if (!this._disposed) {
+      this._accept(received);
+      this._onPending();
+    }
+  }
+
+  private _onPending(): void {
+    if (!this._disposed) {
+      this.ticker.align();
       this._emit();
     }
   }
@@ -239,6 +307,7 @@ export class AutostopModel implements IAutostopModel {
   private readonly _random: () => number;
   private readonly _time: ServerTime;
   private readonly _hints: Hints | null;
+  private readonly _writes: Writes;
   private readonly _changed = new Signal<this, void>(this);
   private _state: IState | null = null;
   private _link: ILinkProblem | null = null;
@@ -251,5 +320,6 @@ export class AutostopModel implements IAutostopModel {
   private _askPlatform = false;
   private _askedAt = -Infinity;
   private _seenPast: number | null = null;
+  private _written = 0;
   private _disposed = false;
 }

@@ -1,3 +1,5 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
 /** What a problem's code comes to for the person who reads it. */
 export type ProblemClass =
   | 'waiting' // for the platform's first answer
@@ -51,6 +53,18 @@ export function classify(code: string): ProblemClass {
   const table = !platform ? OURS : platform[1] === 'ModelArts' ? MODELARTS : GATEWAY;
   const key = platform?.[2] ?? code;
   return Object.prototype.hasOwnProperty.call(table, key) ? (table[key] ?? 'unknown') : 'unknown';
+}
+
+/**
+ * A sentence of the server's in the reader's language, which a catalogue has by its code.
+ *
+ * The sentence itself may hold names and numbers; where no catalogue knows the code, it is shown as it came.
+ */
+export function said(code: string, message: string, trans: TranslationBundle): string {
+  const id = `error:${code}`;
+  // eslint-disable-next-line jupyter/no-dynamic-translation -- the codes are the server's
+  const translated = trans.__(id);
+  return translated === id ? message : translated;
 }
 
 /** What an instance's status means for its stop time. */

@@ -64,11 +64,23 @@ export class ApiError extends RequestError {
 const NAMESPACE = 'jupyter-autostop';
 /** Longer than the server needs for a call with its retries; a dead connection would hang for minutes. */
 const TIMEOUT = 45_000;
+/** A write is several such calls: read, send, read back, and perhaps put back. */
+const WRITE_TIMEOUT = 150_000;
 /** What proxies answer in place of a server that is gone (424: a hub whose server is not running). */
 const FROM_PROXIES = [424, 502, 503, 504];
 
 /** Send a request that is answered with a State. */
 export async function send(connection: IConnection, request: IRequest): Promise<IReceived> {
+  const { body, at } = await receive(connection, request, isState);
+  return { state: body, at };
+}
+
+/** Send a request whose answer must pass `is`; `at` is when its first byte was here. */
+export async function receive<T>(
+  connection: IConnection,
+  request: IRequest,
+  is: (body: unknown) => body is T
+): Promise<{ body: T; at: number }> {
   const { response, at, text } = await exchange(connection, request);
   const body = parsed(text);
   if (response.redirected && body === undefined) {
@@ -76,8 +88,8 @@ export async function send(connection: IConnection, request: IRequest): Promise<
     throw new LoggedOutError('The Jupyter server asks to log in again.');
   }
   if (response.ok) {
-    if (isState(body)) {
-      return { state: body, at };
+    if (is(body)) {
+      return { body, at };
     }
     throw new ApiError(
       response.status,
@@ -102,12 +114,13 @@ async function exchange(connection: IConnection, request: IRequest): Promise<IEx
   const { settings, clock } = connection;
   const timeout = new AbortController();
   const abort = () => timeout.abort();
-  const timer = setTimeout(abort, TIMEOUT);
+  const method = request.method ?? 'GET';
+  const timer = setTimeout(abort, method === 'GET' ? TIMEOUT : WRITE_TIMEOUT);
   request.signal?.addEventListener('abort', abort);
   if (request.signal?.aborted) {
     abort();
   }
-  const init: RequestInit = { method: request.method ?? 'GET', signal: timeout.signal };
+  const init: RequestInit = { method, signal: timeout.signal };
   if (request.body) {
     init.body = JSON.stringify(request.body);
   }

@@ -1,4 +1,4 @@
-import type { IDeadline, IProblem, IState } from './tokens';
+import type { IDeadline, IJournalEntry, ILimits, IProblem, IState } from './tokens';
 
 /** The furthest moment that a JavaScript date can name, in ms; formatting a later one throws. */
 const LAST_MOMENT = 8.64e15;
@@ -16,7 +16,9 @@ export function isState(value: unknown): value is IState {
     (value.auto_stop === null || isRecord(value.auto_stop)) &&
     (value.next_start === null || isRecord(value.next_start)) &&
     (value.deadline === null || isDeadline(value.deadline)) &&
-    (value.problem === null || isProblem(value.problem))
+    (value.problem === null || isProblem(value.problem)) &&
+    Array.isArray(value.holds) &&
+    isLimits(value.limits)
   );
 }
 
@@ -38,12 +40,33 @@ function timeless(state: IState): string {
   return JSON.stringify([holds, JSON.stringify(rest, without)]);
 }
 
+/** Whether an answer is the journal. */
+export function isJournal(value: unknown): value is { entries: IJournalEntry[] } {
+  return isRecord(value) && Array.isArray(value.entries) && value.entries.every(isEntry);
+}
+
+function isEntry(value: unknown): value is IJournalEntry {
+  return (
+    isRecord(value) &&
+    isMoment(value.at) &&
+    [value.who, value.what, value.result].every(text => typeof text === 'string')
+  );
+}
+
 function isRecord(value: unknown): value is { [key: string]: unknown } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isMoment(value: unknown): value is number {
   return typeof value === 'number' && Math.abs(value) <= LAST_MOMENT;
+}
+
+function isLimits(value: unknown): value is ILimits {
+  return (
+    isRecord(value) &&
+    isRecord(value.why_not) &&
+    [value.duration, value.until].every(pair => Array.isArray(pair))
+  );
 }
 
 function isDeadline(value: unknown): value is IDeadline {

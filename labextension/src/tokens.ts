@@ -124,6 +124,38 @@ export interface ISituation {
   now: number;
   /** The computer's clock jumped (sleep, or set by hand) and the server has not been heard since. */
   uncertain: boolean;
+  /** The write under way; its wish is shown as pending and taken back if it is refused. */
+  pending: IPending | null;
+}
+
+/** A write under way, shown at once and marked as not yet confirmed. */
+export interface IPending {
+  what: 'extend' | 'auto_stop' | 'description' | 'hold' | 'stop';
+  /** The deadline that an extension is to bring, in epoch ms; null for everything else. */
+  until: number | null;
+}
+
+/** Why a write did not happen, in sentences to show beside the control that caused it. */
+export interface IRefusal {
+  code: string;
+  message: string;
+  hint: string | null;
+  /** What holds in place of what was assumed, where somebody else has changed the same part. */
+  conflict: IState | null;
+}
+
+/** What came of a write: the server's word on it, or why there is none. */
+export interface IResult {
+  outcome: IOutcome | null;
+  refusal: IRefusal | null;
+}
+
+/** A change of the instance that was made from here. */
+export interface IJournalEntry {
+  at: number;
+  who: string;
+  what: string;
+  result: string;
 }
 
 /** The one place in a page that knows the State, how it was come by, and what time it is there. */
@@ -142,6 +174,26 @@ export interface IAutostopModel extends IDisposable {
    * @param platform - have the server ask the platform first; for a person's click only.
    */
   refresh(platform?: boolean): Promise<void>;
+  /**
+   * Let this run last longer by so many seconds.
+   *
+   * Calls within half a second of each other become one request with an absolute time, and resolve alike.
+   */
+  extendBy(seconds: number): Promise<IResult>;
+  /** Let this run last until a moment, in epoch ms on the State's clock. */
+  extendUntil(until: number): Promise<IResult>;
+  /**
+   * Change description or auto-stop.
+   *
+   * @param version - of the State that the person looked at while deciding; default: the present one.
+   */
+  change(change: IChange, version?: string): Promise<IResult>;
+  /** End a hold before its time. */
+  endHold(id: string): Promise<IResult>;
+  /** Stop the instance now. */
+  stop(): Promise<IResult>;
+  /** The last changes made from here, newest first; rejects with what `link` would say. */
+  journal(): Promise<IJournalEntry[]>;
 }
 
 export const IAutostopModel = new Token<IAutostopModel>(

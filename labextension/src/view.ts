@@ -1,12 +1,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { Level } from './countdown';
-import { formatCountdown, levelOf, timeLeft } from './countdown';
-import { age, details } from './details';
+import { formatCountdown, levelOf, shownStop, timeLeft } from './countdown';
+import { age, dayTime, details } from './details';
 import { formatDuration } from './duration';
 import type { Phase, ProblemClass } from './problems';
 import { classify, phaseOf } from './problems';
-import type { ILinkProblem, ISituation, IState } from './tokens';
+import type { ILinkProblem, IPending, ISituation, IState } from './tokens';
 
 /** Every picture that there is of an instance and its stop time. */
 export type Kind =
@@ -24,12 +24,16 @@ export type Kind =
 export interface IView {
   kind: Kind;
   level: Level;
+  /** A change is under way, and what is shown of it is not confirmed yet. */
+  pending: boolean;
   /** The countdown, or the few words that stand in its place. */
   text: string;
   /** What the reader must know to take the text for what it is; often empty. */
   note: string;
   /** The text of the emulator's badge; empty for a real platform. */
   badge: string;
+  /** When it stops, as people say it (`Stops today at 18:40.`); empty where nobody knows. */
+  when: string;
   /** Everything there is to say, a fact per line. */
   title: string;
   /** What a screen reader says for the countdown. */
@@ -48,19 +52,28 @@ type Core = Pick<IView, 'kind' | 'level' | 'text'> & { note?: string; label?: st
 /** The view of a situation: honest about what is not known, never blank, never below zero. */
 export function describe(situation: ISituation, words: IWords): IView {
   const { trans } = words;
-  const { state, link } = situation;
-  const core = state ? ofState(state, situation.now, trans) : beforeFirst(link, trans);
+  const { state, link, pending } = situation;
+  const core = state ? ofState(state, situation, trans) : beforeFirst(link, trans);
   // A link that failed says so beside what was last known, which is all there is to go by.
-  const note = state && link ? linkNote(link, trans) : (core.note ?? '');
+  const known = state && link ? linkNote(link, trans) : (core.note ?? '');
   return {
     kind: link && (core.kind === 'running' || core.kind === 'held') ? 'stale' : core.kind,
     level: core.level,
+    pending: pending !== null,
     text: core.text,
-    note,
+    note: pending ? pendingNote(pending, trans) : known,
     badge: state?.emulated ? trans.__('emulated') : '',
+    when: whenOf(situation, core.kind, words),
     title: details(situation, core.kind, words).join('\n'),
     label: core.label ?? trans.__('Auto-stop: %1', core.text)
   };
+}
+
+function whenOf(situation: ISituation, kind: Kind, words: IWords): string {
+  const stop = shownStop(situation);
+  return stop !== null && (kind === 'running' || kind === 'held' || kind === 'stale')
+    ? words.trans.__('Stops %1.', dayTime(stop, situation.now, words))
+    : '';
 }
 
 function beforeFirst(link: ILinkProblem | null, trans: TranslationBundle): Core {
@@ -94,12 +107,17 @@ function linkNote(link: ILinkProblem, trans: TranslationBundle): string {
   }
 }
 
-function ofState(state: IState, now: number, trans: TranslationBundle): Core {
+function pendingNote(pending: IPending, trans: TranslationBundle): string {
+  return pending.until === null ? trans.__('change under way') : trans.__('not confirmed yet');
+}
+
+function ofState(state: IState, situation: ISituation, trans: TranslationBundle): Core {
+  const { now } = situation;
   const phase = phaseOf(state.instance?.status);
   if (phase !== 'running') {
     return ofPhase(phase, state, now, trans);
   }
-  const left = timeLeft(state.deadline?.stop_timestamp, now);
+  const left = timeLeft(shownStop(situation), now);
   if (left !== null) {
     return left > 0 ? counting(state, left, now, trans) : ofProblem('overdue', trans);
   }

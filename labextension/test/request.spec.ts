@@ -1,4 +1,4 @@
-import { extendInstance, getInstance, patchInstance, stopInstance } from '../src/api';
+import { deleteHold, extendInstance, getInstance, getJournal, patchInstance, stopInstance } from '../src/api';
 import { linkProblem, retryDelay } from '../src/link';
 import { ApiError, ConnectionLostError, LoggedOutError, MissingError } from '../src/request';
 import { NOON, stateOf, trans } from './samples';
@@ -56,20 +56,28 @@ describe('the verbs', () => {
     expect(await request?.json()).toEqual({ description: 'Tuning' });
   });
 
-  it('extend by seconds or until a moment, and stop', async () => {
-    await extendInstance(server.connection(), { by: 3600 });
-    await extendInstance(server.connection(), { until: NOON });
+  it('extend until a moment, for the State that was seen, and stop', async () => {
+    await extendInstance(server.connection(), NOON, 'a1.b1');
     await stopInstance(server.connection());
-    expect(server.paths).toEqual([
-      'jupyter-autostop/extend',
-      'jupyter-autostop/extend',
-      'jupyter-autostop/stop'
-    ]);
-    expect(await Promise.all(server.requests.map(request => request.json()))).toEqual([
-      { by: 3600 },
-      { until: NOON },
-      {}
-    ]);
+    expect(server.paths).toEqual(['jupyter-autostop/extend', 'jupyter-autostop/stop']);
+    expect(server.requests[0]?.headers.get('If-Match')).toBe('a1.b1');
+    expect(await Promise.all(server.requests.map(request => request.json()))).toEqual([{ until: NOON }, {}]);
+  });
+
+  it('end a hold, whatever is in its name', async () => {
+    await deleteHold(server.connection(), 'a/../b');
+    expect(server.requests[0]?.method).toBe('DELETE');
+    expect(server.paths).toEqual(['jupyter-autostop/holds/a%2F..%2Fb']);
+  });
+
+  it('read the journal, and refuse what is none', async () => {
+    const entry = { at: NOON, who: 'page', what: 'extend by 1 h', result: 'now' };
+    server.answer = () => json({ entries: [entry] });
+    expect(await getJournal(server.connection())).toEqual([entry]);
+    for (const entries of [null, 'x', [null], [{ ...entry, at: 'now' }], [{ ...entry, who: 1 }]]) {
+      server.answer = () => json({ entries });
+      await expect(getJournal(server.connection())).rejects.toMatchObject({ code: 'bad_answer' });
+    }
   });
 
   it('carry the token and the XSRF cookie as JupyterLab does', async () => {

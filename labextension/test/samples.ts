@@ -66,5 +66,5 @@ export function troubled(code: string, parts: Partial<IState> = {}): IState {
 }
 
 export function situationOf(parts: Partial<ISituation> = {}): ISituation {
-  return { state: stateOf(), link: null, now: NOON, uncertain: false, ...parts };
+  return { state: stateOf(), link: null, now: NOON, uncertain: false, pending: null, ...parts };
 }

@@ -1,42 +1,12 @@
-import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { IStatusBar } from '@jupyterlab/statusbar';
-import type { ITranslator } from '@jupyterlab/translation';
-import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 
-import plugins from '../src/index';
 import { StatusItem } from '../src/status';
-import { Ticker } from '../src/ticker';
-import type { IAutostopModel, ISituation } from '../src/tokens';
+import { FakeModel } from './fakes';
 import { endingIn, HOUR, MINUTE, NOON, situationOf, stateOf, words } from './samples';
-import { FakeServer, FakeSocket, json } from './server';
-
-/** A model of which a test says what it knows. */
-class FakeModel implements IAutostopModel {
-  known: ISituation = situationOf();
-  readonly changed = new Signal<this, void>(this);
-  readonly ticker = new Ticker(() => null);
-  readonly isDisposed = false;
-  readonly refresh = (): Promise<void> => Promise.resolve();
-  readonly dispose = (): void => undefined;
-  readonly situation = (): ISituation => this.known;
-
-  get state(): ISituation['state'] {
-    return this.known.state;
-  }
-
-  get link(): ISituation['link'] {
-    return this.known.link;
-  }
-
-  know(parts: Partial<ISituation>): void {
-    this.known = { ...this.known, ...parts };
-    this.changed.emit();
-  }
-}
 
 let model: FakeModel;
 let item: StatusItem;
+let toggle: jest.Mock;
 
 function find(selector: string): HTMLElement {
   const found = item.node.querySelector<HTMLElement>(selector);
@@ -49,7 +19,8 @@ function find(selector: string): HTMLElement {
 beforeEach(() => {
   jest.useFakeTimers();
   model = new FakeModel();
-  item = new StatusItem(model, words);
+  toggle = jest.fn();
+  item = new StatusItem({ model, words, toggle, name: 'jp-AutostopStatus' });
   Widget.attach(item, document.body);
 });
 
@@ -60,16 +31,55 @@ afterEach(() => {
 });
 
 describe('the status item', () => {
-  it('is a silent timer with a name, in a group that the keyboard reaches', () => {
+  it('is a silent timer with a name, and a button over it that the keyboard reaches', () => {
     const timer = find('.jp-AutostopCountdown[role="timer"]');
     expect(timer.textContent).toBe('2 h 13 min');
     expect(timer.getAttribute('aria-label')).toBe('The instance stops in 2 h 13 min');
     expect(timer.getAttribute('aria-live')).toBe('off');
-    expect(item.node.tabIndex).toBe(0);
-    expect(item.node.getAttribute('role')).toBe('group');
-    expect(item.node.getAttribute('aria-label')).toBe('Auto-stop');
+    expect(timer.closest('button')).toBeNull();
+    expect(item.button.tabIndex).toBe(0);
+    expect(item.button.getAttribute('aria-label')).toBe('Auto-stop');
+    expect(item.button.getAttribute('aria-haspopup')).toBe('dialog');
+    expect(item.button.getAttribute('aria-expanded')).toBe('false');
     expect(item.node.title).toContain('Monday, November 23 at 14:13 UTC');
-    expect(item.node.querySelector('button, [role="button"], [aria-live="polite"]')).toBeNull();
+    expect(item.button.title).toBe(item.node.title);
+    expect(item.node.querySelector('[aria-live="polite"]')).toBeNull();
+  });
+
+  it('opens the card wherever it is pressed, once', () => {
+    find('.jp-AutostopCountdown').click();
+    expect(toggle.mock.calls).toEqual([[item]]);
+    item.button.click();
+    expect(toggle).toHaveBeenCalledTimes(2);
+  });
+
+  it('tells the rest to those who come by keyboard, for as long as they stay', () => {
+    const tip = (): string | undefined => document.querySelector('.jp-AutostopTip')?.textContent ?? undefined;
+    const byKeyboard = jest.spyOn(item.button, 'matches').mockReturnValue(false);
+    item.button.focus();
+    expect(tip()).toBeUndefined();
+    item.button.blur();
+    byKeyboard.mockReturnValue(true);
+    item.button.focus();
+    expect(tip()).toBe(item.node.title);
+    model.know({ state: endingIn(3 * HOUR) });
+    expect(tip()).toContain('at 15:00 UTC');
+    item.button.blur();
+    expect(tip()).toBeUndefined();
+    item.button.focus();
+    item.button.click();
+    expect(tip()).toBeUndefined();
+  });
+
+  it('marks a time that is asked for and not confirmed', () => {
+    model.know({ pending: { what: 'extend', until: NOON + 3 * HOUR } });
+    expect(find('.jp-AutostopCountdown').textContent).toBe('3 h');
+    expect(find('.jp-AutostopStatus-note').textContent).toBe('not confirmed yet');
+    expect(item.node.hasAttribute('data-pending')).toBe(true);
+    expect(item.node.title).toMatch(/^Asked for: .*15:00.*\nStops .*14:13/);
+    model.know({ pending: null });
+    expect(find('.jp-AutostopCountdown').textContent).toBe('2 h 13 min');
+    expect(item.node.hasAttribute('data-pending')).toBe(false);
   });
 
   it('ticks', () => {
@@ -98,8 +108,8 @@ describe('the status item', () => {
     await Promise.resolve();
     records.push(...observer.takeRecords());
     observer.disconnect();
-    // From 2 h 13 min to 2 h, once: text, label and title.
-    expect(records.length).toBeLessThanOrEqual(3);
+    // From 2 h 13 min to 2 h, once: text, label and both titles.
+    expect(records.length).toBeLessThanOrEqual(4);
     expect(find('.jp-AutostopCountdown').textContent).toBe('2 h');
   });
 
@@ -149,60 +159,5 @@ describe('the status item', () => {
     jest.advanceTimersByTime(5000);
     expect(situation).not.toHaveBeenCalled();
     expect(jest.getTimerCount()).toBe(0);
-  });
-});
-
-describe('the plugins', () => {
-  const [modelPlugin, statusPlugin] = plugins;
-
-  it('are two, each with an id of its own to be disabled by, and require nothing', () => {
-    expect(plugins.map(plugin => plugin.id)).toEqual(['jupyter-autostop:model', 'jupyter-autostop:status']);
-    expect(plugins.flatMap(plugin => plugin.requires ?? [])).toEqual([]);
-  });
-
-  it('ask nothing before somebody wants to know', () => {
-    expect(modelPlugin?.autoStart).toBeFalsy();
-    expect(statusPlugin?.autoStart).toBe(true);
-  });
-
-  it('show an item in the status bar, in a front end without translations', async () => {
-    const registerStatusItem = jest.fn<
-      { dispose(): void; isDisposed: boolean },
-      [string, IStatusBar.IItem]
-    >();
-    const server = new FakeServer(() => json(stateOf()));
-    const WebSocket = FakeSocket as unknown as typeof window.WebSocket;
-    const app = {
-      serviceManager: { serverSettings: server.settings({ WebSocket }) }
-    } as unknown as JupyterFrontEnd;
-    const made = (await modelPlugin?.activate(app, null)) as IAutostopModel;
-    await statusPlugin?.activate(app, made, { registerStatusItem }, null);
-    expect(registerStatusItem).toHaveBeenCalledTimes(1);
-    const [id, { item: shown, align }] = registerStatusItem.mock.calls[0] ?? ['', { item: new Widget() }];
-    expect(id).toBe('jupyter-autostop:status');
-    expect(align).toBe('right');
-    expect(shown.node.textContent).toContain('Looking up the stop time');
-    shown.dispose();
-    made.dispose();
-  });
-
-  it('do without the language that JupyterLab 4.0 does not tell', async () => {
-    const registerStatusItem = jest.fn<
-      { dispose(): void; isDisposed: boolean },
-      [string, IStatusBar.IItem]
-    >();
-    const translator = { load: () => words.trans } as unknown as ITranslator;
-    await statusPlugin?.activate({} as unknown as JupyterFrontEnd, model, { registerStatusItem }, translator);
-    const shown = registerStatusItem.mock.calls[0]?.[1].item;
-    expect(shown?.node.title).toContain('Stops Monday, November 23');
-    shown?.dispose();
-  });
-
-  it('do nothing where there is no status bar, or no model', async () => {
-    const app = {} as unknown as JupyterFrontEnd;
-    const registerStatusItem = jest.fn();
-    await statusPlugin?.activate(app, model, null, null);
-    await statusPlugin?.activate(app, null, { registerStatusItem }, null);
-    expect(registerStatusItem).not.toHaveBeenCalled();
   });
 });

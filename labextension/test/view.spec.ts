@@ -29,8 +29,9 @@ describe('a running instance', () => {
     const state = stateOf({ deadline: { stop_timestamp: NOON + HOUR, kept_by: 'server' } });
     const view = viewOf(state);
     expect(view).toMatchObject({ kind: 'held', text: '1 h' });
-    expect(view.title).toContain('Kept by this Jupyter server');
-    expect(view.title).not.toContain('ModelArts');
+    expect(view.title).toContain("Kept by this server until today at 13:00; ModelArts' own auto-stop is off");
+    expect(view.title).toContain('If this server never comes back, nothing stops the run.');
+    expect(view.title).not.toContain('Kept by ModelArts');
     expect(iconOf(view)).not.toBe(iconOf(viewOf(stateOf())));
   });
 

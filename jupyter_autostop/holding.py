@@ -1,0 +1,173 @@
+"""A hold from its begin to its end, for a cell, a block of code and a command in a terminal.
+
+Once it has been asked for, it is ended in any case: whatever became of the answer, of the work or of the server.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from jupyter_autostop.client import RefusedError
+from jupyter_autostop.duration import format_duration
+from jupyter_autostop.errors import ClientError
+from jupyter_autostop.local_http import UnreachableError
+from jupyter_autostop.words import clock_time, report_lines
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
+    from collections.abc import Callable, Mapping
+
+    from jupyter_autostop.client import LocalClient
+    from jupyter_autostop.state import Hold, State
+
+ENDINGS = ("restore", "stop")
+_STOPS = " Afterwards the instance stops, once the grace of this site is over."
+_GONE = 404
+_SERVER_ERRORS = 500
+_PASSING = (409, 429)
+"""Refusals that another moment may change."""
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+"""Seconds between tries to end a hold whose server does not answer."""
+
+
+def add_options(parser: ArgumentParser, duration: Callable[[str], int]) -> None:
+    """Add what a hold can be given, in a cell and in a terminal."""
+    parser.add_argument("--max", type=duration, metavar="DURATION", help="hold no longer than this (the site's limit)")
+    parser.add_argument("--then", choices=ENDINGS, default="restore", help="afterwards: all as before, or stop")
+    parser.add_argument("--reason", metavar="TEXT", help="what for; everybody on this server sees it")
+
+
+def ended_lines(state: State) -> list[str]:
+    """Say that a hold has ended, and what is so now; where the server has ended it, in its words."""
+    return report_lines(state) if state["outcome"] else ["The hold has ended.", *report_lines(state)]
+
+
+def _was_not_done(error: BaseException) -> bool:
+    """Tell whether nothing can be held after an error: nothing was said, or the server has refused."""
+    if isinstance(error, RefusedError):
+        return error.http_status < _SERVER_ERRORS
+    return isinstance(error, UnreachableError)
+
+
+class Holding:
+    """One hold. `owner` is whose end ends it; `longest` (s) is a ceiling, `None` the site's."""
+
+    def __init__(
+        self,
+        connect: Callable[[], LocalClient],
+        owner: Mapping[str, Any],
+        *,
+        longest: int | None = None,
+        then: str = "restore",
+        reason: str | None = None,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        self._connect = connect
+        self._owner = owner
+        self._longest = longest
+        self._then = then
+        self._reason = reason
+        self._pause = pause or threading.Event().wait
+        self._id = str(uuid.uuid4())
+        self.hold: Hold | None = None
+        """Once it has begun."""
+        self.server_time = 0
+        """When it was asked for, on the platform's clock (epoch ms)."""
+
+    def begin(self) -> Hold:
+        """Ask for the hold, or raise `ClientError`, after which nothing is held."""
+        client = self._connect()
+        state: State = client.instance()
+        self.server_time = state["server_time"]
+        ceiling = state["limits"]["until"][1]
+        until = ceiling if self._longest is None else self.server_time + self._longest * 1000
+        if until > ceiling:
+            raise ClientError(
+                f"A hold of {format_duration(self._longest or 0)} is longer than this site allows, which is "
+                f"{format_duration((ceiling - self.server_time) // 1000)}.",
+                code="until_range",
+                hint="Ask for less, or leave `max` out for the longest.",
+            )
+        wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **self._owner}
+        if self._reason:
+            wish["reason"] = self._reason
+        self.hold = self._ask(client, wish, again=False)
+        return self.hold
+
+    def _ask(self, client: LocalClient, wish: dict[str, Any], *, again: bool) -> Hold:
+        try:
+            hold: Hold = client.hold(**wish)
+        except BaseException as error:
+            if not again and _was_not_done(error):
+                raise
+            if not again and isinstance(error, ClientError) and not isinstance(error, RefusedError):
+                # The answer was lost; with the same id the same question is harmless.
+                return self._ask(client, wish, again=True)
+            # It may have begun, and nobody would end it.
+            Release(self._connect, self._id, self._pause).start()
+            raise
+        return hold
+
+    def begun(self, what: str) -> str:
+        """Say that it has begun; `what` is what ends it."""
+        if self.hold is None:
+            return "Nothing is held."
+        then = _STOPS if self.hold["then"] == "stop" else ""
+        until = clock_time(self.hold["until"], self.server_time)
+        return f"Held while {what} runs, until {until} at the latest.{then}"
+
+    def end(self) -> Release:
+        """End the hold in a thread that goes on until it has; returns once the first try has succeeded or failed.
+
+        Whoever is interrupted while it waits leaves the thread behind, which goes on.
+        """
+        release = Release(self._connect, self._id, self._pause)
+        release.start()
+        release.first.wait()
+        return release
+
+
+class Release(threading.Thread):
+    """Ends a hold, trying until the server says that it is over; a kernel's end ends it too."""
+
+    def __init__(self, connect: Callable[[], LocalClient], hold_id: str, pause: Callable[[float], object]) -> None:
+        super().__init__(name="jupyter_autostop release", daemon=True)
+        self._connect = connect
+        self._id = hold_id
+        self._pause = pause
+        self.first = threading.Event()
+        """Set when the first try is over."""
+        self.state: State | None = None
+        self.error: ClientError | None = None
+        """Why it is not known to be over."""
+        self.refused = False
+        """Whether trying again is of no use."""
+
+    def run(self) -> None:
+        """Try until it is over."""
+        pause = _SHORTEST_PAUSE
+        while not (self._try() or self.refused):
+            self.first.set()
+            self._pause(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        self.first.set()
+
+    def _try(self) -> bool:
+        try:
+            client = self._connect()
+            try:
+                self.state = client.release(self._id)
+            except RefusedError as error:
+                if error.http_status != _GONE:
+                    raise
+                # Somebody else has ended it, or it never began.
+                self.state = client.instance()
+        except ClientError as error:
+            self.error = error
+            status = error.http_status if isinstance(error, RefusedError) else _SERVER_ERRORS
+            self.refused = status < _SERVER_ERRORS and status not in _PASSING
+            return False
+        self.error = None
+        return True

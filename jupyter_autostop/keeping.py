@@ -1,0 +1,112 @@
+"""What follows when holds end, and what an answer of the platform means for what is held: pure rules, no waiting.
+
+Times in epoch ms, lengths in s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE
+from jupyter_autostop.record import EMPTY, Hold, Off, Record, Setting
+from jupyter_autostop.snapshot import setting
+from jupyter_autostop.wire import Instance
+
+
+def moved(stop: int, before: int, wanted: int) -> bool:
+    """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
+    return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
+
+
+def people_chose(instance: Instance) -> Setting | None:
+    """Return the setting an answer shows, `None` where it does not tell all that a return to it needs."""
+    shown = setting(instance)
+    if shown["enable"] is None or shown["duration"] is None:
+        return None
+    return Setting(shown["enable"], shown["duration"], shown["prompt"] is not False)
+
+
+def back_at(record: Record, *, defers: bool) -> int | None:
+    """Return when the platform would stop this run, were `prior` put back; the sooner of what it may make of that."""
+    if record.t0 is None or record.prior is None or defers or record.start is None:
+        return record.t0
+    return min(record.t0, record.start + record.prior.duration * 1000)
+
+
+def settled(record: Record, now: int) -> Record:
+    """Return the record without the writes that cannot take effect any more."""
+    return replace(record, pending=tuple(write for write in record.pending if write.may_land(now)))
+
+
+def over(record: Record) -> Record:
+    """Return what is left once the run that was held is over: the settings that are owed, and nothing of the holds."""
+    if record.prior is None or (record.off == "no" and record.probe is None):
+        return replace(EMPTY, pending=record.pending)
+    # Whether an unconfirmed off arrived, the next look will tell; what people chose is known either way.
+    off: Off = "ending" if record.off != "no" else "no"
+    # A longer run length that was under way may have come to nothing, and the one before it stand.
+    old = Record(probe=record.old.probe) if record.old is not None and record.old.probe is not None else None
+    left = Record(off=off, prior=record.prior, probe=record.probe, seen=record.seen, old=old)
+    return replace(left, pending=record.pending, run=record.run, over=True)
+
+
+def another(record: Record, run: str, started: int) -> Record:
+    """Return the record for a run that has inherited a setting of ours, and began at `started` (at the latest)."""
+    left = replace(over(record), run=run, over=False)
+    if left.prior is None or left.off == "no":
+        return left
+    return replace(left, start=started, t0=started + left.prior.duration * 1000)
+
+
+def ended_early(
+    record: Record, ids: Collection[str], now: int, grace: int, *, held_by_us: bool, by_person: bool
+) -> Record:
+    """Return the record after some holds were ended before their time: the stop comes no nearer than the grace."""
+    left = record.without(*ids)
+    if len(left.holds) == len(record.holds):
+        return record
+    left = replace(left, floor=min(left.floor, max(now + grace * 1000, *(hold.until for hold in left.holds), 0)))
+    if left.holds:
+        return left
+    last = max((hold for hold in record.holds if hold.id in ids), key=lambda hold: hold.until)
+    if last.then == "stop" and not by_person:
+        return replace(left, stop_at=now + grace * 1000, off="ending" if held_by_us else left.off)
+    return replace(left, off="ending") if held_by_us else left
+
+
+def expired(record: Record, now: int, *, held_by_us: bool, deadline_elsewhere: bool) -> Record:
+    """Return the record after the holds whose time has come have ended; the last one to go decides what follows."""
+    gone = [hold for hold in record.holds if hold.until <= now]
+    if not gone:
+        return record
+    left = record.without(*(hold.id for hold in gone))
+    if left.holds:
+        return left
+    last: Hold = max(gone, key=lambda hold: hold.until)
+    if last.then == "stop" and not deadline_elsewhere:
+        left = replace(left, stop_at=max(last.until, left.floor))
+    return replace(left, off="ending") if held_by_us else left
+
+
+def adopted(record: Record, instance: Instance) -> Record:
+    """Return the record with what somebody else has set meanwhile taken for what people chose."""
+    prior, shown = record.prior, setting(instance)
+    if prior is None:
+        return record
+    duration = shown["duration"]
+    if duration is not None and duration not in (record.seen, record.probe):
+        prior = replace(prior, duration=duration)
+        record = replace(record, seen=duration)
+    if shown["prompt"] is not None:
+        prior = replace(prior, prompt=shown["prompt"])
+    return replace(record, prior=prior)
+
+
+def rolled_back(record: Record, *, off: bool) -> Record:
+    """Return the record after a hold that was never confirmed, by whether the platform shows auto-stop off."""
+    old = record.old or EMPTY
+    if not off:
+        return replace(old, pending=record.pending)
+    state = replace(record, old=None, holds=old.holds, off="yes" if old.holds else "ending")
+    return replace(state, stop_at=old.stop_at)

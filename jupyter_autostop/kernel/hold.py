@@ -1,0 +1,85 @@
+"""`with hold(...)`: while the block runs, this instance is not stopped; afterwards all is as before, or it stops."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from jupyter_autostop.holding import ENDINGS, Holding
+from jupyter_autostop.kernel.home import open_client, owner
+from jupyter_autostop.wishes import seconds_of
+from jupyter_autostop.words import printable
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from types import TracebackType
+
+    from jupyter_autostop.state import State
+
+
+def _say(line: str) -> None:
+    print(f"[autostop] {line}", file=sys.stderr, flush=True)  # noqa: T201 - below the cell, whatever became of it
+
+
+class HeldBlock:
+    """A hold for a block of code, to be used once: `with hold(max="8h"): train()`.
+
+    `until` (epoch ms) is its ceiling once it has begun, `state` the State when it has ended.
+    """
+
+    def __init__(self, longest: int | None, then: str, reason: str | None) -> None:
+        self._holding = Holding(open_client, owner(), longest=longest, then=then, reason=reason)
+        self.state: State | None = None
+
+    def __repr__(self) -> str:
+        if self._holding.hold is None:
+            return "<a hold that has not begun; write: with hold(...):>"
+        return "<a hold that is over>" if self.state else "<a hold>"
+
+    @property
+    def until(self) -> int | None:
+        """Until when it holds at most (epoch ms), `None` before it has begun."""
+        return self._holding.hold["until"] if self._holding.hold else None
+
+    def begun(self) -> str:
+        """Say that it has begun, and until when it holds at most."""
+        return self._holding.begun("this cell")
+
+    def __enter__(self) -> HeldBlock:  # noqa: PYI034 - Self is newer than Python 3.9
+        __tracebackhide__ = True
+        if self._holding.hold is not None:
+            raise RuntimeError("A hold is good for one block; ask for another one.")
+        self._holding.begin()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        """End the hold; an error of the block goes on its way, whatever becomes of that."""
+        __tracebackhide__ = True
+        try:
+            release = self._holding.end()
+        except KeyboardInterrupt:
+            _say("The end of the hold is not confirmed yet; it is tried on. Look with %autostop status.")
+            if error is None:
+                raise
+            return
+        self.state = release.state
+        if release.error:
+            next_try = "" if release.refused else " It is tried again until it is."
+            why = printable(release.error.message)
+            _say(f"The hold could not be ended: {why}{next_try} Look with %autostop status.")
+
+
+def hold(max: str | timedelta | None = None, then: str = "restore", reason: str | None = None) -> HeldBlock:  # noqa: A002 - as it reads best
+    """Keep this instance from being stopped while a block runs, as in `with autostop.hold(max="8h"): train()`.
+
+    It ends with the block, also if that raises or is interrupted, and with the kernel, and after `max` at the latest
+    (default: what the site allows). `then` is "restore", all is as before, or "stop": the instance stops after the
+    work. `reason` is shown to everybody on this server. Raises `ClientError`, before the block begins, where the
+    instance cannot be held.
+    """
+    longest = None if max is None else seconds_of(max)
+    if then not in ENDINGS:
+        raise ValueError(f"“{str(then)[:40]}” is nothing that can follow; write restore or stop.")
+    return HeldBlock(longest, then, reason)

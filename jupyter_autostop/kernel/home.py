@@ -1,0 +1,47 @@
+"""Where this process is at home: its server, its kernel's id, and what it is called there."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import PurePosixPath
+from typing import Any
+
+from jupyter_autostop.client import LocalClient, connect
+
+_CONNECTION_FILE = re.compile(r"kernel-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json")
+
+
+def shell() -> Any:
+    """Return the IPython that runs this code, `None` where there is none."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+def kernel_id() -> str | None:
+    """Return the id under which a Jupyter server knows this kernel, `None` where this is none of a server's."""
+    kernel_app = sys.modules.get("ipykernel.kernelapp")
+    if kernel_app is None or not kernel_app.IPKernelApp.initialized():
+        return None
+    name = PurePosixPath(str(kernel_app.IPKernelApp.instance().connection_file)).name
+    found = _CONNECTION_FILE.fullmatch(name)
+    return found[1] if found else None
+
+
+def notebook_name() -> str | None:
+    """Return the name of the notebook that this kernel was started for, where the server has told it."""
+    name = PurePosixPath(os.environ.get("JPY_SESSION_NAME", "")).name
+    return name if name.endswith(".ipynb") else None
+
+
+def open_client() -> LocalClient:
+    """Return a client of this process's server, or raise `ClientError` with one line that says why there is none."""
+    return connect(os.environ, means="kernel")
+
+
+def owner() -> dict[str, Any]:
+    """Return whose end ends a hold of ours: the kernel's, restarts included, and this process's."""
+    kernel = kernel_id()
+    process = {"pid": os.getpid()}
+    return process if kernel is None else {**process, "kernel_id": kernel}

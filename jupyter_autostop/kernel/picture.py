@@ -1,0 +1,107 @@
+"""The State as a picture: dated, since it does not move, and the same facts as text and as HTML.
+
+Names, descriptions and reasons are other people's text: escaped in HTML, on one line and without control characters.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from jupyter_autostop.words import printable, report_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jupyter_autostop.state import State
+
+HOW_TO = ("%load_ext jupyter_autostop", "%autostop extend 2h", "%autostop until 18:00", "%autostop off")
+"""What to write in a cell where there are no buttons."""
+UNASKED = "It is not known when this instance stops."
+
+
+def dated(ms: int) -> str:
+    """Write a moment (epoch ms) so that it is clear for ever: `2026-11-24 16:00:00 UTC+08:00`."""
+    then = datetime.fromtimestamp(ms / 1000).astimezone()
+    return f"{then:%Y-%m-%d %H:%M:%S} {then.tzinfo}" if then.utcoffset() else f"{then:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _named(state: State) -> str:
+    instance = state["instance"] or {}
+    parts = (str(instance.get(key) or "") for key in ("name", "description"))
+    return printable(": ".join(part for part in parts if part))
+
+
+def paragraph(lines: Sequence[str]) -> str:
+    """Return lines of plain text as HTML, the first one strong."""
+    first, *rest = (escape(line) for line in lines)
+    return "<p>" + "<br>".join([f"<strong>{first}</strong>", *rest]) + "</p>"
+
+
+def _small(text: str) -> str:
+    return f"<p><small>{escape(text)}</small></p>"
+
+
+def state_html(state: State) -> str:
+    """Return what is so, of which instance, and as of when."""
+    named = _named(state)
+    small = f"{named}. " if named else ""
+    return paragraph(report_lines(state)) + _small(f"{small}As of {dated(state['server_time'])}.")
+
+
+class Picture:
+    """Something to show in a cell: lines of text, and the same as HTML."""
+
+    def __init__(self, lines: Sequence[str], html: str | None = None) -> None:
+        self.text = "\n".join(lines)
+        self.html = paragraph(lines) if html is None else html
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return {"text/plain": self.text, "text/html": self.html}
+
+
+def state_picture(state: State) -> Picture:
+    """Return the picture that `%autostop status` and the other commands show."""
+    return Picture(report_lines(state), state_html(state))
+
+
+def panel_picture(state: State | None, problem: str = "") -> Picture:
+    """Return what stands for a panel where there are no buttons; without a State, `problem` says why."""
+    how = f"To change it, write in a cell: {HOW_TO[0]} and then {', '.join(HOW_TO[1:])}."
+    if state is None:
+        lines = [f"{UNASKED} {problem}".rstrip()]
+        return Picture([*lines, how], paragraph(lines) + _small(how))
+    lines = report_lines({**state, "outcome": None})
+    named = [name] if (name := _named(state)) else []
+    date = f"As of {dated(state['server_time'])}; this picture does not move."
+    return Picture(
+        [*lines, *named, date, how],
+        paragraph([*lines, *named]) + _small(date) + _small(how),
+    )
+
+
+class ShownState(dict):  # type: ignore[type-arg]  # a State at run time is a plain dict
+    """A State that a cell shows in words; its keys can be read as attributes, too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"A State has no “{name}”; it has {', '.join(self)}.") from None
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self]
+
+    def _picture(self) -> Picture:
+        state: Any = self
+        return state_picture(state)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - IPython's, for a State is in no other
+        printer.text(self._picture().text)
+
+    def _repr_html_(self) -> str:
+        return self._picture().html

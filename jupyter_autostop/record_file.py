@@ -1,0 +1,212 @@
+"""The record on disk: two slots of a fixed size, written in place by turns, so that a full disk stops no update.
+
+Each slot bears a number, a length and a checksum; the newest that is whole counts. What is neither whole nor ours is
+put aside, never overwritten. Blocking: to be called beside the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from jupyter_autostop.record import EMPTY, FORMAT, Record, decode, encode
+from jupyter_autostop.regular_file import opened
+
+SLOT = 128 * 1024
+"""Bytes; a hold takes some 300, the record to go back to as much again."""
+_MAGIC = b"jupyter_autostop keeper 1"
+_HEADER = 96
+ENDING = ".keeper"
+
+
+class DamagedRecordError(Exception):
+    """What lies in the record's place cannot be read; says what was found."""
+
+
+def pack(number: int, record: Record, instance_id: str) -> bytes:
+    """Return a slot's bytes; raises `ValueError` for a record that is too large."""
+    body = json.dumps(encode(record, instance_id), separators=(",", ":"), ensure_ascii=False).encode()
+    if len(body) > SLOT - _HEADER:
+        raise ValueError("the record is too large")
+    header = b"%s %020d %08d %08x\n" % (_MAGIC, number, len(body), zlib.crc32(b"%d " % number + body))
+    return header.ljust(_HEADER, b" ") + body
+
+
+def unpack(slot: bytes) -> tuple[int, Any]:
+    """Return a slot's number and its JSON; raises `ValueError` where it is not whole."""
+    if slot[: len(_MAGIC)] != _MAGIC:
+        raise ValueError("no slot of ours")
+    number, length, checksum = slot[len(_MAGIC) : _HEADER].split()
+    body = slot[_HEADER : _HEADER + int(length)]
+    if len(body) != int(length) or zlib.crc32(b"%d " % int(number) + body) != int(checksum, 16):
+        raise ValueError("the checksum is wrong")
+    return int(number), json.loads(body)
+
+
+@dataclass
+class _Found:
+    """The newest whole slot, and where the next one goes."""
+
+    number: int = 0
+    slot: int = 1
+    data: Any = None
+
+
+def _find(raw: bytes) -> _Found:
+    """Return the newest whole slot; raises `DamagedRecordError` where there is none."""
+    found, why = _Found(), []
+    for slot in (0, 1):
+        part = raw[slot * SLOT : (slot + 1) * SLOT]
+        if not part.strip(b"\0"):
+            continue
+        try:
+            number, data = unpack(part)
+        except (ValueError, RecursionError) as error:
+            why.append(str(error) or "not readable")
+            continue
+        if number > found.number:
+            found = _Found(number, slot, data)
+    if found.number == 0:
+        raise DamagedRecordError(why[0] if why else "it is empty")
+    return found
+
+
+class RecordFile:
+    """The record of one instance, in a folder that may be shared with other instances' records."""
+
+    def __init__(self, directory: Path, instance_id: str) -> None:
+        self.path = directory / f"{instance_id}{ENDING}"
+        self._instance_id = instance_id
+
+    def _read(self) -> _Found:
+        with opened(self.path, os.O_RDONLY) as file:
+            return _find(os.pread(file, 2 * SLOT + 1, 0))
+
+    def load(self) -> Record:
+        """Return the record; `DamagedRecordError` or `OSError` where there is one that cannot be read."""
+        try:
+            found = self._read()
+        except FileNotFoundError:
+            return EMPTY
+        data = found.data
+        try:
+            if data["format"] != FORMAT:
+                raise DamagedRecordError(f"its format is {data['format']!r:.20}, not {FORMAT}")
+            if data["instance"] != self._instance_id:
+                raise DamagedRecordError("it is another instance's")
+            return decode(data)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise DamagedRecordError(f"its content makes no sense ({error})") from None
+
+    def save(self, record: Record) -> None:
+        """Write the record into the older slot and see it to the disk, or raise `OSError`."""
+        try:
+            with opened(self.path, os.O_RDWR | os.O_NOFOLLOW) as file:
+                found = _find(os.pread(file, 2 * SLOT, 0))
+                content = pack(found.number + 1, record, self._instance_id)
+                _write(file, content, (1 - found.slot) * SLOT)
+        except (FileNotFoundError, DamagedRecordError):
+            self._make(record)
+
+    def _make(self, record: Record) -> None:
+        """Make the file at its full size, in one step."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = self.path.with_name(f".{self.path.name}-{os.getpid()}-{os.urandom(4).hex()}")
+        try:
+            with opened(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
+                os.posix_fallocate(file, 0, 2 * SLOT)
+                _write(file, pack(1, record, self._instance_id), 0)
+            draft.replace(self.path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # not every file system knows this of a folder
+                os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def put_aside(self) -> Path:
+        """Move what lies in the record's place out of the way, and return where it is now."""
+        number = 1
+        while (aside := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
+            number += 1
+        self.path.rename(aside)
+        return aside
+
+
+def _write(file: int, content: bytes, at: int) -> None:
+    if os.pwrite(file, content, at) < len(content):
+        raise OSError(None, "the disk is full")
+    os.fsync(file)
+
+
+def something_kept(directory: Path) -> bool:
+    """Tell whether a record in this folder says that something is held or owed, or cannot be read."""
+    try:
+        paths = [path for path in directory.iterdir() if path.name.endswith(ENDING)]
+    except OSError:
+        return False
+    return any(_keeps(RecordFile(directory, path.name.removesuffix(ENDING))) for path in paths)
+
+
+def _keeps(file: RecordFile) -> bool:
+    try:
+        return not file.load().idle
+    except (DamagedRecordError, OSError):
+        return True
+
+
+class Records(Protocol):
+    """Where the record is kept. `load` raises `DamagedRecordError`, all of them `OSError`."""
+
+    async def load(self) -> Record:
+        """Return the record."""
+
+    async def save(self, record: Record) -> None:
+        """Return once it is durable."""
+
+    async def put_aside(self) -> str:
+        """Move a damaged one away; return where to."""
+
+
+class DiskRecords:
+    """A `RecordFile`, beside the event loop."""
+
+    def __init__(self, file: RecordFile) -> None:
+        self._file = file
+
+    async def load(self) -> Record:
+        """Return the record."""
+        return await asyncio.to_thread(self._file.load)
+
+    async def save(self, record: Record) -> None:
+        """Return once it is durable."""
+        await asyncio.to_thread(self._file.save, record)
+
+    async def put_aside(self) -> str:
+        """Move a damaged one away; return where to."""
+        return str(await asyncio.to_thread(self._file.put_aside))
+
+
+class NoRecords:
+    """Stands where there is no place for a record: nothing can be held."""
+
+    async def load(self) -> Record:
+        """Return the empty record."""
+        return EMPTY
+
+    async def save(self, record: Record) -> None:  # noqa: ARG002 - nothing is written
+        """Refuse."""
+        raise OSError(None, "there is no place for it")
+
+    async def put_aside(self) -> str:
+        """There is nothing to move."""
+        return ""

@@ -1,0 +1,85 @@
+"""What people wish for, as the server is asked for it: one place for the terminal, the magic and the functions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from jupyter_autostop.duration import LONGEST, DurationError, parse_duration, parse_until
+from jupyter_autostop.words import is_unknown
+
+if TYPE_CHECKING:
+    from jupyter_autostop.client import LocalClient
+    from jupyter_autostop.state import State
+
+
+def seconds_of(length: str | timedelta) -> int:
+    """Return the whole seconds of a length of time, or raise `DurationError`; a bare number could be minutes or hours.
+
+    A `timedelta` is rounded up, so that what it is for fits in.
+    """
+    if isinstance(length, timedelta):
+        seconds = -int(-length.total_seconds() // 1)
+        if not 0 < seconds <= LONGEST:
+            raise DurationError(f"{length} is no length to wait for; give 1 s to 365 days.", "range")
+        return seconds
+    if not isinstance(length, str):
+        raise DurationError(f"{str(length)[:40]} has no unit; write it as a text, e.g. '2h' or '90m'.", "ambiguous")
+    return parse_duration(length)
+
+
+def moment_of(time: str | datetime, server_time: int) -> int:
+    """Return the moment (epoch ms) that a time names, seen from the platform's clock; no zone is this machine's."""
+    now = datetime.fromtimestamp(server_time / 1000).astimezone()
+    if isinstance(time, datetime):
+        time = time.isoformat()
+    if not isinstance(time, str):
+        raise DurationError(f"{str(time)[:40]} is no time; write it as a text, e.g. '18:00'.", "syntax")
+    return int(parse_until(time, now).timestamp() * 1000)
+
+
+def extend(client: LocalClient, seconds: int) -> State:
+    """Ask for a run that lasts so much longer."""
+    state: State = client.extend(by=seconds)
+    return state
+
+
+def until(client: LocalClient, time: str | datetime) -> State:
+    """Ask for a run that lasts until a time; "the next 18:00" is the platform's."""
+    state: State = client.extend(until=moment_of(time, client.instance()["server_time"]))
+    return state
+
+
+def off(client: LocalClient) -> State:
+    """Ask for auto-stop off."""
+    state: State = client.change({"auto_stop": {"enable": False}})
+    return state
+
+
+def on(client: LocalClient, seconds: int | None = None) -> State:
+    """Ask for auto-stop on, from the next start with that running time."""
+    setting: dict[str, Any] = {"enable": True}
+    if seconds is not None:
+        setting["duration"] = seconds
+    state: State = client.change({"auto_stop": setting})
+    return state
+
+
+def describe(client: LocalClient, text: str) -> State:
+    """Ask for another description."""
+    state: State = client.change({"description": text})
+    return state
+
+
+def is_so(wish: str, state: State) -> bool:
+    """Tell whether what was asked for is so now; for this run, a setting for the next start is not."""
+    outcome = state["outcome"]
+    if outcome is None:
+        return not is_unknown(state)
+    effect = outcome["effect"]
+    if effect == "unconfirmed" or (effect == "none" and outcome["clamped"]):
+        return False
+    if wish == "on" and is_unknown(state):
+        return False
+    stops_all_the_same = wish == "off" and state["deadline"] is not None
+    return not (effect == "next_start" and (wish in ("extend", "until") or stops_all_the_same))

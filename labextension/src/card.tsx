@@ -1,0 +1,66 @@
+import { Widget } from '@lumino/widgets';
+import { Fragment, useId } from 'react';
+import { createRoot } from 'react-dom/client';
+
+import { Description } from './card/description';
+import { Extend } from './card/extend';
+import { Foot } from './card/foot';
+import { h } from './card/h';
+import { Head } from './card/head';
+import { Holds, Journal } from './card/lists';
+import type { Ask } from './card/part';
+import { useChanges } from './card/part';
+import { Settings } from './card/settings';
+import type { IAutostopModel } from './tokens';
+import type { IWords } from './view';
+
+export interface ICardOptions {
+  model: IAutostopModel;
+  words: IWords;
+  /** Asks whether something costly is meant. */
+  ask: Ask;
+}
+
+/** Everything about the instance's stop time, and the ways to move it. */
+export function Card({ model, words, ask }: ICardOptions): React.JSX.Element {
+  useChanges(model);
+  const blockedBy = useId();
+  const situation = model.situation();
+  const { state, link } = situation;
+  // Without an instance there is nothing to ask for; the head says why.
+  const known = state && (state.instance ?? state.auto_stop) ? state : null;
+  const blocked = known && link && link.kind !== 'failed' ? link.message : '';
+  const part = { model, words, situation, blocked, blockedBy, ask };
+  return (
+    <Head {...part}>
+      {known && (
+        <>
+          <Extend {...part} state={known} />
+          <Holds {...part} state={known} />
+          <Settings {...part} state={known} />
+          {known.instance && <Description {...part} state={known} />}
+        </>
+      )}
+      {state && <Journal {...part} />}
+      <Foot {...part} state={known} />
+    </Head>
+  );
+}
+
+/** The card as a widget; several may stand on a page. What is typed outlives being taken off the page. */
+export class CardWidget extends Widget {
+  constructor(options: ICardOptions) {
+    super();
+    this.addClass('jp-AutostopCardWidget');
+    this._root.render(<Card {...options} />);
+  }
+
+  override dispose(): void {
+    if (!this.isDisposed) {
+      this._root.unmount();
+    }
+    super.dispose();
+  }
+
+  private readonly _root = createRoot(this.node);
+}

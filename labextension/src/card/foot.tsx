@@ -1,0 +1,50 @@
+import { useId, useState } from 'react';
+
+import { planStop } from '../plans';
+import type { IState } from '../tokens';
+import { Button, Hint } from './control';
+import { h } from './h';
+import type { IPart } from './part';
+import { useWrite } from './part';
+
+/** To look again, and to end the run. */
+export function Foot(part: Omit<IPart, 'state'> & { state: IState | null }): React.JSX.Element {
+  const { model, words, state, blocked, blockedBy, ask } = part;
+  const { trans } = words;
+  const write = useWrite(part);
+  const [asking, setAsking] = useState(false);
+  const id = useId();
+  const refresh = async (): Promise<void> => {
+    setAsking(true);
+    write.say('');
+    await model.refresh(true);
+    const { state: now, link } = model.situation();
+    setAsking(false);
+    write.say(link?.message ?? now?.problem?.message ?? trans.__('Confirmed just now.'));
+    // Soon it is no longer so; the head goes on telling.
+    window.setTimeout(() => write.say(''), 5000);
+  };
+  const why = state?.limits.why_not.stop ?? '';
+  return (
+    <div className="jp-AutostopCard-part">
+      <div className="jp-AutostopCard-row">
+        <Button
+          label={asking ? trans.__('Asking…') : trans.__('Refresh')}
+          off={asking}
+          onClick={() => void refresh()}
+        />
+        {state && (
+          <Button
+            label={trans.__('Stop now')}
+            look="warn"
+            off={!!blocked || !!why}
+            by={blocked ? blockedBy : id}
+            onClick={() => void write.plan(planStop({}, model, words), ask)}
+          />
+        )}
+      </div>
+      <Hint id={id} text={blocked ? '' : why} bad />
+      <Hint text={write.said} live />
+    </div>
+  );
+}

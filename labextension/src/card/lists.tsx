@@ -1,0 +1,88 @@
+import { Fragment, useEffect, useState } from 'react';
+
+import { dayTime } from '../details';
+import type { IJournalEntry } from '../tokens';
+import { Button, Hint } from './control';
+import { h } from './h';
+import type { IPart } from './part';
+import { useWrite } from './part';
+
+/** The last changes that are shown. */
+const SHOWN = 8;
+
+/** What keeps the instance running, each with its owner and a way to end it. */
+export function Holds(part: IPart): React.JSX.Element {
+  const { model, words, situation, state, blocked, blockedBy } = part;
+  const { trans } = words;
+  const write = useWrite(part);
+  const owners = {
+    person: trans.__('a person'),
+    kernel: trans.__('a kernel'),
+    command: trans.__('a command')
+  };
+  return (
+    <>
+      {state.holds.map(({ id, until, then, reason, owner }) => {
+        const day = dayTime(until, situation.now, words);
+        const what = trans.__('Kept running by %1 until %2', owners[owner.kind], day);
+        return (
+          <div key={id} className="jp-AutostopCard-part">
+            {what}
+            {reason && `: ${reason}`}
+            {then === 'stop' && ` · ${trans.__('then it stops')}`}{' '}
+            <Button
+              label={trans.__('End')}
+              name={`${trans.__('End')}: ${reason ?? what}`}
+              off={!!blocked || write.busy}
+              by={blocked && blockedBy}
+              onClick={() => void write.run(model.endHold(id))}
+            />
+          </div>
+        );
+      })}
+      <Hint text={write.said} live />
+    </>
+  );
+}
+
+/** The last changes made from here; read when somebody wants to see them, and again when something changes. */
+export function Journal({ model, words, situation }: Omit<IPart, 'state'>): React.JSX.Element {
+  const { trans } = words;
+  const [open, setOpen] = useState(false);
+  const [entries, setEntries] = useState<IJournalEntry[]>([]);
+  const [said, say] = useState('');
+  const { state } = situation;
+  useEffect(() => {
+    let gone = !open;
+    if (open) {
+      model.journal().then(
+        list => {
+          if (!gone) {
+            setEntries(list.slice(0, SHOWN));
+            say(list.length > 0 ? '' : trans.__('Nothing was changed from here yet.'));
+          }
+        },
+        (problem: unknown) => {
+          if (!gone) {
+            // An error, or what `link` would say: a sentence either way.
+            say((problem as Error).message);
+          }
+        }
+      );
+    }
+    return () => {
+      gone = true;
+    };
+  }, [open, model, trans, state]);
+  return (
+    <details onToggle={event => setOpen(event.currentTarget.open)}>
+      <summary>{trans.__('Last changes')}</summary>
+      {entries.map(({ at, who, what, result }, index) => (
+        <p key={index}>
+          <b>{dayTime(at, situation.now, words)}</b> {who}: {what}. {result}
+        </p>
+      ))}
+      <Hint text={said} live />
+    </details>
+  );
+}

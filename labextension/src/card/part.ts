@@ -1,0 +1,103 @@
+import type { ISignal } from '@lumino/signaling';
+import { useEffect, useReducer, useRef, useState } from 'react';
+
+import { dayTime } from '../details';
+import type { Planned } from '../plans';
+import { said as inWords } from '../problems';
+import type { IAutostopModel, IResult, ISituation, IState } from '../tokens';
+import type { IWords } from '../view';
+
+/** Asks whether something is meant; `grave` where Enter alone must not do it. */
+export type Ask = (title: string, body: string, accept: string, grave?: boolean) => Promise<boolean>;
+
+/** What every part of the card is given; nothing of it is kept beyond a rendering but the model. */
+export interface IPart {
+  model: IAutostopModel;
+  words: IWords;
+  situation: ISituation;
+  state: IState;
+  /** Why nothing can be asked for at all, which the card says once, in a text with this id; mostly empty. */
+  blocked: string;
+  blockedBy: string;
+  ask: Ask;
+}
+
+/** Render again when something has changed: of a model, more than the passing of time. */
+export function useChanges<T>({ changed }: { readonly changed: ISignal<T, void> }): void {
+  const [, again] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => {
+    const follow = (): void => again();
+    changed.connect(follow);
+    // Something may have changed between the rendering and this.
+    again();
+    return () => {
+      changed.disconnect(follow);
+    };
+  }, [changed]);
+}
+
+/** A control's writes: whether one is under way, and what came of the last. */
+export interface IWrite {
+  busy: boolean;
+  said: string;
+  say(text: string): void;
+  /** Follow a write to its end; `fact` takes the place of the server's sentence. */
+  run(write: Promise<IResult>, fact?: (result: IResult) => string): Promise<IResult>;
+  /** Ask, and then do; or say why it cannot be done. Null: nothing was done. */
+  plan(planned: Planned, ask: Ask): Promise<IResult | null>;
+}
+
+export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'words'>): IWrite {
+  const [busy, setBusy] = useState(0);
+  // Of what has moved on since, the words would be false: they go with the State that they were said of.
+  const about = (): string => `${model.state?.version} ${model.state?.deadline?.stop_timestamp}`;
+  const [[said, of], setSaid] = useState(['', '']);
+  const say = (text: string): void => setSaid([text, about()]);
+  const last = useRef(0);
+  const run: IWrite['run'] = async (write, fact) => {
+    last.current += 1;
+    const turn = last.current;
+    setBusy(count => count + 1);
+    say('');
+    const result = await write;
+    setBusy(count => count - 1);
+    // What an earlier click came to is no news after a later one.
+    if (turn === last.current) {
+      say(fact?.(result) ?? resultText(result, trans));
+    }
+    return result;
+  };
+  const plan: IWrite['plan'] = async (planned, ask) => {
+    if (typeof planned === 'string') {
+      say(planned);
+    } else if (await ask(planned.title, planned.body, planned.accept, planned.grave)) {
+      return run(planned.run());
+    }
+    return null;
+  };
+  return { busy: busy > 0, said: of === about() ? said : '', say, run, plan };
+}
+
+/** What came of a write, by the server's word; a refusal with its hint. */
+function resultText({ outcome, refusal }: IResult, trans: IWords['trans']): string {
+  return refusal
+    ? `${inWords(refusal.code, refusal.message, trans)} ${refusal.hint ?? ''}`.trim()
+    : (outcome?.message ?? '');
+}
+
+/** What came of an extension, with the stop time that holds now. */
+export function extensionText(result: IResult, { state, now }: ISituation, words: IWords): string {
+  const { trans } = words;
+  const stop = state?.deadline?.stop_timestamp;
+  const text = resultText(result, trans);
+  if (stop === undefined) {
+    return text;
+  }
+  const { effect, clamped } = result.outcome ?? {};
+  const day = dayTime(stop, now, words);
+  if (effect === 'now' || effect === 'held') {
+    return `${trans.__('Now stops %1.', day)} ${effect === 'held' || clamped ? text : ''}`;
+  }
+  // Whatever else it is, the stop time has not moved as far as anybody knows.
+  return `${text} ${trans.__('It still stops %1.', day)}`;
+}

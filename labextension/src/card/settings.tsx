@@ -1,0 +1,150 @@
+import { useId, useState } from 'react';
+
+import { formatDuration } from '../duration';
+import { planOff, planOn } from '../plans';
+import type { IResult } from '../tokens';
+import { typedLength } from '../wish';
+import { Button, Field, Hint } from './control';
+import { h } from './h';
+import type { IPart } from './part';
+import { useWrite } from './part';
+
+/** Auto-stop off and on, reminders, and the run length at each start: what stays beyond this run. */
+export function Settings(part: IPart): React.JSX.Element | null {
+  const { model, words, state, blocked, blockedBy, ask } = part;
+  const { trans } = words;
+  const [offers, setOffers] = useState(false);
+  const write = useWrite(part);
+  const ownId = useId();
+  const id = blocked ? blockedBy : ownId;
+  const { auto_stop, deadline, next_start, limits } = state;
+  if (!auto_stop) {
+    return null;
+  }
+
+  // A run that this server stops has auto-stop off at the platform, and stops all the same.
+  const on = deadline?.kept_by === 'server' || auto_stop.enable === true;
+  const why = blocked || (limits.why_not[on ? 'disable' : 'enable'] ?? '');
+  const later = next_start?.enable === on && on !== !!deadline;
+  const turnOn = async (duration: number): Promise<IResult | null> => {
+    const result = await write.plan(planOn({ duration }, model, words), () => Promise.resolve(true));
+    setOffers(!!result?.refusal);
+    return result;
+  };
+  const { prompt } = auto_stop;
+  return (
+    <div className="jp-AutostopCard-part">
+      <div className="jp-AutostopCard-row">
+        <button
+          role="switch"
+          type="button"
+          aria-checked={on}
+          aria-disabled={!!why || write.busy}
+          aria-describedby={why && id}
+          className="jp-AutostopCard-switch"
+          onClick={() => {
+            if (!why && !write.busy) {
+              write.say('');
+              setOffers(!on && !offers);
+              if (on) {
+                void write.plan(planOff({}, model, words), ask);
+              }
+            }
+          }}
+        >
+          {trans.__('Auto-stop')}
+        </button>
+        {on ? trans.__('on') : trans.__('off')}
+        {later && ` · ${trans.__('from the next start')}`}
+      </div>
+      <Hint id={ownId} text={blocked ? '' : why} bad />
+      {offers && !on && (
+        <div role="group" aria-label={trans.__('Turn on')}>
+          <div className="jp-AutostopCard-row">
+            {[1, 2, 4, 6].map(hours => (
+              <Button key={hours} label={trans.__('%1 h', hours)} onClick={() => void turnOn(3600 * hours)} />
+            ))}
+          </div>
+          <Length
+            {...part}
+            label={trans.__('Another run length')}
+            action={trans.__('Turn on')}
+            act={turnOn}
+          />
+        </div>
+      )}
+      <Hint text={write.said} live />
+      <label className="jp-AutostopCard-check">
+        <input
+          type="checkbox"
+          checked={prompt !== false}
+          disabled={!!blocked || write.busy}
+          onChange={event => void write.run(model.change({ auto_stop: { prompt: event.target.checked } }))}
+        />
+        {prompt === false ? trans.__('Reminders are off') : trans.__('Reminders')}
+      </label>
+      <RunLength {...part} present={auto_stop.duration} />
+    </div>
+  );
+}
+
+/** The run length of later runs, told apart from this one. */
+function RunLength(part: IPart & { present: number | null }): React.JSX.Element {
+  const { model, words, present } = part;
+  const { trans } = words;
+  const write = useWrite(part);
+  return (
+    <div>
+      <Length
+        {...part}
+        label={trans.__('Run length at each start')}
+        present={present === null ? '' : formatDuration(present)}
+        meaning={duration =>
+          duration
+            ? trans.__('From the next start: auto-stop after %1.', formatDuration(duration))
+            : trans.__('Counts from the next start.')
+        }
+        action={trans.__('Set')}
+        act={duration => write.run(model.change({ auto_stop: { duration } }))}
+      />
+      <Hint text={write.said} live />
+    </div>
+  );
+}
+
+interface ILength extends IPart {
+  label: string;
+  present?: string;
+  meaning?: (duration: number | null) => string;
+  action: string;
+  act: (duration: number) => Promise<IResult | null>;
+}
+
+/** A field for the length of a run. */
+function Length(part: ILength): React.JSX.Element {
+  const { label, present = '', meaning, action, act, words, state, blocked, blockedBy } = part;
+  const [typed, setTyped] = useState<string | null>(null);
+  const wanted = typed?.trim() ? typedLength(typed, state.limits, words) : null;
+  const seconds = wanted?.seconds ?? null;
+  return (
+    <Field
+      label={label}
+      placeholder={words.trans.__('2h30m')}
+      value={typed ?? present}
+      onChange={text => setTyped(text === present ? null : text)}
+      action={action}
+      onAction={() =>
+        void act(seconds ?? 0).then(result => {
+          if (!result?.refusal) {
+            setTyped(null);
+          }
+        })
+      }
+      hint={wanted && !seconds ? wanted.text : (meaning?.(seconds) ?? '')}
+      bad={!!wanted && !seconds}
+      ready={!!wanted}
+      why={blocked}
+      by={blockedBy}
+    />
+  );
+}

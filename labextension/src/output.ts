@@ -1,0 +1,130 @@
+import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import type { Message } from '@lumino/messaging';
+import { MessageLoop } from '@lumino/messaging';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
+import { Panel, PanelLayout } from '@lumino/widgets';
+
+/** What a panel's output is known by: `{"model_id": …}`, empty once the panel was closed. */
+export const PANEL_MIME = 'application/vnd.jupyter-autostop.panel+json';
+/** What ipywidgets' own outputs are known by; a container that holds a panel has both. */
+const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
+
+/** The panels that their kernels have closed while this page was open. */
+export class ClosedPanels {
+  get changed(): ISignal<this, string> {
+    return this._changed;
+  }
+
+  has(id: string): boolean {
+    return this._ids.has(id);
+  }
+
+  add(id: string): void {
+    this._ids.add(id);
+    this._changed.emit(id);
+  }
+
+  private readonly _changed = new Signal<this, string>(this);
+  private readonly _ids = new Set<string>();
+}
+
+/**
+ * An output that is the card, whatever the kernel does.
+ *
+ * ipywidgets' own renderer waits for the kernel, which is busy just when somebody needs more time. For a container
+ * that holds a panel the card stands in until ipywidgets can draw the whole container.
+ */
+export class PanelOutput extends Panel implements IRenderMime.IRenderer {
+  constructor(card: () => Widget, closed: ClosedPanels) {
+    super();
+    this.addClass('jp-AutostopOutput');
+    this._card = card;
+    this._closed = closed;
+    closed.changed.connect(this._update, this);
+  }
+
+  override dispose(): void {
+    this._closed.changed.disconnect(this._update, this);
+    super.dispose();
+  }
+
+  renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this._model = model;
+    this._id = modelId(model);
+    if (this.widgets.length === 0) {
+      this.addWidget(this._card());
+    }
+    this._update();
+    this._addStock();
+    return Promise.resolve();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this._addStock();
+  }
+
+  private _update(): void {
+    this.setHidden(this._filled || this._id === '' || this._closed.has(this._id));
+  }
+
+  /**
+   * Put ipywidgets' renderer of the same output beside this one.
+   *
+   * It must be a child of the output itself: that is where its manager looks for those that wait for it.
+   */
+  private _addStock(): void {
+    const model = this._model;
+    const parent = this.parent;
+    if (this._stock || !model || !(WIDGET_VIEW in model.data) || !(parent?.layout instanceof PanelLayout)) {
+      return;
+    }
+    const registry = registryOf(parent);
+    if (!registry?.mimeTypes.includes(WIDGET_VIEW)) {
+      return;
+    }
+    const stock = registry.createRenderer(WIDGET_VIEW);
+    this._stock = stock;
+    stock.addClass('jp-OutputArea-output');
+    // Hidden for as long as it only says that it is loading.
+    stock.hide();
+    MessageLoop.installMessageHook(stock, (_, message) => {
+      if (message.type === 'child-added') {
+        this._filled = true;
+        stock.show();
+        this._update();
+      }
+      return true;
+    });
+    parent.layout.insertWidget(parent.layout.widgets.indexOf(this) + 1, stock);
+    // What it cannot draw, the card goes on showing.
+    void stock.renderModel(model).catch(() => undefined);
+  }
+
+  private readonly _card: () => Widget;
+  private readonly _closed: ClosedPanels;
+  private _model: IRenderMime.IMimeModel | null = null;
+  private _id = 'unknown';
+  private _stock: IRenderMime.IRenderer | null = null;
+  private _filled = false;
+}
+
+/** The id of the panel's model; an output without one is a picture of its own, which no kernel closes. */
+function modelId(model: IRenderMime.IMimeModel): string {
+  const data = model.data[PANEL_MIME] as { model_id?: unknown } | undefined;
+  return typeof data?.model_id === 'string' ? data.model_id : 'none';
+}
+
+/** The renderers of the notebook that an output belongs to; each notebook has a registry of its own. */
+function registryOf(widget: Widget | null): IRenderMimeRegistry | null {
+  for (let above = widget; above; above = above.parent) {
+    const { rendermime } = above as Widget & { rendermime?: IRenderMimeRegistry };
+    if (rendermime) {
+      return rendermime;
+    }
+  }
+  return null;
+}

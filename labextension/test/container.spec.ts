@@ -1,0 +1,49 @@
+import type * as Container from '../src/container';
+
+interface ITaken {
+  get: () => Promise<() => unknown>;
+  loaded?: number;
+}
+
+/** The container as the packer leaves it, which needs some packages and takes another where it is. */
+async function containerOf(needed: string[], wanted: string[] = []): Promise<typeof Container> {
+  Object.assign(globalThis, { NEEDED: needed, WANTED: wanted, __webpack_public_path__: '' });
+  jest.resetModules();
+  jest.doMock('../src/index', () => ({ __esModule: true, default: 'our plugins' }));
+  return import('../src/container');
+}
+
+function offer(what: string): ITaken {
+  return { get: jest.fn(() => Promise.resolve(() => what)) };
+}
+
+describe('the container', () => {
+  it('takes each package once, the version that is in use, before anything of ours runs', async () => {
+    const container = await containerOf(['react', '@lumino/widgets']);
+    const used = { ...offer('18.3'), loaded: 1 };
+    const unused = offer('19.0');
+    const widgets = offer('2.8');
+    container.init({ react: { '19.0.0': unused, '18.3.1': used }, '@lumino/widgets': { '2.8.0': widgets } });
+    const factories = await Promise.all([container.get('./extension'), container.get('./index')]);
+    expect(factories.map(factory => factory())).toEqual([
+      expect.objectContaining({ default: 'our plugins' }),
+      expect.objectContaining({ default: 'our plugins' })
+    ]);
+    expect(container.shared).toEqual({ react: '18.3', '@lumino/widgets': '2.8' });
+    expect(used.get).toHaveBeenCalledTimes(1);
+    expect(unused.get).not.toHaveBeenCalled();
+  });
+
+  it('names a package that the front end does not share', async () => {
+    const container = await containerOf(['@jupyterlab/statusbar']);
+    container.init({});
+    await expect(container.get('./extension')).rejects.toThrow(/needs @jupyterlab\/statusbar, which/);
+  });
+
+  it('does without a package of another extension that is not there', async () => {
+    const container = await containerOf([], ['@jupyter-widgets/base', 'other']);
+    container.init({ other: { '1.0.0': offer('theirs') } });
+    await container.get('./extension');
+    expect(container.shared).toEqual({ other: 'theirs' });
+  });
+});

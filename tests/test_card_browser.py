@@ -1,0 +1,356 @@
+"""The card as people use it: a real JupyterLab in Chromium, an emulated instance, axe, and the keyboard alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Tab, running_browser
+from card_states import HOSTILE, REACHED, Reached
+from playwright.sync_api import Browser, Locator, expect
+from processes import JupyterServer, emulated, running_emulator, running_jupyter
+from test_browser import EXPOSED, OPTIONS, Platform
+
+pytestmark = pytest.mark.browser
+
+AXE = Path(__file__).parents[1] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
+THEMES = {
+    "light": "JupyterLab Light",
+    "dark": "JupyterLab Dark",
+    "contrast": "JupyterLab Dark High Contrast",
+}
+
+
+@pytest.fixture(autouse=True)
+def jp_asyncio_loop() -> None:
+    """No loop of pytest-jupyter's here: in this thread runs Playwright's, which it would take for its own and close."""
+
+
+@pytest.fixture(autouse=True)
+def jp_server_cleanup() -> None:
+    """No server of pytest-jupyter's here either, to be cleaned up on that loop."""
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with running_emulator() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    folder = tmp_path_factory.mktemp("card")
+    with running_jupyter(folder, *OPTIONS, module="jupyterlab", settings=emulated(endpoint)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def platform(endpoint: str, server: JupyterServer) -> Iterator[Platform]:
+    platform = Platform(endpoint, server)
+    heal(platform)
+    yield platform
+    platform.close()
+
+
+def heal(platform: Platform) -> None:
+    """Have a healthy instance; a question from before may still hang, and another be answered by it."""
+    platform.heal()
+    platform.behave(duration_applies="next_start")
+    for _ in range(10):
+        if not platform.state(refresh=True)["stale"]:
+            break
+    platform.reset()
+
+
+class Card:
+    """The card in the side panel of a tab."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+        self.page = tab.page
+        self.page.wait_for_function("() => jupyterapp.commands.hasCommand('jupyter-autostop:show-panel')")
+        self.page.evaluate("jupyterapp.commands.execute('jupyter-autostop:show-panel')")
+        self.node = self.page.locator("#jupyter-autostop-panel .jp-AutostopCard")
+        expect(self.node).to_be_visible()
+
+    @property
+    def countdown(self) -> Locator:
+        return self.node.locator(".jp-AutostopCountdown")
+
+    @property
+    def amount(self) -> Locator:
+        return self.node.get_by_label("By how long, or until when")
+
+    def button(self, name: str) -> Locator:
+        return self.node.get_by_role("button", name=name, exact=True)
+
+    def shows(self, state: Reached) -> None:
+        expect(self.node).to_have_attribute("data-kind", state.kind)
+        expect(self.node).to_have_attribute("data-level", state.level)
+        expect(self.node).to_contain_text(state.words)
+
+    def described(self, control: Locator) -> str:
+        """Return what a screen reader says after the name of a control."""
+        return control.evaluate(
+            "node => (node.getAttribute('aria-describedby') ?? '').split(' ')"
+            ".map(id => document.getElementById(id)?.textContent ?? '').join(' ').trim()"
+        )
+
+    def theme(self, name: str) -> None:
+        self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", THEMES[name])
+        self.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=THEMES[name])
+
+    def faults(self) -> list[str]:
+        """Return what axe finds wrong in the card."""
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate(AXE.read_text())
+        found = self.page.evaluate("async () => (await axe.run('.jp-AutostopPanel')).violations")
+        return [
+            f"{fault['id']}: {node['html']}: {node['failureSummary']}" for fault in found for node in fault["nodes"]
+        ]
+
+
+@contextmanager
+def card_in(browser: Browser, server: JupyterServer, **options: Any) -> Iterator[Card]:
+    tab = Tab(browser, server, viewport={"width": 1200, "height": 1100}, **options)
+    try:
+        yield Card(tab.open())
+        # A refusal is the browser's to note; what is thrown or warned of would be ours.
+        said = [line for line in tab.ours() if "Failed to load resource" not in line]
+        assert said == [], said
+    finally:
+        tab.close()
+
+
+@pytest.fixture(scope="module")
+def shared(browser: Browser, server: JupyterServer) -> Iterator[Card]:
+    with card_in(browser, server) as card:
+        yield card
+
+
+@pytest.fixture
+def card(shared: Card, platform: Platform) -> Card:
+    expect(shared.node).to_have_attribute("data-kind", "running")
+    expect(shared.countdown).to_have_text("49 min")
+    return shared
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_state_has_words_and_no_barrier(shared: Card, platform: Platform, theme: str) -> None:
+    """Each state has a look and words of its own, none is blank, and axe finds nothing, in every theme."""
+    shared.theme(theme)
+    looks = set()
+    for name, state in REACHED.items():
+        heal(platform)
+        state.reach(platform)
+        platform.state(refresh=True)
+        shared.shows(state)
+        # The server's own sentence may come a moment later; one look at a settled card is enough.
+        assert shared.faults() == [], name
+        looks.add((shared.countdown.inner_text(), shared.node.locator("path").get_attribute("d"), name))
+    assert len(looks) == len(REACHED)
+    shared.theme("light")
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "words"),
+    [
+        ({}, "unconfigured", "JUPYTER_AUTOSTOP_"),
+        (
+            {
+                "JUPYTER_AUTOSTOP_REGION": "cn-north-4",
+                "JUPYTER_AUTOSTOP_PROJECT_ID": "a" * 32,
+                "JUPYTER_AUTOSTOP_INSTANCE_ID": "DE-7d558ef8-c73d-11ea-964c-0255ac100033",
+            },
+            None,
+            "credentials",
+        ),
+    ],
+    ids=["not configured", "no credentials"],
+)
+def test_what_is_missing_is_said(
+    browser: Browser, tmp_path: Path, settings: dict[str, str], kind: str | None, words: str
+) -> None:
+    """Without settings or credentials the card says what is missing, and offers nothing that cannot work."""
+    with (
+        running_jupyter(tmp_path, EXPOSED, module="jupyterlab", settings=settings) as server,
+        card_in(browser, server) as card,
+    ):
+        expect(card.node).to_contain_text(words)
+        if kind:
+            expect(card.node).to_have_attribute("data-kind", kind)
+        expect(card.node.get_by_role("button")).to_have_text(["Refresh"])
+        expect(card.countdown).not_to_have_text(re.compile("[0-9]"))
+        assert card.faults() == []
+
+
+def test_a_lost_server(card: Card) -> None:
+    """A page without its server says so once; every control knows it, and works again when the server is back."""
+    card.page.route("**/jupyter-autostop/**", lambda route: route.abort())
+    card.button("Refresh").click()
+    expect(card.node).to_have_attribute("data-kind", "stale")
+    expect(card.node.get_by_text("The connection to the Jupyter server is lost.")).to_have_count(2)
+    for name in ("Extend 1 h", "Stop now"):
+        expect(card.button(name)).to_be_disabled()
+        assert "connection to the Jupyter server is lost" in card.described(card.button(name))
+    assert card.faults() == []
+    card.page.unroute("**/jupyter-autostop/**")
+    card.button("Refresh").click()
+    expect(card.button("Extend 1 h")).to_be_enabled()
+
+
+def test_more_time(card: Card, platform: Platform) -> None:
+    """Two quick clicks are one request; the new time shows at once as not confirmed, and then as what now holds."""
+    platform.behave(duration_applies="now")
+    before = platform.left()
+    platform.fail("slow", seconds=1, method="PUT")
+    card.button("Extend 1 h").click()
+    card.button("Extend 1 h").click()
+    expect(card.countdown).to_have_text("2 h 49 min")
+    expect(card.node).to_contain_text("not confirmed yet")
+    expect(
+        card.node.get_by_role("status").filter(has_text=re.compile("^Now stops (today|tomorrow) at "))
+    ).to_be_visible()
+    expect(card.node).not_to_contain_text("not confirmed yet")
+    expect(card.countdown).to_have_text("2 h 49 min")
+    assert platform.left() - before == pytest.approx(7200, abs=60)
+    assert card.faults() == []
+
+
+def test_more_time_that_is_refused(card: Card, platform: Platform) -> None:
+    """A refusal stands beside the control that caused it, and the confirmed time is shown again."""
+    platform.fail("status", status=400, method="PUT", body={"error_code": "ModelArts.6357", "error_msg": HOSTILE})
+    card.button("Extend 4 h").click()
+    expect(card.node).to_contain_text("It still stops ")
+    expect(card.countdown).to_have_text(re.compile("^4[89] min$"))
+    assert card.page.evaluate("window.hacked") is None
+    assert card.faults() == []
+
+
+def test_what_is_typed(card: Card) -> None:
+    """Amounts and clock times say while they are typed what they would mean; what means nothing says why."""
+    card.amount.fill("2h30m")
+    assert re.fullmatch(r"Stops (today|tomorrow) at [0-2][0-9]:[0-5][0-9]\.", card.described(card.amount))
+    card.amount.fill("30h")
+    assert re.search(r"Asked for 30 h, the limit is [0-9 hmin]+ from now\.$", card.described(card.amount))
+    card.amount.fill("90")
+    assert "write 90m or 90h" in card.described(card.amount)
+    expect(card.button("Extend")).to_be_disabled()
+    assert card.faults() == []
+    card.amount.fill("")
+
+
+def test_auto_stop_off_and_on(card: Card, platform: Platform) -> None:
+    """Off asks once and names the cost; on offers lengths."""
+    switch = card.node.get_by_role("switch", name="Auto-stop")
+    switch.click()
+    dialog = card.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("bills")
+    dialog.get_by_role("button", name="Cancel").click()
+    expect(switch).to_be_checked()
+    switch.click()
+    dialog.get_by_role("button", name="Turn Off").click()
+    expect(card.node).to_have_attribute("data-kind", "off")
+    expect(switch).not_to_be_checked()
+    assert platform.state()["auto_stop"]["enable"] is False
+    switch.click()
+    assert card.faults() == []
+    card.button("4 h").click()
+    expect(switch).to_be_checked()
+
+
+def test_the_description_is_guarded(card: Card, platform: Platform) -> None:
+    """What is being typed is never overwritten; both texts are shown, and one of them is chosen."""
+    text = card.node.get_by_label("Description")
+    expect(text).to_have_value("An example")
+    text.fill("a < b")
+    assert "<" in card.described(text)
+    expect(card.button("Save")).to_be_disabled()
+    text.fill("Mine")
+    platform.edit(description="Theirs")
+    platform.state(refresh=True)
+    expect(card.node).to_contain_text("Changed elsewhere meanwhile, to:")
+    expect(text).to_have_value("Mine")
+    expect(card.node.locator("blockquote")).to_have_text("Theirs")
+    assert card.faults() == []
+    card.button("Save mine").click()
+    expect(card.node).to_contain_text("The description is saved.")
+    assert platform.state()["instance"]["description"] == "Mine"
+
+
+def test_the_journal_and_long_names(card: Card, platform: Platform) -> None:
+    """The last changes can be read; a long or hostile name breaks neither the page nor a narrow side panel."""
+    card.node.get_by_label("Description").fill("Run 8")
+    card.button("Save").click()
+    expect(card.node).to_contain_text("The description is saved.")
+    platform.edit(name="a-name-without-blanks-" * 5, description="A text " * 40, set={"name": HOSTILE * 3})
+    platform.state(refresh=True)
+    expect(card.node).to_contain_text(HOSTILE)
+    card.node.get_by_text("Last changes").click()
+    expect(card.node.locator("details")).to_contain_text("description “Run 8”")
+    card.node.evaluate("node => { node.style.width = '180px'; }")
+    assert card.node.evaluate("node => node.scrollWidth <= node.clientWidth")
+    assert card.page.evaluate("window.hacked") is None
+    assert card.faults() == []
+    card.node.evaluate("node => { node.style.width = ''; }")
+
+
+def test_all_by_keyboard(card: Card, platform: Platform) -> None:
+    """Every control comes in the order of reading, shows that it has the focus, and does its work by a key."""
+    platform.behave(duration_applies="now")
+    card.button("Extend 4 h").focus()
+    card.page.keyboard.press("Shift+Tab")
+    order = []
+    for _ in range(14):
+        order.append(card.page.evaluate("document.activeElement.textContent || document.activeElement.type"))
+        outline = card.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", order[-1]
+        card.page.keyboard.press("Tab")
+        if not card.page.evaluate("document.activeElement.closest('.jp-AutostopCard') !== null"):
+            break
+    # A text area is known by its text.
+    settings = ["Auto-stop", "checkbox", "text", "Set", "An example"]
+    ends = ["Last changes", "Refresh", "Stop now"]
+    assert order == ["Extend 1 h", "Extend 4 h", "text", "Extend", *settings, *ends]
+    card.amount.focus()
+    card.page.keyboard.type("1h")
+    card.page.keyboard.press("Enter")
+    expect(card.countdown).to_have_text("1 h 49 min")
+    card.button("Extend 1 h").press("Space")
+    expect(card.node).to_contain_text("Now stops ")
+    expect(card.countdown).to_have_text("2 h 49 min")
+
+
+def test_only_the_countdown_is_written_each_second(card: Card, platform: Platform) -> None:
+    """In a whole minute below ten, nothing in the card changes but the figures and their label."""
+    platform.edit(remaining=590)
+    platform.state(refresh=True)
+    expect(card.countdown).to_have_text(re.compile("^9:"))
+    counted = card.page.evaluate(
+        """async () => {
+          const card = document.querySelector('#jupyter-autostop-panel .jp-AutostopCard');
+          const timer = card.querySelector('.jp-AutostopCountdown');
+          const elsewhere = new Set();
+          let written = 0;
+          const observer = new MutationObserver(records => records.forEach(({ target }) => {
+            if (target === timer || timer.contains(target)) { written += 1; } else { elsewhere.add(target.className); }
+          }));
+          observer.observe(card, { subtree: true, childList: true, characterData: true, attributes: true });
+          await new Promise(resolve => {
+            const done = new MutationObserver(() => written >= 6 && resolve());
+            done.observe(timer, { subtree: true, childList: true, characterData: true, attributes: true });
+          });
+          return [...elsewhere];
+        }"""
+    )
+    assert counted == []

@@ -1,0 +1,122 @@
+"""One build in the oldest and the newest front ends, each installed from PyPI into an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from browser import Tab, running_browser
+from playwright.sync_api import Browser, expect
+from processes import emulated, running_emulator, running_jupyter
+from test_browser import EXPOSED
+
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[1]
+AGES = {
+    "oldest": ("jupyterlab==4.0.*", "notebook==7.0.*"),
+    "middle": ("jupyterlab==4.2.*", "notebook==7.2.*"),
+    "newest": ("jupyterlab>=4.6,<5", "notebook>=7.5,<8"),
+}
+PAGES = {
+    "jupyterlab": ("lab/tree/first.ipynb", ".jp-AutostopStatus"),
+    "notebook": ("notebooks/first.ipynb", ".jp-AutostopChip"),
+}
+"""Of each front end: a page with a notebook, and the countdown in it that is always in sight."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment below this one's, with our wheel in it."""
+
+    folder: Path
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "bin" / "python")
+
+    def install(self, *packages: str | Path) -> None:
+        command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+
+
+@pytest.fixture(autouse=True)
+def jp_asyncio_loop() -> None:
+    """No loop of pytest-jupyter's here: in this thread runs Playwright's, which it would take for its own and close."""
+
+
+@pytest.fixture(autouse=True)
+def jp_server_cleanup() -> None:
+    """No server of pytest-jupyter's here either, to be cleaned up on that loop."""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of these sources, with the front end as it is built."""
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", out, ROOT], check=True, capture_output=True, timeout=600)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module", params=list(AGES))
+def environment(request: pytest.FixtureRequest, wheel: Path) -> Environment:
+    """Front ends of one age; made once, and given the present wheel each time."""
+    environment = Environment(Path(sys.prefix) / f"front-ends-{request.param}")
+    ready = environment.folder / ".ready"
+    if not ready.exists():
+        venv.create(environment.folder, with_pip=True, clear=True)
+        environment.install(*AGES[request.param], "ipykernel", wheel)
+        ready.touch()
+    environment.install("--force-reinstall", "--no-deps", wheel)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.mark.parametrize("module", list(PAGES))
+def test_it_works_there(browser: Browser, environment: Environment, module: str, tmp_path: Path) -> None:
+    """The countdown, the card in a popover and in the side panel and a command work, and the console stays empty."""
+    (tmp_path / "work").mkdir()
+    notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "work" / "first.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    options = (EXPOSED, "--JupyterNotebookApp.expose_app_in_browser=True")
+    with running_emulator("--remaining", "2h13m50s") as endpoint:
+        switch = {"duration_applies": "now"}
+        httpx.patch(f"{endpoint}/_emulator/behaviour", json=switch, trust_env=False).raise_for_status()
+        settings = emulated(endpoint)
+        with running_jupyter(tmp_path, *options, module=module, settings=settings, python=environment.python) as server:
+            tab = Tab(browser, server)
+            path, selector = PAGES[module]
+            tab.open(path)
+            page, item = tab.page, tab.page.locator(selector)
+            expect(item.locator('.jp-AutostopCountdown[role="timer"]')).to_have_text("2 h 13 min")
+            expect(item.locator(".jp-AutostopBadge")).to_have_text("emulated")
+            item.locator(".jp-AutostopCountdown").click()
+            card = page.locator(".jp-AutostopPopover .jp-AutostopCard")
+            card.get_by_role("button", name="Extend 1 h").click()
+            expect(item.locator(".jp-AutostopCountdown")).to_have_text("3 h 13 min")
+            expect(item).not_to_have_attribute("data-pending", "")
+            page.keyboard.press("Escape")
+            expect(card).to_be_hidden()
+            page.keyboard.press("Alt+Shift+A")
+            panel = page.locator("#jupyter-autostop-panel")
+            expect(panel.locator(".jp-AutostopCountdown")).to_have_text("3 h 13 min")
+            page.evaluate("() => { void jupyterapp.commands.execute('jupyter-autostop:turn-off') }")
+            page.locator(".jp-Dialog").get_by_role("button", name="Turn Off").click()
+            expect(item.locator(".jp-AutostopCountdown")).to_have_text("Auto-stop off")
+            # What Notebook 7.0 says of JupyterLab 4.0's later corrections is between those two.
+            ours = [line for line in tab.ours() if "@jupyter-notebook/lab-extension" not in line]
+            tab.close()
+            assert ours == []

@@ -1,0 +1,222 @@
+"""`jupyter autostop hold -- COMMAND…`, as a real program beside a fake of its server."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_autostop import HOUR, FakeAutostop, running_fake
+from processes import own_environment, wait_for
+
+PYTHON = sys.executable
+
+
+class Program:
+    """The program, and the server it finds."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], fake: FakeAutostop) -> None:
+        self.folder, self.environment, self.fake = folder, environment, fake
+
+    def command(self, *words: str, options: tuple[str, ...] = (), first: tuple[str, ...] = ()) -> list[str]:
+        return [PYTHON, "-m", "jupyter_autostop", *first, "hold", *options, "--", *words]
+
+    def run(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        command = self.command(*words, **more)
+        return subprocess.run(
+            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*words),
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+
+    @property
+    def wish(self) -> Any:
+        return next(body for method, _, body in self.fake.wishes if method == "POST")
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    fake = FakeAutostop()
+    with running_fake(tmp_path / "runtime", fake) as environment:
+        yield Program(tmp_path, {**own_environment(tmp_path), **environment}, fake)
+
+
+SCRIPT = "import os, sys; print(os.getpid(), sys.argv[1:]); sys.exit(7)"
+
+
+def test_a_command_is_held(program: Program) -> None:
+    """By its own process id, with its own output and exit status; what we say is short and on standard error."""
+    (program.folder / "train.py").write_text(SCRIPT, encoding="utf-8")
+    result = program.run(PYTHON, "train.py", "--secret", "x", options=("--max", "8h", "--then", "stop"))
+    pid, arguments = result.stdout.split(maxsplit=1)
+    assert (result.returncode, arguments) == (7, "['--secret', 'x']\n")
+    wish = program.wish
+    assert (wish["pid"], wish["then"]) == (int(pid), "stop")
+    assert wish["reason"] == f"{Path(PYTHON).name} train.py"
+    assert program.fake.ended == [wish["id"]]
+    begun, ended = result.stderr.splitlines()
+    assert begun.startswith(f"[autostop] Held while {Path(PYTHON).name} runs, until ")
+    assert begun.endswith(" at the latest. Afterwards the instance stops, once the grace of this site is over.")
+    assert ended.startswith("[autostop] The hold has ended. Stops at ")
+
+
+def test_it_is_held_before_it_runs(program: Program) -> None:
+    """What cannot be held is not run, says why, and is 1."""
+    program.fake.faults = [("POST", 409)]
+    result = program.run("touch", "ran")
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "It cannot be. Leave it.\n")
+    assert not (program.folder / "ran").exists()
+    program.fake.faults = [("POST", 409)]
+    as_json = program.run("touch", "ran", first=("-o", "json"))
+    assert (as_json.returncode, json.loads(as_json.stdout)["code"], as_json.stderr) == (1, "no", "")
+    assert not (program.folder / "ran").exists()
+
+
+@pytest.mark.parametrize("words", [["hold"], ["hold", "ls"], ["hold", "--"], ["hold", "--max", "90", "--", "ls"]])
+def test_misuse(program: Program, words: list[str]) -> None:
+    """Without a command, or one that cannot be told from our own words, it is 2."""
+    command = [PYTHON, "-m", "jupyter_autostop", *words]
+    result = subprocess.run(command, env=program.environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert ("--" if len(words) < 4 else "90m or 90h") in result.stderr
+    assert program.fake.wishes == []
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("sh", "-c", "exit 0"), 0),
+        (("sh", "-c", "kill -KILL $$"), 137),
+        (("/no/such/program",), 127),
+        (("/etc/passwd",), 126),
+        (("sh", "-c", "sleep 0.1 & wait; exit 3"), 3),
+    ],
+)
+def test_its_exit_status(program: Program, words: tuple[str, ...], status: int) -> None:
+    """Is the command's, as a shell would tell it, and the hold ends in any case."""
+    result = program.run(*words)
+    assert result.returncode == status
+    assert len(program.fake.ended) == 1
+    assert "Traceback" not in result.stderr
+
+
+TRAP = "trap 'echo got it; exit 5' {}; echo ready; while :; do sleep 0.05; done"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_are_passed_on(program: Program, number: signal.Signals) -> None:
+    """To the command, which decides what to do about them."""
+    process = program.start("bash", "-c", TRAP.format(number.name.removeprefix("SIG")))
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    assert process.communicate(timeout=30)[0] == "got it\n"
+    assert process.returncode == 5
+    assert len(program.fake.ended) == 1
+
+
+INTERRUPTS = """
+import os, signal, time
+got = []
+os.setpgid(0, 0)  # so that the terminal's own is not counted
+signal.signal(signal.SIGINT, lambda *_: got.append(1))
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(len(got)))
+print("ready", flush=True)
+while True:
+    time.sleep(1)
+"""
+
+
+def test_ctrl_c_is_not_passed_on(program: Program) -> None:
+    """A terminal sends it to the command as well, which would get it twice; what a process sends is passed on."""
+    leader, follower = pty.openpty()
+    # In a session of its own, whose terminal is the first one opened.
+    take = "import os, sys; os.close(os.open(os.ttyname(0), os.O_RDWR)); os.execv(sys.argv[1], sys.argv[1:])"
+    process = subprocess.Popen(
+        [PYTHON, "-c", take, *program.command(PYTHON, "-c", INTERRUPTS)],
+        env=program.environment,
+        stdin=follower,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    os.write(leader, b"\x03")
+    assert os.read(leader, 2) == b"^C"  # the terminal has seen to it
+    process.send_signal(signal.SIGUSR1)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    for end in (leader, follower):
+        os.close(end)
+
+
+def test_killed_itself_it_leaves_the_command(program: Program) -> None:
+    """The server watches the command's process, so the work goes on and stays held."""
+    process = program.start("sh", "-c", "echo $$; sleep 0.5; echo done >done")
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) == program.wish["pid"]
+    process.kill()
+    process.wait()
+    wait_for((program.folder / "done").exists)
+    assert program.fake.ended == []
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+
+
+def test_interrupted_before_it_is_held(program: Program) -> None:
+    """Ctrl-C while the server thinks: the command is not run."""
+    program.fake.before_answer = lambda method, _route: process.send_signal(signal.SIGINT) if method == "POST" else None
+    process = program.start("touch", "ran")
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert not (program.folder / "ran").exists()
+
+
+def test_a_server_that_is_away_at_the_end(program: Program) -> None:
+    """Is told in a sentence, and the exit status stays the command's."""
+    program.fake.faults = [("DELETE", 503)]
+    result = program.run("sh", "-c", "exit 4")
+    assert result.returncode == 4
+    assert "The hold could not be ended from here: It cannot be." in result.stderr.splitlines()[-1]
+
+
+def test_a_lost_answer_is_asked_for_again(program: Program) -> None:
+    """With the same id, so that there is one hold and its end ends it."""
+    program.fake.faults = [("POST", "lost")]
+    assert program.run("true").returncode == 0
+    wishes = [body for method, _, body in program.fake.wishes if method == "POST"]
+    assert len(wishes) == 2
+    assert wishes[0] == wishes[1]
+    assert program.fake.holds == {}
+
+
+def test_status_tells_who_holds(program: Program) -> None:
+    """Everybody sees by whom, why and until when."""
+    now = program.fake.state()["server_time"]
+    program.fake.holds["x"] = {
+        "id": "x", "until": now + HOUR, "then": "restore", "reason": "lr \x1bsweep", "owner": {"kind": "command"},
+        "created_at": now,
+    }  # fmt: skip
+    command = [PYTHON, "-m", "jupyter_autostop", "status"]
+    result = subprocess.run(command, env=program.environment, capture_output=True, text=True, check=True)
+    assert "; held until " in result.stdout
+    assert result.stdout.endswith(" by a command: lr  sweep\n")

@@ -1,0 +1,482 @@
+"""Holds: begun only when seen, ended by their time, their owner or a person, with the settings as they were."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Ask, ManualClock, settle
+from fakes import FakeLife, FakeOwners, FakePlatform, MemoryRecords, at_rest, lost, remembering_service, service_for
+
+from jupyter_autostop.emulator.server import EmulatorServer
+from jupyter_autostop.errors import (
+    AutostopError,
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NoAnswerError,
+    NotFoundError,
+    ThrottledError,
+    UnavailableError,
+)
+from jupyter_autostop.models import parse_change, parse_extend, parse_hold
+from jupyter_autostop.policy import Policy
+from jupyter_autostop.record import EMPTY
+from jupyter_autostop.record_file import DamagedRecordError
+from jupyter_autostop.service import AutostopService
+
+HOUR = 3_600_000
+GRACE = 900_000
+
+
+class ClosingPlatform(FakePlatform):
+    """A platform that refuses to switch auto-stop back on once the run's own stop time has passed."""
+
+    def answer(self) -> dict[str, Any]:
+        if self.setting["enable"] and self.start + self.in_force * 1000 <= self.clock.time() * 1000:
+            self.status = "STOPPING" if self.status == "RUNNING" else self.status
+        return super().answer()
+
+    def apply(self, body: dict[str, Any]) -> None:
+        wanted = body.get("spec", {}).get("auto_stop", {})
+        passed = self.start + self.in_force * 1000 <= self.clock.time() * 1000
+        if wanted.get("enable") and not self.setting["enable"] and passed:
+            raise InvalidInputError("The stop time must be later than now.", code="ModelArts.6346")
+        super().apply(body)
+
+
+@pytest.fixture
+def platform(clock: ManualClock) -> ClosingPlatform:
+    return ClosingPlatform(clock)
+
+
+def now(platform: FakePlatform) -> int:
+    return platform.time.now_ms()
+
+
+async def pass_time(clock: ManualClock, service: AutostopService, seconds: float) -> None:
+    """Let time pass by the minute, so that who waits for threads or for each other comes along."""
+    while seconds > 0:
+        await clock.pass_time(min(seconds, 30))
+        await at_rest(service)
+        seconds -= 30
+
+
+async def hold(service: AutostopService, platform: FakePlatform, seconds: int, **more: Any) -> Any:
+    await service.look()
+    return await service.hold(parse_hold({"until": now(platform) + seconds * 1000, **more}))
+
+
+async def test_an_extension_ends_in_a_stop(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """At the shown deadline, and not before, the settings are tried and the instance is stopped in any case."""
+    service = service_for(platform)
+    deadline = (await service.extend(parse_extend({"by": 7200})))["deadline"]["stop_timestamp"]
+    await pass_time(clock, service, (deadline - now(platform)) / 1000 - 2)
+    assert platform.status == "RUNNING"
+    assert (await service.look())["deadline"] == {"stop_timestamp": deadline, "kept_by": "server"}
+    await pass_time(clock, service, 4)
+    assert platform.status == "STOPPING"
+    assert platform.writes[-2:] != []
+    assert "stop" in platform.writes
+    told = [(entry["who"], entry["what"]) for entry in await service.journal.entries()]
+    assert ("this server", "stop") in told
+    await service.close()
+
+
+async def test_a_hold_that_ends_early_gives_the_run_back(platform: ClosingPlatform) -> None:
+    """Where the platform's own stop time is far enough, it keeps the run again, with the setting people chose."""
+    service = service_for(platform)
+    shown = (await service.look())["deadline"]
+    one = await hold(service, platform, 7200, id="one", reason="training")
+    assert one == {
+        "id": "one",
+        "until": one["until"],
+        "then": "restore",
+        "reason": "training",
+        "owner": {"kind": "person"},
+        "created_at": one["created_at"],
+    }
+    assert (await service.look())["deadline"] == {"stop_timestamp": one["until"], "kept_by": "server"}
+    state = await service.release("one")
+    assert state["deadline"] == shown
+    assert (state["holds"], state["outcome"]["effect"]) == ([], "now")
+    assert platform.setting == {"enable": True, "duration": 3600, "prompt": True}
+    with pytest.raises(NotFoundError):
+        await service.release("one")
+    await service.close()
+
+
+async def test_an_early_end_leaves_the_grace(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Past the platform's own stop time an early end is followed by a stop after the grace, shown."""
+    service = service_for(platform)
+    await hold(service, platform, 5 * 3600, id="one")
+    await pass_time(clock, service, 3600)
+    state = await service.release("one")
+    assert state["deadline"]["kept_by"] == "server"
+    assert abs(state["deadline"]["stop_timestamp"] - now(platform) - GRACE) <= 1000
+    await pass_time(clock, service, 880)
+    assert platform.status == "RUNNING"
+    await pass_time(clock, service, 30)
+    assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_one_of_several_ends(platform: ClosingPlatform) -> None:
+    """The latest counts; when it goes, the deadline comes no nearer than the grace."""
+    service = service_for(platform)
+    late = await hold(service, platform, 4 * 3600, id="late")
+    await hold(service, platform, 3001, id="early")
+    assert (await service.look())["deadline"]["stop_timestamp"] == late["until"]
+    state = await service.release("late")
+    left = state["deadline"]["stop_timestamp"] - now(platform)
+    assert left >= GRACE - 1000
+    assert [one["id"] for one in state["holds"]] == ["early"]
+    await service.close()
+
+
+@pytest.mark.parametrize("then", ["restore", "stop"])
+@pytest.mark.parametrize("wish", [{"kernel_id": "k-1"}, {"pid": 7}], ids=["kernel", "command"])
+async def test_a_hold_ends_with_its_owner(
+    clock: ManualClock, platform: ClosingPlatform, wish: dict[str, Any], then: str
+) -> None:
+    """When the kernel or command is gone the hold is, and what was wished for follows, with the grace."""
+    owners = FakeOwners()
+    service = service_for(platform, owners=owners)
+    one = await hold(service, platform, 7200, then=then, **wish)
+    assert one["owner"]["kind"] == ("kernel" if "kernel_id" in wish else "command")
+    await pass_time(clock, service, 300)
+    assert (await service.look())["holds"] != []
+    owners.ended = {"k-1", "7"}
+    await pass_time(clock, service, 10)
+    state = await service.look()
+    assert state["holds"] == []
+    assert state["deadline"]["kept_by"] == ("platform" if then == "restore" else "server")
+    await service.close()
+
+
+async def test_a_hold_the_platform_lasts_for_switches_nothing_off(platform: ClosingPlatform) -> None:
+    """Where the run lasts that long anyway, nothing is written to the platform."""
+    service = service_for(platform)
+    await hold(service, platform, 600)
+    state = await service.look()
+    assert (state["deadline"]["kept_by"], len(state["holds"])) == ("platform", 1)
+    assert platform.writes == []
+    await service.close()
+
+
+async def test_a_retry_is_harmless(platform: ClosingPlatform) -> None:
+    """The same wish with the same id is the same hold; another wish with that id is refused."""
+    service = service_for(platform)
+    one = await hold(service, platform, 7200, id="one")
+    wish = {"until": one["until"], "id": "one"}
+    assert await service.hold(parse_hold(wish)) == one
+    assert len((await service.look())["holds"]) == 1
+    with pytest.raises(ConflictError) as caught:
+        await service.hold(parse_hold({**wish, "then": "stop"}))
+    assert caught.value.code == "hold_exists"
+    await service.close()
+
+
+async def test_what_cannot_be_held(platform: ClosingPlatform) -> None:
+    """A past time, one beyond the ceiling, a stopped instance, a site that forbids it: an error, and nothing held."""
+    service = service_for(platform, policy=Policy(max_extension=7200))
+    codes = {}
+    for name, seconds in (("past", -1), ("beyond", 7300)):
+        with pytest.raises(InvalidInputError) as invalid:
+            await hold(service, platform, seconds)
+        codes[name] = invalid.value.code
+    assert codes == {"past": "until_passed", "beyond": "until_range"}
+    with pytest.raises(InvalidInputError):
+        await hold(service, platform, 60, id="extension")
+    platform.status = "STOPPED"
+    with pytest.raises(ConflictError) as stopped:
+        await hold(service, platform, 60)
+    assert stopped.value.code == "ModelArts.6307"
+    forbidden = service_for(platform, policy=Policy(allow_hold=False))
+    with pytest.raises(ForbiddenError) as caught:
+        await hold(forbidden, platform, 60)
+    assert "allow_hold" in caught.value.hint
+    assert platform.writes == []
+    await service.close()
+    await forbidden.close()
+
+
+async def test_held_is_not_said_of_what_still_stops(platform: ClosingPlatform) -> None:
+    """Where the platform shows its stop time after `enable: false`, nothing is held and auto-stop is on again."""
+    platform.stops_anyway = True
+    service = service_for(platform)
+    with pytest.raises(ConflictError) as caught:
+        await hold(service, platform, 7200)
+    assert caught.value.code == "not_held"
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "next_start"
+    assert platform.setting["enable"]
+    assert state["deadline"]["kept_by"] == "platform"
+    assert state["holds"] == []
+    await service.close()
+
+
+async def test_an_unanswered_off_is_not_a_hold_and_is_undone(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Nothing is claimed; for half a minute nothing can begin; then what landed is put back."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    platform.on_update = lambda: (
+        setattr(platform, "lose_update", lost()) if not platform.setting["enable"] else None,
+        setattr(platform, "fail_read", None if platform.setting["enable"] else NoAnswerError("gone")),
+    )
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "unconfirmed"
+    assert records.record.off == "intent"
+    platform.fail_read = platform.lose_update = None
+    platform.on_update = lambda: None
+    with pytest.raises(UnavailableError) as caught:
+        await hold(service, platform, 7200)
+    assert caught.value.code == "unsettled"
+    assert 1 <= caught.value.retry_after <= 30
+    assert (await service.look())["problem"]["code"] == "unsettled"
+    await pass_time(clock, service, 60)
+    assert platform.setting == {"enable": True, "duration": 3600, "prompt": True}
+    assert records.record.idle
+    assert (await service.look())["deadline"]["kept_by"] == "platform"
+    await service.close()
+
+
+async def test_the_consoles_on_ends_the_holds(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Auto-stop switched on elsewhere is not undone; the hold is over, and the journal says so."""
+    service = service_for(platform)
+    await hold(service, platform, 7200)
+    platform.setting["enable"] = True
+    state = await service.look(refresh=True)
+    await pass_time(clock, service, 5)
+    state = await service.look()
+    assert (state["holds"], state["deadline"]["kept_by"]) == ([], "platform")
+    assert "console" in [entry["what"] for entry in await service.journal.entries()]
+    assert platform.setting["enable"]
+    await service.close()
+
+
+async def test_turning_off_and_on_end_what_is_held(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Off leaves the run without a stop, as asked; on gives it back, or stops it after the grace."""
+    service = service_for(platform)
+    await hold(service, platform, 7200)
+    state = await service.change(parse_change({"auto_stop": {"enable": False}}))
+    assert (state["outcome"]["effect"], state["deadline"], state["holds"]) == ("now", None, [])
+    await service.change(parse_change({"auto_stop": {"enable": True}}))
+    await hold(service, platform, 7200)
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert (state["deadline"]["kept_by"], state["holds"]) == ("platform", [])
+    await hold(service, platform, 9000)
+    await pass_time(clock, service, 3600)
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert state["deadline"]["kept_by"] == "server"
+    assert abs(state["deadline"]["stop_timestamp"] - now(platform) - GRACE) <= 1000
+    await service.close()
+
+
+async def test_once_a_stop_is_decided_nothing_holds_it_back(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """While the platform refuses the stop it is tried again, shown as a problem, and all that would hold it is 409."""
+    service = service_for(platform)
+    await service.extend(parse_extend({"by": 3600}))
+    platform.fail_update = ThrottledError("Not now.")
+    await pass_time(clock, service, 2 * 3600)
+    assert platform.status == "RUNNING"
+    state = await service.look()
+    assert (state["deadline"], state["problem"]["code"]) == (None, "throttled")
+    for refused in (
+        service.extend(parse_extend({"by": 60})),
+        service.stop(),
+        service.hold(parse_hold({"until": now(platform) + HOUR})),
+        service.change(parse_change({"auto_stop": {"enable": True}})),
+    ):
+        with pytest.raises(ConflictError) as caught:
+            await refused
+        assert caught.value.code == "stop_sent"
+    platform.fail_update = None
+    await pass_time(clock, service, 90)
+    assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_a_disk_that_refuses_begins_no_hold(platform: ClosingPlatform) -> None:
+    """What cannot be noted down is not begun: nothing is sent, and the stop time is as it was."""
+    records = MemoryRecords()
+    records.fail = OSError(5, "Input/output error")
+    service = service_for(platform, records=records)
+    for wish in (hold(service, platform, 7200), service.extend(parse_extend({"by": 3600}))):
+        with pytest.raises(UnavailableError) as caught:
+            await wish
+        assert caught.value.code == "record_unwritable"
+    assert platform.writes == []
+    assert (await service.look())["deadline"]["kept_by"] == "platform"
+    await service.close()
+
+
+class DamagedRecords(MemoryRecords):
+    """A record that cannot be read until it is put aside."""
+
+    damaged = True
+
+    async def load(self) -> Any:
+        if self.damaged:
+            raise DamagedRecordError("the checksum is wrong")
+        return await super().load()
+
+    async def put_aside(self) -> str:
+        self.damaged = False
+        return "/state/DE-1.keeper.damaged-1"
+
+
+async def test_a_damaged_record_puts_auto_stop_on_the_safe_side(
+    clock: ManualClock, platform: ClosingPlatform, tmp_path: Path
+) -> None:
+    """What was found is said, kept aside, and auto-stop is put on where this run's stop time is still to come."""
+    service = await remembering_service(platform, tmp_path)
+    shown = (await service.look())["deadline"]
+    await service.close()
+    platform.setting["enable"] = False
+    service = await remembering_service(platform, tmp_path, records=DamagedRecords())
+    service.keep()
+    await pass_time(clock, service, 5)
+    state = await service.look()
+    assert state["problem"]["code"] == "record_damaged"
+    assert "damaged-1" in state["problem"]["message"]
+    assert platform.setting["enable"]
+    assert state["deadline"] == shown
+    state = await service.change(parse_change({"auto_stop": {"enable": False}}))
+    assert state["problem"] is None
+    await service.close()
+
+
+async def test_a_damaged_record_with_nothing_left_asks_a_person(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Where nobody knows this run's stop time, nothing is switched, and the person is asked loudly."""
+    platform.setting["enable"] = False
+    records = DamagedRecords()
+    service = service_for(platform, records=records)
+    service.keep()
+    await pass_time(clock, service, 5)
+    state = await service.look()
+    assert state["problem"]["code"] == "record_damaged"
+    assert "nothing will stop this run" in state["problem"]["hint"]
+    assert platform.writes == []
+    assert records.record.asks
+    await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert not records.record.asks
+    await service.close()
+
+
+async def test_the_next_start_gets_its_settings_back(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """A run that a killed server left without a stop is the next server's affair, also where nobody looks."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    await hold(service, platform, 7200)
+    kept = records.record
+    await service.close()
+    records.record = kept
+    platform.setting["enable"] = False
+    await clock.pass_time(10_000)
+    platform.restart(int(clock.time() * 1000))
+    platform.calls.clear()
+    service = service_for(platform, records=records, container="two", life=FakeLife("two", 20.0))
+    service.keep()
+    await pass_time(clock, service, 5)
+    assert platform.setting == {"enable": True, "duration": 3600, "prompt": True}
+    assert "stop" not in platform.calls
+    assert records.record == EMPTY
+    await service.close()
+
+
+async def test_the_last_server_hands_the_run_back(platform: ClosingPlatform) -> None:
+    """A clean shutdown leaves the stop to the platform; one that hangs is not waited for beyond its time."""
+    service = service_for(platform)
+    await hold(service, platform, 7200)
+    await service.close()
+    assert platform.setting["enable"]
+    service = service_for(platform, close_patience=0.05)
+    await hold(service, platform, 7200)
+    platform.gate = asyncio.Event()
+    await asyncio.wait_for(service.close(), 5)
+    assert not platform.setting["enable"]
+
+
+async def test_a_hundred_holds_cost_one_watch(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """However many holds are open, one task watches them, and the platform is asked no more often for it."""
+    service = service_for(platform)
+    for number in range(100):
+        await hold(service, platform, 7200 + number, kernel_id=f"k-{number % 20}")
+    assert len((await service.look())["holds"]) == 100
+    tasks = len([task for task in asyncio.all_tasks() if "jupyter_autostop" in repr(task)])
+    platform.calls.clear()
+    await pass_time(clock, service, 600)
+    assert platform.calls.count("read") <= 21
+    assert tasks <= 3
+    await service.close()
+
+
+async def test_nothing_held_and_nobody_looking_asks_nobody(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """A server at rest makes no calls, also when it is asked to see to a record that is not there."""
+    service = service_for(platform)
+    service.keep()
+    await settle()
+    await clock.pass_time(7200)
+    assert platform.calls == []
+    await service.close()
+
+
+async def test_the_routes(ask: Ask, emulator: EmulatorServer) -> None:
+    """POST holds is 201 with the hold, DELETE gives the State; each refusal is by contract."""
+    time = (await ask("GET", "instance")).json["server_time"]
+    reply = await ask("POST", "holds", {"until": time + 2 * HOUR, "id": "mine", "reason": "training"})
+    assert (reply.status, reply.json["id"], reply.json["owner"]) == (201, "mine", {"kind": "person"})
+    assert emulator.emulator.instance.run.stop_at is None
+    state = (await ask("GET", "instance")).json
+    assert state["holds"] == [reply.json]
+    assert state["deadline"] == {"stop_timestamp": reply.json["until"], "kept_by": "server"}
+    reply = await ask("POST", "holds", {"until": time + HOUR, "kernel_id": "none-such"})
+    assert (reply.status, reply.json["code"]) == (404, "kernel_not_found")
+    reply = await ask("POST", "holds", {"until": time + HOUR, "pid": 2**31 - 1})
+    assert (reply.status, reply.json["code"]) == (400, "process_not_found")
+    reply = await ask("POST", "holds", {"until": time + 30 * 24 * HOUR})
+    assert (reply.status, reply.json["code"]) == (400, "until_range")
+    for body in ({}, {"until": "now"}, {"until": time, "then": "wait"}, {"until": time, "id": "a/b"}, []):
+        reply = await ask("POST", "holds", body)
+        assert (reply.status, reply.json["code"]) == (400, "invalid_body")
+    reply = await ask("DELETE", "holds/mine")
+    assert (reply.status, reply.json["holds"]) == (200, [])
+    assert emulator.emulator.instance.run.stop_at is not None
+    reply = await ask("DELETE", "holds/mine")
+    assert (reply.status, reply.json["code"]) == (404, "hold_not_found")
+
+
+class TestForbidden:
+    """A site that forbids holds."""
+
+    @pytest.fixture
+    def autostop_config(self, emulator: EmulatorServer) -> dict[str, Any]:
+        return {"platform": "emulator", "endpoint": emulator.url, "request_timeout": 2.0, "allow_hold": False}
+
+    async def test_nothing_is_held(self, ask: Ask, emulator: EmulatorServer) -> None:
+        """POST holds is 403, an extension on a platform that defers changes nothing, and the State says why."""
+        state = (await ask("GET", "instance")).json
+        assert "allow" in state["limits"]["why_not"]["hold"]
+        reply = await ask("POST", "holds", {"until": state["server_time"] + HOUR})
+        assert (reply.status, reply.json["code"]) == (403, "policy")
+        reply = await ask("POST", "extend", {"by": 3600})
+        assert reply.json["outcome"]["effect"] == "next_start"
+        assert emulator.emulator.instance.run.stop_at is not None
+
+
+async def test_a_refusal_is_an_error_of_ours(platform: ClosingPlatform) -> None:
+    """A platform that refuses the off leaves the run as it was, and its refusal is passed on."""
+    service = service_for(platform)
+    await service.look()
+    platform.on_update = lambda: setattr(platform, "fail_update", ThrottledError("Not now."))
+    with pytest.raises(AutostopError) as caught:
+        await hold(service, platform, 7200)
+    assert caught.value.code == "throttled"
+    platform.fail_update = None
+    platform.on_update = lambda: None
+    assert (await service.look())["holds"] == []
+    assert platform.setting["enable"]
+    await service.close()

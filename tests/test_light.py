@@ -1,0 +1,170 @@
+"""The kernel's side is light: quick to import, without the server's dependencies, and it runs on Python 3.9."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fake_autostop import FakeAutostop, running_fake
+from processes import own_environment
+
+ROOT = Path(__file__).parent.parent
+NEWEST = (3, 9)
+WITH_IPYTHON = {
+    "jupyter_autostop/kernel/magic.py",
+    "jupyter_autostop/kernel/cell.py",
+    "jupyter_autostop/kernel/panel.py",
+}
+"""What is loaded by an IPython, or once a panel is made."""
+
+ALMOST_NOTHING = {
+    *("jupyter_autostop", "__future__", "warnings"),
+    *("importlib", "importlib._bootstrap", "importlib._bootstrap_external"),
+}
+
+ALONE = """
+import sys
+sys.path.insert(0, {root!r})
+allowed = {{"jupyter_autostop"}}
+class Refusing:
+    # Whatever is neither ours nor Python's own.
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        known = getattr(sys, "stdlib_module_names", None)
+        if top not in allowed and (known is None or top not in known):
+            if top in {{"IPython", "ipykernel", "jupyter_core"}} or known is not None:
+                raise ImportError(name)
+        return None
+sys.meta_path.insert(0, Refusing())
+"""
+EVERYTHING = """
+import json, threading
+import jupyter_autostop as autostop
+from jupyter_autostop import *
+state = status()
+told = [state["deadline"] is not None, state.version, "<p>" in state._repr_html_()]
+for call in (lambda: extend("2h"), lambda: until("2099-01-01T00:00Z"), off, lambda: on("4h"), lambda: describe("x")):
+    call()
+with hold(max="1h", reason="here") as held:
+    told.append(held.until is not None)
+told.append(held.state is not None)
+called = threading.Event()
+handle = on_stop_soon(called.set, before="23h")
+told.append(called.wait(30))
+handle.cancel()
+from jupyter_autostop.cli import main
+told.append(main(["status"]))
+told.append(main(["hold", "--", sys.executable, "-c", "import sys; sys.exit(3)"]))
+try:
+    autostop.panel()
+except ClientError as error:
+    told.append("needs ipywidgets" in str(error))
+loaded = [m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "jupyter_autostop"]
+print("\\n" + json.dumps([told, loaded]))
+"""
+
+
+def interpreters() -> list[tuple[str, str]]:
+    """Return this Python, which is always there, and the older ones that pyenv or the PATH have."""
+    found = [("this one", sys.executable)]
+    for minor in range(NEWEST[1], sys.version_info.minor):
+        installed = sorted(Path("~/.pyenv/versions").expanduser().glob(f"3.{minor}.*/bin/python"))
+        python = str(installed[0]) if installed else shutil.which(f"python3.{minor}")
+        if python:
+            found.append((f"3.{minor}", python))
+    return found
+
+
+def run_alone(python: str, folder: Path) -> tuple[list[object], list[str]]:
+    """Run everything a kernel can do in an interpreter without any packages, against a fake of its server."""
+    fake = FakeAutostop()
+    code = ALONE.format(root=str(ROOT)) + EVERYTHING
+    with running_fake(folder / "runtime", fake) as environment:
+        result = subprocess.run(
+            [python, "-I", "-S", "-W", "ignore::UserWarning", "-c", code],
+            env={**own_environment(folder), **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert result.returncode == 0, result.stderr
+    told, loaded = json.loads(result.stdout.splitlines()[-1])
+    return told, loaded
+
+
+def kernel_side(folder: Path) -> set[Path]:
+    """Return the files of everything a kernel or a terminal command may load."""
+    _, loaded = run_alone(sys.executable, folder)
+    return {*map(Path, loaded), *(ROOT / name for name in WITH_IPYTHON)}
+
+
+def needed(files: set[Path]) -> tuple[int, ...]:
+    """Return which Python files need, by their syntax and by what they use of the standard library."""
+    vermin = Path(sys.executable).parent / "vermin"
+    command = [vermin, "--no-tips", "--no-parse-comments", "--versions", *sorted(files)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    [version] = re.findall(r"Minimum required versions: (?:!2, |2\.\d+, )?(3[.0-9]*)$", told, re.MULTILINE)
+    return tuple(map(int, version.split(".")))
+
+
+@pytest.mark.parametrize("python", [path for _, path in interpreters()], ids=[name for name, _ in interpreters()])
+def test_it_needs_no_packages(python: str, tmp_path: Path) -> None:
+    """Every function, a hold and the command work where there is nothing but Python, from 3.9 on."""
+    told, _ = run_alone(python, tmp_path)
+    assert told == [True, "a.b", True, True, True, True, 0, 3, True]
+
+
+def test_it_is_written_for_python_3_9(tmp_path: Path) -> None:
+    """No syntax and nothing of the standard library that is newer, whatever Python runs this test."""
+    files = kernel_side(tmp_path)
+    assert len(files) > 15
+    for path in files:
+        ast.parse(path.read_text(encoding="utf-8"), feature_version=NEWEST)
+    assert needed(files) <= NEWEST
+
+
+def test_the_check_above_sees_what_is_newer(tmp_path: Path) -> None:
+    """Newer syntax and a newer function are both noticed."""
+    for text in ("match 1:\n    case 1:\n        pass\n", "import itertools\nitertools.pairwise([])\n"):
+        path = tmp_path / "newer.py"
+        path.write_text(text, encoding="utf-8")
+        assert needed({path}) == (3, 10)
+
+
+def test_importing_it_loads_next_to_nothing(tmp_path: Path) -> None:
+    """`import jupyter_autostop` loads no module of its own and none that takes long."""
+    code = "import sys; before = set(sys.modules); import jupyter_autostop; print(*(set(sys.modules) - before))"
+    loaded = subprocess.check_output(
+        [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
+    )
+    assert set(loaded.decode().split()) <= ALMOST_NOTHING
+
+
+def test_an_old_python_is_told_what_it_cannot_do() -> None:
+    """The server's side says which Python it needs, to the server's log and in the terminal."""
+    code = (
+        "import sys; sys.version_info = (3, 9, 18); import jupyter_autostop as a\n"
+        "try:\n    a._jupyter_server_extension_points()\nexcept ImportError as error:\n    print(error)\n"
+        "from jupyter_autostop.cli import main\nmain(['serve'])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "needs Python 3.10 or newer" in result.stdout
+    assert result.returncode == 2
+    assert "serve needs Python 3.10 or newer" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_public_names() -> None:
+    """All that the documentation names, each in `dir()` and typed."""
+    code = "import jupyter_autostop as a; print(*(n for n in dir(a) if getattr(a, n) is not None))"
+    names = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert names >= {"panel", "status", "extend", "until", "off", "on", "describe", "hold", "on_stop_soon"}
+    assert names >= {"AutostopPanel", "AutostopError", "State", "AutostopApp", "__version__"}
+    assert (ROOT / "jupyter_autostop" / "py.typed").exists()

@@ -1,0 +1,95 @@
+"""Locks of this machine: one operation at a time, and a server that is gone is seen gone however it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_autostop.errors import UnavailableError
+from jupyter_autostop.locks import FileLocks
+
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from jupyter_autostop.locks import FileLocks
+locks = FileLocks(Path(sys.argv[1]), "DE-1")
+async def hold():
+    async with locks.operation():
+        print(locks.me, flush=True)
+        sys.stdin.read()
+asyncio.run(hold())
+"""
+
+
+async def locks_in(folder: Path, instance: str = "DE-1", patience: float = 0.05) -> FileLocks:
+    return await asyncio.to_thread(FileLocks, folder / "runtime", instance, patience)
+
+
+async def test_one_operation_at_a_time(tmp_path: Path) -> None:
+    """The second one is refused in time with a Retry-After; another instance's goes on; afterwards it is free."""
+    first, second = await locks_in(tmp_path), await locks_in(tmp_path)
+    other = await locks_in(tmp_path, "DE-2")
+    async with first.operation():
+        with pytest.raises(UnavailableError) as caught:
+            async with second.operation():
+                pass
+        assert caught.value.code == "busy"
+        async with other.operation():
+            pass
+    async with second.operation():
+        pass
+
+
+async def test_who_waits_gets_it(tmp_path: Path) -> None:
+    """A lock that comes free within the patience is had; who goes away meanwhile leaves it free."""
+    first, second = await locks_in(tmp_path), await locks_in(tmp_path, patience=30)
+
+    async def act() -> str:
+        async with second.operation():
+            return "done"
+
+    async with first.operation():
+        waiting, leaving = asyncio.ensure_future(act()), asyncio.ensure_future(act())
+        await asyncio.sleep(0.05)
+        leaving.cancel()
+    assert await waiting == "done"
+    assert await act() == "done"
+
+
+async def test_presence(tmp_path: Path) -> None:
+    """A server is there until it closes, and knows whether it is the only one."""
+    first, second = await locks_in(tmp_path), await locks_in(tmp_path)
+    assert await first.present(second.me)
+    assert await first.present(first.me)
+    assert not await first.present("1-unheard-of")
+    assert not await first.alone()
+    await second.close()
+    assert not await first.present(second.me)
+    assert await first.alone()
+
+
+async def test_a_killed_server_is_gone(tmp_path: Path) -> None:
+    """SIGKILL frees both of its locks, and what it left behind is removed."""
+    locks = await locks_in(tmp_path)
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "runtime")]
+    process = await asyncio.to_thread(
+        subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        name = (await asyncio.to_thread(process.stdout.readline)).strip()
+        assert await locks.present(name)
+        with pytest.raises(UnavailableError):
+            async with locks.operation():
+                pass
+        process.kill()
+        await asyncio.to_thread(process.wait)
+    assert not await locks.present(name)
+    assert await locks.alone()
+    async with locks.operation():
+        pass
+    left = sorted(path.name for path in await asyncio.to_thread(lambda: list((tmp_path / "runtime").iterdir())))
+    assert left == ["jupyter_autostop-DE-1.keeper.lock", f"jupyter_autostop-DE-1.server-{locks.me}.lock"]

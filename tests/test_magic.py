@@ -1,0 +1,289 @@
+"""`%autostop …` and `%%autostop hold` in a real IPython."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fake_autostop import HOUR
+from ipython import Cell, Notebook, running_ipython
+from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
+
+import jupyter_autostop as autostop
+
+HOSTILE = "<img src=x onerror=alert(1)>&\"'\x1b[2J\n</p><script>alert(2)</script>"
+
+
+@pytest.fixture(scope="module")
+def ipython(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    with pytest.MonkeyPatch.context() as patch, running_ipython(tmp_path_factory.mktemp("ipython"), patch) as notebook:
+        yield notebook
+
+
+@pytest.fixture
+def notebook(ipython: Notebook, monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    ipython.renew(monkeypatch)
+    return ipython
+
+
+def refusal(cell: Cell) -> str:
+    """Return the one sentence of a refusal."""
+    assert isinstance(cell.error, UsageError), cell.error
+    assert cell.outputs == []
+    said = cell.stdout + cell.stderr
+    assert said.startswith("UsageError: ")
+    assert said.count("\n") == 1
+    return said
+
+
+class TestCommands:
+    """What a line asks for and shows."""
+
+    def test_status_is_one_line(self, notebook: Notebook) -> None:
+        """In the words of the terminal; the HTML says as of when, too."""
+        cell = notebook.run("%autostop status")
+        assert cell.error is None
+        [line] = cell.texts
+        assert re.fullmatch(r"Stops at .*\(in 1 h 59 min\), kept by ModelArts", line)
+        assert html.escape(line) in cell.html
+        assert re.search(r"lab: first\. As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+\.", cell.html)
+        assert cell.result.result is None
+
+    @pytest.mark.parametrize(
+        ("line", "wish"),
+        [
+            ("extend 2h", ("POST", "extend", {"by": 7200})),
+            ("extend 1h 30m", ("POST", "extend", {"by": 5400})),
+            ("extend 1:30", ("POST", "extend", {"by": 5400})),
+            ("off", ("PATCH", "instance", {"auto_stop": {"enable": False}})),
+            ("on", ("PATCH", "instance", {"auto_stop": {"enable": True}})),
+            ("on 4h", ("PATCH", "instance", {"auto_stop": {"enable": True, "duration": 14400}})),
+            ("describe Tuning run 7, lr sweep", ("PATCH", "instance", {"description": "Tuning run 7, lr sweep"})),
+            ('describe ""', ("PATCH", "instance", {"description": ""})),
+        ],
+    )
+    def test_what_is_asked_for(self, notebook: Notebook, line: str, wish: tuple[str, str, Any]) -> None:
+        """Each line asks for what it says, and shows what came of it before the State."""
+        notebook.fake.outcome = {"effect": "now", "message": "Now it is <so>.", "clamped": False}
+        cell = notebook.run(f"%autostop {line}")
+        assert cell.error is None
+        assert notebook.fake.wishes == [wish]
+        assert cell.texts[0].startswith("Now it is <so>.\nStops at ")
+        assert "<strong>Now it is &lt;so&gt;.</strong>" in cell.html
+
+    def test_until(self, notebook: Notebook) -> None:
+        """A time is asked for as a moment."""
+        notebook.run("%autostop until 2099-01-01T00:00Z")
+        assert notebook.fake.wishes[-1] == ("POST", "extend", {"until": 4070908800000})
+
+    def test_it_shows_wherever_it_stands(self, notebook: Notebook) -> None:
+        """Also where a line of code follows, and once each."""
+        assert len(notebook.run("%autostop status\nx = 1\n%autostop status").texts) == 2
+
+    def test_journal_and_doctor(self, notebook: Notebook) -> None:
+        """As in the terminal."""
+        assert notebook.run("%autostop journal").texts == ["Nothing has been changed from here yet."]
+        assert notebook.run("%autostop doctor").texts == ["!!  clock: Off.\n      Set it."]
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("%autostop fly", "“fly” is nothing that %autostop can do; it can status, extend"),
+            ("%autostop extend", "No duration was given"),
+            ("%autostop extend 90", "90m or 90h"),
+            ("%autostop on later", "not a duration"),
+            ("%autostop until 25:00", "not a time"),
+            ("%autostop until 2020-01-01T00:00", "has passed"),
+            ("%autostop status now", "takes nothing behind it"),
+            ("%autostop describe", "clears it"),
+            ("%autostop hold --max 8h", "write %%autostop hold"),
+            ("%%autostop status\n1", "Only a hold takes a whole cell"),
+            ("%%autostop hold --max 90\n1", "90m or 90h"),
+            ("%%autostop hold --then fly\n1", "invalid choice"),
+            ("%%autostop hold --now\n1", "“--now” is nothing"),
+            ("%%autostop hold --reason 'x\n1", "quotation mark"),
+            ("%%autostop hold\nawait x", "does not work below a cell magic"),
+        ],
+    )
+    def test_misuse_is_one_sentence(self, notebook: Notebook, text: str, words: str) -> None:
+        """What cannot be meant is refused with the way out, before anything is asked for."""
+        assert words in refusal(notebook.run(text))
+        assert [wish for wish in notebook.fake.wishes if wish[0] != "GET"] == []
+
+    def test_a_refusal_of_the_server_is_one_sentence(self, notebook: Notebook) -> None:
+        """The message and the hint of the server's error."""
+        notebook.fake.faults = [("PATCH", 400)]
+        assert refusal(notebook.run("%autostop describe R&D")) == "UsageError: It cannot be. Leave it.\n"
+
+    def test_no_server_is_one_sentence(self, notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+        """And says what to do."""
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", "/nowhere")
+        for text in ("%autostop status", "%%autostop hold\nx = 1"):
+            said = refusal(notebook.run(text))
+            assert "No Jupyter server of yours is running on this machine. Start" in said
+            assert "--server" not in said  # which only a terminal has
+        assert "x" not in notebook.shell.user_ns
+
+
+class TestFunctions:
+    """What the functions ask for, and what is said of what they return."""
+
+    @pytest.mark.parametrize(
+        ("call", "wish"),
+        [
+            ("extend('2h')", ("POST", "extend", {"by": 7200})),
+            ("off()", ("PATCH", "instance", {"auto_stop": {"enable": False}})),
+            ("on('4h')", ("PATCH", "instance", {"auto_stop": {"enable": True, "duration": 14400}})),
+            ("describe('run 7')", ("PATCH", "instance", {"description": "run 7"})),
+        ],
+    )
+    def test_what_is_asked_for(self, notebook: Notebook, call: str, wish: tuple[str, str, Any]) -> None:
+        """As in the magic; the State that comes back is a plain dictionary, which a cell shows in words."""
+        notebook.fake.outcome = {"effect": "now", "message": "Now it is so.", "clamped": False}
+        cell = notebook.run(f"import jupyter_autostop as autostop\nautostop.{call}")
+        assert notebook.fake.wishes == [wish]
+        assert cell.texts[0].startswith("Now it is so.\nStops at ")
+        state = cell.result.result
+        assert isinstance(state, dict)
+        assert state["outcome"] == state.outcome == notebook.fake.outcome
+        with pytest.raises(AttributeError, match="A State has no “stop”; it has instance, "):
+            _ = state.stop
+
+    @pytest.mark.parametrize("call", ["extend('2h')", "until('2099-01-01T00:00')"])
+    def test_an_extension_that_did_not_happen_is_a_warning(self, notebook: Notebook, call: str) -> None:
+        """Whoever does not look at what a function returns is told all the same, where it was called."""
+        notebook.fake.outcome = {"effect": "next_start", "message": "Not in this run.", "clamped": False}
+        with pytest.warns(autostop.NotDoneWarning, match=r"^Not in this run\. Stops at ") as warned:
+            cell = notebook.run(f"import jupyter_autostop as autostop\nstate = autostop.{call}")
+        assert cell.error is None
+        assert warned[0].filename.endswith("api.py") is False
+        assert notebook.shell.user_ns["state"]["outcome"]["effect"] == "next_start"
+
+
+class TestHostile:
+    """Texts from elsewhere are text."""
+
+    @pytest.mark.parametrize("text", ["%autostop status", "import jupyter_autostop as a\na.status()", "%autostop"])
+    def test_names_are_text(self, notebook: Notebook, text: str) -> None:
+        """Whatever the cloud calls an instance: no tag, no entity, no control character of it gets through."""
+        notebook.fake.more = {
+            "instance": {"id": "DE-1", "status": "RUNNING", "name": HOSTILE, "description": HOSTILE},
+            "holds": [
+                {"id": "h", "until": notebook.fake.stop, "then": "stop", "reason": HOSTILE, "owner": {"kind": "kernel"}}
+            ],
+        }
+        cell = notebook.run(text)
+        assert cell.error is None
+        assert not re.search(r"<(?!/?(?:p|strong|small|br)>)", cell.html)
+        assert html.escape("<img src=x onerror=alert(1)>&\"' [2J </p><script>") in cell.html
+        assert "\x1b" not in cell.html + "".join(cell.texts)
+
+    def test_problems_are_text(self, notebook: Notebook) -> None:
+        """What the platform says of itself comes through as it is written."""
+        notebook.fake.stop = None
+        notebook.fake.more = {"problem": {"code": "x", "message": HOSTILE, "hint": HOSTILE}}
+        assert not re.search(r"<(?!/?(?:p|strong|small|br)>)", notebook.run("%autostop status").html)
+
+
+class TestHold:
+    """A cell that is held."""
+
+    def test_a_cell_is_held(self, notebook: Notebook) -> None:
+        """From before its first line until after its last, whose value the cell shows as any other would."""
+        notebook.shell.user_ns["fake"] = notebook.fake
+        cell = notebook.run("%%autostop hold --max 8h\nduring = list(fake.holds.values())\nlen(during)")
+        [held] = notebook.shell.user_ns["during"]
+        assert cell.result.result == 1
+        assert (held["then"], held["reason"]) == ("restore", "a cell")
+        wish = next(body for method, _, body in notebook.fake.wishes if method == "POST")
+        assert 8 * HOUR - 10_000 < wish["until"] - held["created_at"] <= 8 * HOUR
+        assert set(wish) == {"id", "until", "then", "reason", "pid"}
+        assert notebook.fake.ended == [held["id"]]
+        assert cell.texts[0].startswith("Held while this cell runs, until ")
+        assert cell.texts[1].startswith("The hold has ended.\nStops at ")
+
+    def test_without_a_ceiling_the_sites_counts(self, notebook: Notebook) -> None:
+        """And a ceiling beyond it is refused with the limit, before anything runs."""
+        notebook.fake.longest_hold = HOUR
+        cell = notebook.run("%%autostop hold --then=stop --reason 'lr sweep'\n1")
+        wish = next(body for method, _, body in notebook.fake.wishes if method == "POST")
+        assert (wish["then"], wish["reason"]) == ("stop", "lr sweep")
+        assert cell.texts[0].endswith("Afterwards the instance stops, once the grace of this site is over.")
+        cell = notebook.run("%%autostop hold --max=30h\nx = 1")
+        assert "A hold of 30 h is longer than this site allows, which is 1 h. Ask for less" in refusal(cell)
+        assert "x" not in notebook.shell.user_ns
+
+    def test_an_error_ends_it(self, notebook: Notebook) -> None:
+        """And is the cell's, with its own line, once."""
+        cell = notebook.run("%%autostop hold\nx = 1\nraise KeyError('mine')")
+        assert isinstance(cell.error, KeyError)
+        assert (len(notebook.fake.ended), notebook.fake.holds) == (1, {})
+        assert cell.stdout.count("KeyError: 'mine'") == 1
+        assert "raise KeyError('mine')" in cell.stdout
+        assert "jupyter_autostop" not in cell.stdout
+
+    def test_an_interrupt_ends_it(self, notebook: Notebook) -> None:
+        """As Ctrl-C and the stop button raise it."""
+        cell = notebook.run("%%autostop hold\nimport signal\nsignal.raise_signal(signal.SIGINT)\ny = 1")
+        assert isinstance(cell.error, KeyboardInterrupt)
+        assert (len(notebook.fake.ended), notebook.fake.holds) == (1, {})
+        assert "y" not in notebook.shell.user_ns
+
+    def test_a_semicolon_shows_nothing(self, notebook: Notebook) -> None:
+        """As at the end of any cell."""
+        assert notebook.run("%%autostop hold\n1;").result.result is None
+
+    @pytest.mark.parametrize("text", ["x = (", "return 1"])
+    def test_a_mistake_in_the_text_is_never_held(self, notebook: Notebook, text: str) -> None:
+        """A cell that cannot run needs no hold."""
+        assert isinstance(notebook.run(f"%%autostop hold\n{text}").error, SyntaxError)
+        assert notebook.fake.wishes == []
+
+    def test_a_cell_is_a_cell(self, notebook: Notebook) -> None:
+        """Magics, shell commands, definitions and names work below it as anywhere."""
+        cell = notebook.run("%%autostop hold\n%time z = 1\nout = !echo hi\ndef f():\n    return z\nf(), out[0]")
+        assert cell.result.result == (1, "hi")
+        assert notebook.run("f()").result.result == 1
+
+
+def offered(notebook: Notebook, line: str) -> set[str]:
+    """Return what a front end would offer at the end of a line."""
+    with provisionalcompleter():
+        return {completion.text for completion in notebook.shell.Completer.completions(line, len(line))}
+
+
+class TestHelp:
+    """What is offered to whoever does not know."""
+
+    @pytest.mark.parametrize(
+        ("line", "some"),
+        [
+            ("%autostop ", {"status", "extend", "until", "off", "on", "describe", "doctor"}),
+            ("%autostop st", {"status"}),
+            ("%autostop extend ", {"2h"}),
+            ("%%autostop ", {"hold"}),
+            ("%%autostop hold --", {"--max", "--then"}),
+            ("%%autostop hold --then ", {"stop", "restore"}),
+        ],
+    )
+    def test_completion(self, notebook: Notebook, line: str, some: set[str]) -> None:
+        """Tab offers what can stand there."""
+        assert some <= offered(notebook, line)
+
+    def test_the_question_mark(self, notebook: Notebook) -> None:
+        """Tells every command."""
+        told = notebook.shell.object_inspect_text("%autostop")
+        assert "%autostop extend 2h" in told
+        assert "%%autostop hold [--max 8h] [--then stop]" in told
+
+    def test_unloaded_it_is_gone(self, notebook: Notebook) -> None:
+        """Magic and completion; loaded again, it is back."""
+        notebook.run("%unload_ext jupyter_autostop")
+        assert "not found" in notebook.run("%autostop status").stderr
+        assert "status" not in offered(notebook, "%autostop st")
+        notebook.run("%load_ext jupyter_autostop")
+        assert notebook.run("%autostop status").error is None

@@ -1,0 +1,393 @@
+"""The panel in a notebook: it ticks and its buttons work while a cell runs, after a reload, and without a kernel."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import httpx
+import nbformat
+import pytest
+from browser import Tab, running_browser
+from playwright.sync_api import Browser, Locator, WebSocket, expect
+from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
+
+pytestmark = pytest.mark.browser
+
+OPTIONS = ("--LabApp.expose_app_in_browser=True", "--AutostopApp.request_timeout=2")
+LOAD = "%load_ext jupyter_autostop\n%autostop"
+PANEL = "import jupyter_autostop as autostop\np = autostop.panel()"
+SLEEPING = "import os, time\nprint('started', flush=True)\nwhile not os.path.exists('go'):\n    time.sleep(0.05)"
+COMPUTING = "import os\nprint('started', flush=True)\nwhile not os.path.exists('go'):\n    sum(range(10_000))"
+"""Cells that end when a test says so: whatever happens before that happened while they ran."""
+
+RUN = """index => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = index;
+  // Not waited for: a cell may run for long.
+  void window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
+
+
+@pytest.fixture(autouse=True)
+def jp_asyncio_loop() -> None:
+    """No loop of pytest-jupyter's here: in this thread runs Playwright's."""
+
+
+@pytest.fixture(autouse=True)
+def jp_server_cleanup() -> None:
+    """No server of pytest-jupyter's here either."""
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with running_emulator("--remaining", "3000s") as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    folder = tmp_path_factory.mktemp("lab")
+    with running_jupyter(folder, *OPTIONS, module="jupyterlab", settings=emulated(endpoint)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
+
+
+@final
+class Cloud:
+    """The emulator, by its control routes."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._control = httpx.Client(base_url=f"{endpoint}/_emulator", trust_env=False, timeout=60)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        return self._control.request(method, path, json=body).raise_for_status().json()
+
+    def close(self) -> None:
+        self._control.close()
+
+    def reset(self) -> None:
+        """Have a run with fifty minutes left, which a longer duration makes longer."""
+        self.ask("PATCH", "/instance", {"reset": True, "status": "RUNNING", "remaining": 3000})
+        self.ask("PATCH", "/behaviour", {"duration_applies": "now"})
+
+    def writes(self) -> int:
+        """Return how many changes have arrived."""
+        return sum(seen["method"] == "PUT" for seen in self.ask("GET", "/requests")["requests"])
+
+
+@pytest.fixture
+def cloud(endpoint: str, server: JupyterServer) -> Iterator[Cloud]:
+    """A fresh run, which the server has seen; the kernels of a test end with it."""
+    cloud = Cloud(endpoint)
+    cloud.reset()
+    with server.client() as client:
+        client.get("jupyter-autostop/instance", params={"refresh": 1}).raise_for_status()
+        yield cloud
+        for kernel in client.get("api/kernels").json():
+            client.delete(f"api/kernels/{kernel['id']}")
+    cloud.close()
+
+
+@final
+class Notebook:
+    """A notebook in a tab, and what is in its outputs."""
+
+    def __init__(self, tab: Tab, server: JupyterServer, name: str, cells: Sequence[str]) -> None:
+        self.tab, self.server, self.name = tab, server, name
+        self.folder = server.folder / "work"
+        self.go = self.folder / "go"
+        self.go.unlink(missing_ok=True)
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(book, self.folder / name)
+        self.frames: list[dict[str, Any]] = []
+        tab.page.on("websocket", self._on_websocket)
+
+    def open(self) -> Notebook:
+        # A workspace of its own: the other notebooks of these tests are not opened along.
+        self.tab.open(f"lab/workspaces/{Path(self.name).stem}/tree/{self.name}")
+        expect(self.cell(0)).to_be_visible()
+        expect(self.tab.page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible()
+        return self
+
+    def cell(self, index: int) -> Locator:
+        return self.tab.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def prompt(self, index: int) -> Locator:
+        return self.cell(index).locator(".jp-InputPrompt")
+
+    def card(self, index: int, nth: int = 0) -> Locator:
+        """The card that can be seen in a cell's output."""
+        return self.cell(index).locator(".jp-AutostopCard:visible").nth(nth)
+
+    def start(self, index: int) -> None:
+        self.tab.page.evaluate(RUN, index)
+
+    def run(self, index: int) -> None:
+        """Run a cell to its end."""
+        self.start(index)
+        expect(self.prompt(index)).to_have_text(_number())
+
+    def start_long(self, index: int) -> None:
+        """Run a cell that ends when it is told to, and wait until it runs."""
+        self.start(index)
+        expect(self.cell(index).locator(".jp-OutputArea-output").get_by_text("started")).to_be_visible()
+
+    def let_go(self, index: int) -> None:
+        """End it; it has run until now."""
+        expect(self.prompt(index)).to_have_text("[*]:")
+        self.go.touch()
+        expect(self.prompt(index)).to_have_text(_number())
+
+    def save(self) -> None:
+        self.tab.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+    def text(self, index: int) -> Locator:
+        return self.cell(index).locator(".jp-OutputArea-output")
+
+    def _on_websocket(self, socket: WebSocket) -> None:
+        if "/channels" in socket.url:
+            socket.on("framesent", lambda frame: self.frames.append({"sent": frame}))
+            socket.on("framereceived", lambda frame: self.frames.append({"received": frame}))
+
+
+def _number() -> Any:
+    return re.compile(r"^\[\d+\]:$")
+
+
+@pytest.fixture
+def open_notebook(browser: Browser, server: JupyterServer, cloud: Cloud) -> Iterator[Any]:
+    """Opens notebooks of a test's own, each in a browser of its own; what they say of us on the console is an error."""
+    tabs: list[Tab] = []
+
+    def open_one(name: str, *cells: str, of: JupyterServer = server) -> Notebook:
+        tabs.append(Tab(browser, of))
+        return Notebook(tabs[-1], of, f"{name}.ipynb", cells).open()
+
+    yield open_one
+    try:
+        assert [line for tab in tabs for line in tab.ours()] == []
+    finally:
+        for tab in tabs:
+            tab.close()
+
+
+def extend(cloud: Cloud, card: Locator) -> None:
+    """Click for an hour more, and wait until that has arrived in the cloud."""
+    before = cloud.writes()
+    card.get_by_role("button", name="Extend 1 h").click()
+    wait_for(lambda: cloud.writes() > before)
+
+
+@pytest.mark.parametrize("busy", [SLEEPING, COMPUTING], ids=["asleep", "computing"])
+def test_a_click_while_a_cell_runs(open_notebook: Any, cloud: Cloud, busy: str) -> None:
+    """The countdown ticks and a click arrives in the cloud before the running cell ends, also after a reload."""
+    notebook = open_notebook("busy", LOAD, busy)
+    notebook.run(0)
+    expect(notebook.card(0)).to_be_visible()
+    notebook.start_long(1)
+    countdown = notebook.card(0).locator(".jp-AutostopCountdown")
+    expect(countdown).to_have_text("49 min")
+    extend(cloud, notebook.card(0))
+    expect(countdown).to_have_text("1 h 49 min")
+    notebook.save()
+    notebook.tab.page.reload()
+    expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("1 h 49 min")
+    extend(cloud, notebook.card(0))
+    expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("2 h 49 min")
+    # It has been running all the while: its end is ours to give.
+    assert not notebook.go.exists()
+    notebook.go.touch()
+
+
+def test_no_kernel_is_asked_for_a_tick(open_notebook: Any, cloud: Cloud) -> None:
+    """While a panel ticks nothing is said on the kernel's channels, and the kernel's activity stands still."""
+    notebook = open_notebook("quiet", LOAD)
+    notebook.run(0)
+    cloud.ask("PATCH", "/instance", {"remaining": 500})
+    countdown = notebook.card(0).locator(".jp-AutostopCountdown")
+    notebook.card(0).get_by_role("button", name="Refresh").click()
+    with notebook.server.client() as client:
+        wait_for(lambda: countdown.inner_text().startswith("8:"))
+        # What the change itself had to say has been said once the kernel knows of it.
+        before, active = _settled(notebook, client)
+        first = countdown.inner_text()
+        for _ in range(8):
+            expect(countdown).not_to_have_text(first)
+            first = countdown.inner_text()
+        assert len(notebook.frames) == before
+        assert _activity(client) == active
+
+
+def _activity(client: httpx.Client) -> list[str]:
+    return [kernel["last_activity"] for kernel in client.get("api/kernels").json()]
+
+
+def _settled(notebook: Notebook, client: httpx.Client) -> tuple[int, list[str]]:
+    """Return the number of frames and the activity once two looks in a row say the same."""
+    seen: list[tuple[int, list[str]]] = []
+
+    def same() -> bool:
+        notebook.tab.page.wait_for_timeout(500)
+        seen.append((len(notebook.frames), _activity(client)))
+        return len(seen) > 1 and seen[-1] == seen[-2]
+
+    wait_for(same)
+    return seen[-1]
+
+
+CONTAINERS = (
+    "import ipywidgets as w\nimport jupyter_autostop as autostop\np = autostop.panel()\nw.VBox([w.Label('above'), p])"
+)
+TABS = "t = w.Tab([autostop.panel(), w.Label('other')])\nt"
+
+
+def test_in_containers(open_notebook: Any, cloud: Cloud) -> None:
+    """A panel in a VBox and in a Tab is the card among its neighbours, works, and comes back after a reload."""
+    notebook = open_notebook("containers", CONTAINERS, TABS, SLEEPING)
+    notebook.run(0)
+    expect(notebook.text(0).get_by_text("above")).to_be_visible()
+    expect(notebook.cell(0).locator(".jp-AutostopCard:visible")).to_have_count(1)
+    notebook.run(1)
+    expect(notebook.cell(1).locator(".jp-AutostopCard:visible")).to_have_count(1)
+    notebook.start_long(2)
+    extend(cloud, notebook.card(1))
+    expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("1 h 49 min")
+    notebook.save()
+    notebook.tab.page.reload()
+    # The kernel is busy, so ipywidgets cannot draw the box yet; the card is there.
+    extend(cloud, notebook.card(0))
+    notebook.go.touch()
+    expect(notebook.text(0).get_by_text("above")).to_be_visible()
+    expect(notebook.cell(0).locator(".jp-AutostopCard:visible")).to_have_count(1)
+
+
+def test_traits_follow_an_idle_kernel_only(open_notebook: Any, cloud: Cloud) -> None:
+    """A change reaches an observer in the kernel once no cell runs, and not before."""
+    watch = f"{PANEL}\np.observe(lambda change: open('seen', 'a').write('x'), 'deadline')\np"
+    told = "print(p.deadline['stop_timestamp'], p.state['version'] == p.version)"
+    notebook = open_notebook("traits", watch, SLEEPING, told)
+    seen = notebook.folder / "seen"
+    notebook.run(0)
+    notebook.start_long(1)
+    before = sum("sent" in frame for frame in notebook.frames)
+    extend(cloud, notebook.card(0))
+    expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("1 h 49 min")
+    assert sum("sent" in frame for frame in notebook.frames) == before
+    assert not seen.exists()
+    notebook.let_go(1)
+    wait_for(seen.exists)
+    notebook.run(2)
+    stop = cloud.ask("GET", "/instance")["state"]["run"]["stop_at"]
+    expect(notebook.text(2)).to_have_text(f"{stop} True")
+
+
+def test_closed_by_its_kernel(open_notebook: Any) -> None:
+    """`close()` takes the panel out of the notebook, and no other one with it."""
+    notebook = open_notebook("closing", f"{PANEL}\np", "q = autostop.panel()\nq", "p.close()")
+    for index in (0, 1):
+        notebook.run(index)
+        expect(notebook.card(index)).to_be_visible()
+    notebook.run(2)
+    expect(notebook.cell(0).locator(".jp-AutostopCard:visible")).to_have_count(0)
+    expect(notebook.card(1)).to_be_visible()
+
+
+def test_after_a_restart_of_the_kernel(open_notebook: Any, cloud: Cloud) -> None:
+    """A restarted kernel knows nothing of the panel; its card goes on working."""
+    notebook = open_notebook("restart", LOAD)
+    notebook.run(0)
+    notebook.tab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    expect(notebook.tab.page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible()
+    extend(cloud, notebook.card(0))
+    expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("1 h 49 min")
+
+
+def test_without_a_kernel(open_notebook: Any, browser: Browser, server: JupyterServer, cloud: Cloud) -> None:
+    """A saved notebook whose kernel is nowhere to be had shows the card, and it works."""
+    notebook = open_notebook("alone", LOAD)
+    notebook.run(0)
+    notebook.save()
+    expect(notebook.tab.page.locator("#jp-main-statusbar").get_by_text("Saving completed")).to_be_visible()
+    notebook.tab.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    book = json.loads((notebook.folder / notebook.name).read_text(encoding="utf-8"))
+    book["metadata"]["kernelspec"] = {"name": "cobol-1", "display_name": "None", "language": "cobol"}
+    book["metadata"].pop("language_info", None)
+    (notebook.folder / "foreign.ipynb").write_text(json.dumps(book), encoding="utf-8")
+    tab = Tab(browser, server)
+    try:
+        tab.open("lab/workspaces/foreign/tree/foreign.ipynb")
+        card = tab.page.locator(".jp-Notebook .jp-AutostopCard:visible")
+        expect(card).to_have_count(1)
+        tab.page.get_by_role("dialog").get_by_role("button", name="No Kernel").click()
+        extend(cloud, card)
+    finally:
+        tab.close()
+
+
+def test_inserted_while_a_cell_runs(open_notebook: Any, cloud: Cloud) -> None:
+    """The command adds a cell whose panel is there and works although another cell is running."""
+    notebook = open_notebook("insert", SLEEPING)
+    notebook.start_long(0)
+    notebook.tab.page.evaluate("() => window.jupyterapp.commands.execute('jupyter-autostop:insert-panel')")
+    extend(cloud, notebook.card(1))
+    expect(notebook.cell(1).locator(".cm-content")).to_contain_text("%autostop")
+    notebook.let_go(0)
+
+
+def test_without_ipywidgets_in_the_page(
+    browser: Browser, endpoint: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where JupyterLab has no ipywidgets, the rest of ours loads and the panel is the card all the same."""
+    folder = tmp_path_factory.mktemp("bare")
+    off = {"@jupyterlab/apputils-extension:announcements": True, "@jupyter-widgets/jupyterlab-manager": True}
+    bare = f"--LabServerApp.app_settings_dir={folder / 'app'}"
+    (folder / "app").mkdir()
+    (folder / "app" / "page_config.json").write_text(json.dumps({"disabledExtensions": off}), encoding="utf-8")
+    with running_jupyter(folder, *OPTIONS, bare, module="jupyterlab", settings=emulated(endpoint)) as server:
+        tab = Tab(browser, server)
+        try:
+            notebook = Notebook(tab, server, "bare.ipynb", [LOAD]).open()
+            notebook.run(0)
+            extend(cloud, notebook.card(0))
+            assert tab.ours() == []
+        finally:
+            tab.close()
+
+
+CULL = ("--MappingKernelManager.cull_idle_timeout=8", "--MappingKernelManager.cull_interval=1")
+
+
+def test_what_ends_idle_kernels_spares_the_busy_one(
+    browser: Browser, endpoint: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A running cell outlives a culler of idle kernels by far, although the page has changes to tell its kernel."""
+    options = (*OPTIONS, *CULL, "--MappingKernelManager.cull_connected=True")
+    folder = tmp_path_factory.mktemp("culled")
+    with running_jupyter(folder, *options, module="jupyterlab", settings=emulated(endpoint)) as server:
+        tab = Tab(browser, server)
+        try:
+            notebook = Notebook(tab, server, "culled.ipynb", [f"{PANEL}\np", SLEEPING, "print(p.version)"]).open()
+            notebook.run(0)
+            notebook.start_long(1)
+            with server.client() as client:
+                # Each second something else, for longer than an idle kernel has.
+                for number in range(14):
+                    change = client.patch("jupyter-autostop/instance", json={"description": f"change {number}"})
+                    assert change.raise_for_status().json()["outcome"]["effect"] == "now"
+                    tab.page.wait_for_timeout(1000)
+                version = client.get("jupyter-autostop/instance").json()["version"]
+            notebook.let_go(1)
+            notebook.run(2)
+            expect(notebook.text(2)).to_have_text(version)
+        finally:
+            tab.close()

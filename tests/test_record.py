@@ -1,0 +1,185 @@
+"""The keeper's record on disk: two slots written by turns, whole or not believed, and never another's overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jupyter_autostop.record import EMPTY, MOST_HOLDS, Hold, Owner, Pending, Record, Setting, decode, encode
+from jupyter_autostop.record_file import SLOT, DamagedRecordError, RecordFile, something_kept
+
+NOW = 1_795_000_000_000
+OLD = replace(EMPTY, probe=7201, prior=Setting(True, 3600, True))
+RECORD = Record(
+    off="yes",
+    prior=Setting(True, 3600, False),
+    t0=NOW,
+    start=NOW - 3_600_000,
+    run="boot:1",
+    holds=(
+        Hold("a", NOW + 1, "stop", Owner("kernel", "1-ab", "k-1", 5, "77"), NOW, "training “é”"),
+        Hold("extension", NOW + 2, "restore", Owner("person"), NOW),
+    ),
+    stop_at=NOW + 3,
+    floor=NOW + 2,
+    sent=NOW + 4,
+    pending=(Pending("off", NOW),),
+    probe=7201,
+    seen=3600,
+    asks=True,
+    old=OLD,
+)
+
+
+def file_in(directory: Path, instance: str = "DE-1") -> RecordFile:
+    return RecordFile(directory, instance)
+
+
+@pytest.mark.parametrize("record", [EMPTY, RECORD, OLD], ids=["empty", "full", "owed"])
+def test_what_is_saved_is_loaded(record: Record, tmp_path: Path) -> None:
+    """All of it comes back, however often it is saved, from a folder that is made and a file that is its owner's."""
+    directory = tmp_path / "state" / "deeper"
+    for _ in range(5):
+        file_in(directory).save(record)
+        assert file_in(directory).load() == record
+    [path] = directory.iterdir()
+    assert path.stat().st_size == 2 * SLOT
+    assert path.stat().st_mode & 0o077 == 0
+    assert something_kept(directory) is not record.idle
+
+
+def test_the_first_time_there_is_nothing(tmp_path: Path) -> None:
+    """No file is an empty record, and calls for nothing."""
+    assert file_in(tmp_path).load() == EMPTY
+    assert not something_kept(tmp_path / "none")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_torn_write_leaves_the_one_before(tmp_path: Path) -> None:
+    """Wherever a write is cut off, the record before it is read: the slots take turns."""
+    file = file_in(tmp_path)
+    file.save(OLD)
+    before = file.path.read_bytes()
+    file.save(RECORD)
+    after = file.path.read_bytes()
+    changed = [at for at in range(len(after)) if after[at] != before[at]]
+    for cut in [changed[0], *changed[:: len(changed) // 50], changed[-1]]:
+        file.path.write_bytes(after[:cut] + before[cut:])
+        assert file.load() == OLD
+    file.path.write_bytes(after)
+    assert file.load() == RECORD
+
+
+def test_an_update_takes_no_room(tmp_path: Path) -> None:
+    """Updates stay within the blocks that the file was made with: a full disk cannot stop them."""
+    file = file_in(tmp_path)
+    file.save(EMPTY)
+    made = file.path.stat()
+    for _ in range(10):
+        file.save(RECORD)
+    now = file.path.stat()
+    assert (now.st_ino, now.st_size, now.st_blocks) == (made.st_ino, made.st_size, made.st_blocks)
+    assert made.st_blocks * 512 >= 2 * SLOT
+
+
+def test_as_many_holds_as_there_may_be_fit(tmp_path: Path) -> None:
+    """The longest record there can be is not too long, with the one to go back to inside it."""
+    owner = Owner("kernel", "9" * 20, "k" * 64, 2**31, "9" * 20)
+    holds = tuple(Hold(f"{n:064}", NOW, "restore", owner, NOW, "x" * 200) for n in range(MOST_HOLDS))
+    record = replace(RECORD, holds=holds, old=None)
+    file_in(tmp_path).save(record)
+    assert file_in(tmp_path).load() == record
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 2 * SLOT, b"{}", b"x" * 2 * SLOT, b"jupyter_autostop keeper 1 1 2 3\n{}"],
+    ids=["nothing", "zeros", "another's", "noise", "half a header"],
+)
+def test_what_is_no_record_is_said_and_put_aside(content: bytes, tmp_path: Path) -> None:
+    """What cannot be read is an error with a reason, kept aside by name, and a new record can be made."""
+    file = file_in(tmp_path)
+    file.path.write_bytes(content)
+    with pytest.raises(DamagedRecordError):
+        file.load()
+    assert something_kept(tmp_path)
+    aside = file.put_aside()
+    assert aside.read_bytes() == content
+    file.save(RECORD)
+    assert file.load() == RECORD
+    file.path.write_bytes(content)
+    assert file.put_aside() != aside
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"format": 2},
+        {"instance": "DE-2"},
+        {"off": "maybe"},
+        {"holds": [{}]},
+        {"holds": None},
+        {"t0": "soon"},
+        {"floor": None},
+        {"prior": {"enable": 1, "duration": 3600, "prompt": True}},
+        {"pending": [{"kind": "off", "at": 1.5}]},
+        {"pending": [{"kind": "nothing", "at": 1}]},
+    ],
+    ids=str,
+)
+def test_a_record_that_makes_no_sense_is_damaged(
+    changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole slot of another format, another instance or with wrong values is not believed."""
+    data = {**encode(RECORD, "DE-1"), **changes}
+    monkeypatch.setattr("jupyter_autostop.record_file.encode", lambda *_: data)
+    file_in(tmp_path).save(RECORD)
+    with pytest.raises(DamagedRecordError):
+        file_in(tmp_path).load()
+
+
+def test_two_instances_have_two_records(tmp_path: Path) -> None:
+    """The record of another instance on a shared volume is left alone."""
+    file_in(tmp_path, "DE-2").save(RECORD)
+    file = tmp_path / "DE-2.keeper"
+    before = file.read_bytes()
+    assert file_in(tmp_path).load() == EMPTY
+    file_in(tmp_path).save(OLD)
+    assert file.read_bytes() == before
+
+
+def test_a_link_or_a_pipe_is_not_written_through(tmp_path: Path) -> None:
+    """What stands in the record's place and is no file of ours keeps nobody waiting, and its target is not touched."""
+    target = tmp_path / "somebody's"
+    target.write_text("theirs", encoding="utf-8")
+    (tmp_path / "DE-1.keeper").symlink_to(target)
+    with pytest.raises(OSError, match="symbolic"):
+        file_in(tmp_path).save(RECORD)
+    assert target.read_text(encoding="utf-8") == "theirs"
+    os.mkfifo(tmp_path / "DE-3.keeper")
+    with pytest.raises(OSError, match="regular"):
+        file_in(tmp_path, "DE-3").load()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(st.sampled_from(list(encode(RECORD, "DE-1"))), JSON))
+def test_any_json_is_a_record_or_an_error(changes: dict[str, Any]) -> None:
+    """Whatever JSON stands there, it decodes to a record that encodes again, or is told to be none."""
+    try:
+        record = decode({**encode(RECORD, "DE-1"), **changes})
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return
+    assert decode(json.loads(json.dumps(encode(record, "DE-1")))) == record

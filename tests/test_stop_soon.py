@@ -1,0 +1,209 @@
+"""`on_stop_soon`: when it looks, when it calls, and what it tells, with a clock to turn; and once in a real thread."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from conftest import ManualClock
+from fake_autostop import FakeAutostop, running_fake
+
+import jupyter_autostop as autostop
+from jupyter_autostop.duration import HOUR, MINUTE, DurationError
+from jupyter_autostop.errors import ClientError
+from jupyter_autostop.kernel.stop_soon import FAR, NEAR, Watchman
+from jupyter_autostop.state import State
+
+START = 1_795_000_000_000
+
+
+class Site:
+    """A server whose stop time a test moves, and a watchman who works through the hours in no time."""
+
+    def __init__(self, stop_in: float | None, callback: Callable[[], object] | None = None) -> None:
+        self.clock = ManualClock()
+        self.looks: list[float] = []
+        self.called: list[float] = []
+        self.away = False
+        self.problem: dict[str, str] | None = None
+        self.stop: int | None = None
+        self.stop_in(stop_in)
+        self.watchman = Watchman(callback or self.save, 10 * MINUTE, self.look, self.clock.monotonic)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the beginning."""
+        return self.clock.monotonic() - 1000.0
+
+    def stop_in(self, seconds: float | None) -> None:
+        self.stop = None if seconds is None else START + int((self.now + seconds) * 1000)
+
+    def look(self) -> State:
+        self.looks.append(self.now)
+        if self.away:
+            raise ClientError("Nobody is there.", hint="Wait.")
+        deadline = None if self.stop is None else {"stop_timestamp": self.stop, "kept_by": "platform"}
+        state = {
+            "deadline": deadline, "server_time": START + int(self.now * 1000), "problem": self.problem,
+            "stale": False, "emulated": False, "next_start": None, "holds": [], "instance": {"status": "RUNNING"},
+        }  # fmt: skip
+        return cast("State", state)
+
+    def save(self) -> None:
+        self.called.append(self.now)
+
+    def watch(self, seconds: float) -> None:
+        """Let time pass as the thread does."""
+        end = self.now + seconds
+        while self.now < end:
+            self.clock.turn(self.watchman.step())
+
+
+def test_it_is_called_once_before_the_stop() -> None:
+    """At its moment, on the platform's clock, and no second time."""
+    site = Site(2 * HOUR)
+    site.watch(3 * HOUR)
+    assert site.called == [2 * HOUR - 10 * MINUTE]
+
+
+def test_it_asks_seldom() -> None:
+    """In between the time is derived: 12 looks an hour, one a minute near the moment, and one at the moment."""
+    site = Site(10 * HOUR)
+    site.watch(9 * HOUR)
+    assert len(site.looks) <= 9 * HOUR / FAR + 1
+    site.watch(51 * MINUTE)
+    assert site.called == [10 * HOUR - 10 * MINUTE]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(site.looks)]
+    assert (max(pauses), min(pauses)) == (FAR, NEAR)
+
+
+def test_a_stop_that_moves_later_is_waited_for() -> None:
+    """Also if it moves in the last minute: there is a look right before each call."""
+    site = Site(HOUR)
+    site.watch(50 * MINUTE - 30)
+    site.stop_in(2 * HOUR)
+    moment = site.now + 2 * HOUR - 10 * MINUTE
+    site.watch(3 * HOUR)
+    assert site.called == [pytest.approx(moment)]
+
+
+def test_after_a_call_it_waits_for_the_next_stop_time() -> None:
+    """Moved after the call, it is called again; by less than a minute, that is rounding."""
+    site = Site(HOUR)
+    site.watch(52 * MINUTE)
+    assert len(site.called) == 1
+    assert site.stop is not None
+    site.stop += 5000
+    site.watch(5 * MINUTE)
+    assert len(site.called) == 1
+    site.stop_in(HOUR)
+    moment = site.now + 50 * MINUTE
+    site.watch(2 * HOUR)
+    assert site.called[1:] == [pytest.approx(moment)]
+
+
+def test_a_stop_that_moves_nearer_is_noticed() -> None:
+    """Within one look; where its moment has passed, it is called at once."""
+    site = Site(10 * HOUR)
+    site.watch(HOUR)
+    site.stop_in(8 * MINUTE)
+    moved = site.now
+    site.watch(FAR)
+    assert len(site.called) == 1
+    assert site.called[0] - moved <= FAR
+
+
+def test_nearer_than_before_already() -> None:
+    """It is called at once."""
+    site = Site(3 * MINUTE)
+    site.watch(1)
+    assert site.called == [0]
+
+
+def test_no_stop_no_call() -> None:
+    """With auto-stop off nothing is called; switched on, it is armed."""
+    site = Site(None)
+    site.watch(5 * HOUR)
+    assert site.called == []
+    site.stop_in(HOUR)
+    site.watch(HOUR)
+    assert len(site.called) == 1
+
+
+def test_what_is_not_known_is_not_off(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without an answer, and with an unknown stop time, the last one counts on; the loss is told once, and its end."""
+    site = Site(HOUR)
+    site.watch(10 * MINUTE)
+    site.away = True
+    site.watch(20 * MINUTE)
+    told = capsys.readouterr().err
+    assert told == "[autostop] on_stop_soon cannot see the stop time, and goes on trying: Nobody is there. Wait.\n"
+    site.away, site.problem, stop, site.stop = False, {"code": "x", "message": "Lost.", "hint": ""}, site.stop, None
+    site.watch(5 * MINUTE)
+    assert capsys.readouterr().err.startswith("[autostop] on_stop_soon sees the stop time again: It is not known")
+    site.away = True
+    site.watch(HOUR)
+    assert site.called == [50 * MINUTE]
+    assert stop is not None
+
+
+def test_it_tells_that_it_ran(capsys: pytest.CaptureFixture[str]) -> None:
+    """By the function's name, with the time of the stop."""
+    site = Site(3 * MINUTE)
+    site.watch(1)
+    said = capsys.readouterr().out
+    assert said.startswith("[autostop] on_stop_soon: Site.save has run in 0 s, since the instance stops at ")
+
+
+@pytest.mark.parametrize("error", [ValueError("no space \x1b"), SystemExit(3)])
+def test_an_error_is_told(error: BaseException, capsys: pytest.CaptureFixture[str]) -> None:
+    """With where it came from, since it is the notebook's own; and the watch goes on."""
+
+    def save() -> None:
+        raise error
+
+    site = Site(3 * MINUTE, callback=save)
+    site.watch(1)
+    said = capsys.readouterr().err
+    assert "save failed (" in said
+    assert "raise error" in said
+    site.stop_in(HOUR)
+    site.watch(HOUR)
+    assert site.watchman.calls == 2
+
+
+@pytest.mark.parametrize(("callback", "before", "error"), [("no", "10m", TypeError), (print, "10", DurationError)])
+def test_misuse(callback: Any, before: str, error: type[Exception]) -> None:
+    """Is refused before anything is watched."""
+    with pytest.raises(error):
+        autostop.on_stop_soon(callback, before)
+
+
+def test_in_its_own_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Called while this one is busy waiting, and no more once it is cancelled."""
+    fake = FakeAutostop()
+    fake.stop = fake.state()["server_time"] + 60_000
+    threads: list[threading.Thread] = []
+    called = threading.Event()
+
+    def save() -> None:
+        threads.append(threading.current_thread())
+        called.set()
+
+    with running_fake(tmp_path, fake) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        handle = autostop.on_stop_soon(save, before="10m")
+        assert called.wait(30)
+        handle.cancel()
+        handle._thread.join(30)
+    [thread] = threads
+    assert thread is not threading.main_thread()
+    assert thread.daemon
+    assert not thread.is_alive()
+    assert repr(handle).startswith("<on_stop_soon: test_in_its_own_thread.<locals>.save, 10 min before each stop;")
+    assert "cancelled" in repr(handle)
