@@ -71,8 +71,8 @@ class Changes:
             if decided and record.ours and (record.over or not asked["enable"]):
                 # What was owed is what was asked for now.
                 await self._keeper.keep(EMPTY)
-            elif record.ours and record.prior is not None and asked and done["effect"] != "unconfirmed":
-                # What people choose while the run is held is what it goes back to.
+            elif record.prior is not None and asked and done["effect"] != "unconfirmed":
+                # What people choose while the run is held, or a run length of ours stands, is what it goes back to.
                 chosen = {key: value for key, value in asked.items() if key != "enable"}
                 prior = replace(record.prior, **chosen)
                 await self._keeper.keep(replace(record, prior=prior, seen=chosen.get("duration", record.seen)))

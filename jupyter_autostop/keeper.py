@@ -15,7 +15,18 @@ from typing import Protocol
 from jupyter_autostop.deadline import ENDED, RUNNING, TOLERANCE
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
-from jupyter_autostop.keeping import adopted, another, back_at, ended_early, expired, moved, over, rolled_back, settled
+from jupyter_autostop.keeping import (
+    adopted,
+    another,
+    back_at,
+    ended_early,
+    expired,
+    moved,
+    over,
+    people_chose,
+    rolled_back,
+    settled,
+)
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Hold, Off, Owner, Pending, Record, Setting, Write
@@ -300,7 +311,10 @@ class Keeper:
         if self.snapshot.run.kind == "deadline":
             owed = setting(instance)["duration"] == record.probe
             return Record(prior=record.prior, probe=record.probe, run=record.run) if owed else EMPTY
-        ended = replace(adopted(record, instance), off="ending", holds=(), floor=0)
+        chosen = people_chose(instance)
+        prior = record.prior if chosen is None or chosen.duration == record.probe else chosen
+        seen = prior.duration if prior else None
+        ended = replace(record, prior=prior, seen=seen, off="ending", holds=(), floor=0)
         if self.snapshot.run.kind == "unknown" and record.stop_at is None:
             # On, and without a stop time: nothing would ever stop this run.
             return self.stop_after_grace(ended)

@@ -116,7 +116,8 @@ class Record:
     @property
     def idle(self) -> bool:
         """Whether nothing is held, owed or under way."""
-        return self == replace(EMPTY, run=self.run, over=self.over, t0=self.t0, start=self.start, floor=self.floor)
+        bare = replace(EMPTY, run=self.run, over=self.over, t0=self.t0, start=self.start)
+        return self == replace(bare, floor=self.floor, seen=self.seen)
 
     @property
     def rests(self) -> bool:

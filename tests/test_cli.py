@@ -61,13 +61,20 @@ def test_the_whole_round(server: JupyterServer, endpoint: str) -> None:
     assert "from the next start a run lasts 4 h" in on.stdout
 
     extended = run(server.environment, "extend", "2h")
-    assert extended.returncode == 1
-    assert "only from the next start" in extended.stdout
-    assert "(in 49 min)" in extended.stdout
-    assert instance(endpoint)["spec"]["auto_stop"]["duration"] == 14400
+    assert extended.returncode == 0
+    assert "Kept by this server until " in extended.stdout
+    assert "(2 h 49 min left); ModelArts' own auto-stop is off until then" in extended.stdout
+    held = instance(endpoint)["spec"]["auto_stop"]
+    assert (held["enable"], held["duration"]) == (False, 14400)
 
     until = run(server.environment, "until", "2099-01-01T00:00")
-    assert until.returncode == 1
+    assert until.returncode == 0
+    assert "Kept by this server until " in until.stdout
+
+    back = run(server.environment, "on")
+    assert back.returncode == 0
+    assert "kept by ModelArts" in back.stdout
+    assert instance(endpoint)["spec"]["auto_stop"]["stop_timestamp"]
 
 
 def test_a_platform_that_extends(server: JupyterServer, endpoint: str, tmp_path: Path) -> None:

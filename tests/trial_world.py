@@ -271,8 +271,8 @@ class World:
         if not enable and self.stored.off != "no":
             ghost.unseen = True
         ghost.vague = ghost.vague or busy
-        # While somebody's wish is under way, nobody can tell which of the two was first.
-        if enable and not was[1] and not (meddles and any(s.doing in ("extend", "hold") for s in self.servers)):
+        # Between our look and our write nobody can tell which of the two was first.
+        if enable and not was[1] and not meddles:
             ghost.console_on = ghost.acts
         if (enable and not was[1]) or was[0] != model.stop_at:
             ghost.floor = 0
@@ -371,7 +371,9 @@ class TrialPlatform:
         if told and model.stop_at is not None and model.stop_at != before and model.stop_at < ghost.floor:
             raise ViolationError("R2: a setting of ours brought the stop before the deadline that was shown")
         if not enable:
-            ghost.by_us = not persons and (ghost.by_us or was_on)
+            # An on of the console between our look and our write is lost: nobody can see it (R4's limit).
+            lost = was_on and self._server.looked != world.consoles
+            ghost.by_us = not persons and not lost and (ghost.by_us or was_on)
         elif model.stop_at is not None or model.status != "RUNNING":
             ghost.by_us = False
         if not enable and not persons and ghost.console_on >= ghost.wished > -1:
