@@ -61,21 +61,23 @@ def test_the_whole_round(server: JupyterServer, endpoint: str) -> None:
     assert "from the next start a run lasts 4 h" in on.stdout
 
     extended = run(server.environment, "extend", "2h")
-    assert extended.returncode == 1
-    assert "only from the next start" in extended.stdout
-    assert "(in 49 min)" in extended.stdout
-    assert instance(endpoint)["spec"]["auto_stop"]["duration"] == 14400
+    assert extended.returncode == 0
+    assert "Kept by this server until " in extended.stdout
+    assert "(2 h 49 min left)" in extended.stdout
+    # The running time counts only from the next start, so auto-stop went off for this run.
+    assert instance(endpoint)["spec"]["auto_stop"] == {"enable": False, "duration": 14400, "prompt": True}
 
     until = run(server.environment, "until", "2099-01-01T00:00")
-    assert until.returncode == 1
+    assert "the limit leaves 21 h " in until.stdout
+    assert "(23 h 59 min left)" in until.stdout
 
 
-def test_a_platform_that_extends(server: JupyterServer, endpoint: str, tmp_path: Path) -> None:
+def test_a_platform_that_extends(tmp_path: Path) -> None:
     """Where the stop time really moves, extend says so and exits 0."""
-    httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "now"}, trust_env=False)
-    with running_jupyter(tmp_path, settings=emulated(endpoint)) as other:
-        extended = run(other.environment, "extend", "1h30m")
-    httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "next_start"}, trust_env=False)
+    with running_emulator("--remaining", "50m") as endpoint:
+        httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "now"}, trust_env=False)
+        with running_jupyter(tmp_path, settings=emulated(endpoint)) as other:
+            extended = run(other.environment, "extend", "1h30m")
     assert extended.returncode == 0
     assert "This run now stops later" in extended.stdout
 
