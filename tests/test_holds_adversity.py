@@ -1,0 +1,146 @@
+"""Holds where much goes wrong at once: a disk that refuses, servers that end together, changes that are refused."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from conftest import ManualClock
+from fakes import FakeOwners, MemoryRecords, at_rest, service_for
+from test_holds import HOUR, ClosingPlatform, hold, now, pass_time
+
+from jupyter_autostop.errors import ConflictError, ThrottledError
+from jupyter_autostop.locks import FileLocks
+from jupyter_autostop.models import parse_change, parse_extend
+
+
+@pytest.fixture
+def platform(clock: ManualClock) -> ClosingPlatform:
+    return ClosingPlatform(clock)
+
+
+async def test_a_disk_that_refuses_in_the_middle_of_a_hold(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """What cannot be noted down any more counts all the same: the run is stopped at its grace's end."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    await hold(service, platform, 7200, id="h")
+    records.fail = OSError(5, "Input/output error")
+    await pass_time(clock, service, 7200 + 900 + 120)
+    assert platform.calls.count("stop") >= 1
+    assert platform.status != "RUNNING"
+    await service.close()
+
+
+async def test_a_hold_that_is_ended_while_the_disk_refuses(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """It stays ended."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    await hold(service, platform, 6 * 3600, id="h")
+    records.fail = OSError(5, "Input/output error")
+    await service.release("h", who="page")
+    await pass_time(clock, service, 120)
+    assert (await service.look())["holds"] == []
+    await service.close()
+
+
+async def test_two_servers_that_end_together(platform: ClosingPlatform, tmp_path: Path) -> None:
+    """One of them is the last, and hands the run back to the platform."""
+    state, run = tmp_path / "state", tmp_path / "run"
+    servers = [
+        await asyncio.to_thread(service_for, platform, state_dir=str(state), locks=FileLocks(run, "DE-1"))
+        for _ in range(2)
+    ]
+    await servers[0].look()
+    await servers[0].extend(parse_extend({"by": 7200}))
+    await servers[1].look()
+    assert platform.setting["enable"] is False
+    await asyncio.gather(*(server.close() for server in servers))
+    assert platform.setting["enable"] is True
+
+
+async def test_a_refused_switch_ends_no_hold(platform: ClosingPlatform) -> None:
+    """Neither one over somebody else's change nor one that the platform turns away."""
+    platform.setting["enable"] = False
+    service = service_for(platform)
+    await hold(service, platform, 3600, id="h", then="stop")
+    seen = service.snapshot.version()
+    platform.setting["prompt"] = False
+    switch = parse_change({"auto_stop": {"enable": True}})
+    with pytest.raises(ConflictError):
+        await service.change(switch, seen)
+    platform.fail_update = ThrottledError("Busy.")
+    with pytest.raises(ThrottledError):
+        await service.change(switch)
+    platform.fail_update = None
+    state = await service.look(refresh=True)
+    assert [held["id"] for held in state["holds"]] == ["h"]
+    assert state["deadline"] is not None
+    await service.close()
+
+
+async def test_an_extension_outlives_a_longer_hold_that_ends(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Who was told that the run lasts that long already can rely on it when the other hold is gone."""
+    owners = FakeOwners()
+    service = service_for(platform, owners=owners)
+    await hold(service, platform, 4 * 3600, id="k", kernel_id="k1")
+    until = now(platform) + 3 * HOUR
+    assert (await service.extend(parse_extend({"until": until})))["outcome"]["effect"] == "none"
+    await pass_time(clock, service, 3600)
+    owners.ended.add("k1")
+    await pass_time(clock, service, 60)
+    deadline = (await service.look())["deadline"]
+    assert deadline is not None
+    assert deadline["stop_timestamp"] == until
+    await service.close()
+
+
+async def test_off_by_our_doing_is_not_off_for_good(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """While auto-stop is being put back, an extension does not say that nothing will stop this run."""
+    service = service_for(platform)
+    await hold(service, platform, 7200, id="h")
+    platform.fail_update = ThrottledError("Busy.")
+    await service.release("h", who="page")
+    with pytest.raises(ConflictError, match="put back"):
+        await service.extend(parse_extend({"by": 3600}))
+    until = now(platform) + 4 * HOUR
+    assert (await service.extend(parse_extend({"until": until})))["outcome"]["effect"] == "held"
+    platform.fail_update = None
+    await pass_time(clock, service, 3600)
+    deadline = (await service.look())["deadline"]
+    assert deadline is not None
+    assert deadline["stop_timestamp"] == until
+    await service.close()
+
+
+async def test_a_failed_stop_blames_nobody_else(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Auto-stop that was put back for it stays on, and the journal says why the hold is over."""
+    service = service_for(platform)
+    await service.extend(parse_extend({"by": 7200}))
+
+    async def refuse() -> None:
+        raise ThrottledError("Slow down.")
+
+    platform.stop = refuse  # type: ignore[method-assign]
+    with pytest.raises(ThrottledError):
+        await service.stop(who="page")
+    await pass_time(clock, service, 60)
+    assert platform.setting["enable"] is True
+    results = [entry["result"] for entry in await service.journal.entries()]
+    assert not any("elsewhere" in result for result in results)
+    assert (await service.look())["holds"] == []
+    await service.close()
+
+
+async def test_looks_at_the_record_alone_are_no_looks(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """A record of somebody else beside ours, which is looked at again and again, keeps no page from fresh news."""
+    service = service_for(platform)
+    await service.look()
+    platform.calls.clear()
+    for _ in range(20):
+        service.keep()
+        await at_rest(service)
+        await service.look()
+        await pass_time(clock, service, 15)
+    assert platform.calls.count("read") >= 4
+    await service.close()
