@@ -10,9 +10,10 @@ from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, InvalidInputError
 from jupyter_autostop.journal_file import one_line
 from jupyter_autostop.keeper import Keeper, stop_sent
+from jupyter_autostop.keeping import moved
 from jupyter_autostop.models import Change
 from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import EMPTY
+from jupyter_autostop.record import EMPTY, Record
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance, UpdateRequest
@@ -67,6 +68,12 @@ class Changes:
                     return done
             done = await self._change(change, asked, if_match, before)
             record = self._keeper.record
+            if "enable" in asked:
+                self._writer.snapshot.damage = ""
+                if not record.ours and (record.holds or record.stop_at is not None or record.asks):
+                    # Only now: a change that was refused ends nothing.
+                    self._keeper.note("hold", "What was held has ended, since auto-stop was switched by hand.")
+                    record = await self._keeper.keep(replace(record, holds=(), stop_at=None, asks=False))
             decided = "enable" in asked and done["effect"] != "unconfirmed"
             if decided and record.ours and (record.over or not asked["enable"]):
                 # What was owed is what was asked for now.
@@ -87,14 +94,12 @@ class Changes:
         if record.sent is not None:
             raise stop_sent()
         keeper.refuse_while_open()
-        snapshot.damage = ""
         if not record.ours or record.over or setting(before)["enable"]:
             if record.over and record.ours and record.prior is not None:
                 asked.setdefault("duration", record.prior.duration)
-            elif not record.ours and (record.holds or record.stop_at is not None or record.asks):
-                await keeper.keep(replace(record, holds=(), stop_at=None, asks=False))
             return None
         match(if_match, before, auto_stop=True, description=False)
+        snapshot.damage = ""
         if not asked["enable"]:
             if record.prior is not None:
                 asked.setdefault("duration", record.prior.duration)
@@ -147,9 +152,12 @@ class Changes:
             return outcome("unconfirmed", "The change was sent, but ModelArts does not tell what became of it.")
         if not differs:
             return outcome("now", "The description is saved.")
-        return await self._auto_stop_outcome(differs, stop_before)
+        longer = (differs.get("duration") or 0) - (current["duration"] or 0)
+        return await self._auto_stop_outcome(differs, stop_before, longer)
 
-    async def _auto_stop_outcome(self, differs: dict[str, object], stop_before: int | None) -> Outcome:
+    async def _auto_stop_outcome(
+        self, differs: dict[str, object], stop_before: int | None, run_length_change: int
+    ) -> Outcome:
         run = self._writer.snapshot.run
         if differs.keys() == {"prompt"}:
             return outcome("now", "Reminders are on." if differs["prompt"] else "Reminders are off.")
@@ -165,9 +173,11 @@ class Changes:
             return outcome("next_start", "Auto-stop is on, but ModelArts gives this run no stop time.")
         if run.stop_timestamp is None or stop_before is None:
             return outcome("next_start", "The run length is saved; this run has no stop time that it could move.")
-        moved = abs(run.stop_timestamp - stop_before) > NOTICEABLE
-        await self._writer.snapshot.remember(replace(self._writer.snapshot.memory, defers=not moved))
-        if moved:
+        wanted = abs(run_length_change) * 1000
+        has_moved = moved(abs(run.stop_timestamp - stop_before), 0, wanted)
+        if has_moved or wanted > NOTICEABLE:
+            await self._writer.snapshot.remember(replace(self._writer.snapshot.memory, defers=not has_moved))
+        if has_moved:
             return outcome("now", "The run length is saved, and the stop time of this run moved with it.")
         return outcome("next_start", "The run length is saved; it counts from the next start.")
 
@@ -185,9 +195,18 @@ class Changes:
                 await keeper.stop(replace(record, run=keeper.life.marker))
             except AutostopError:
                 # A person's stop is not tried again without that person.
-                await keeper.keep(replace(record, pending=keeper.record.pending))
+                await self._not_stopped(record)
                 raise
             if not keeper.ends():
-                await keeper.keep(replace(record, pending=keeper.record.pending))
+                await self._not_stopped(record)
                 return outcome("unconfirmed", "The stop was sent, but ModelArts does not tell what became of it.")
             return outcome("now", "ModelArts is stopping this instance.")
+
+    async def _not_stopped(self, record: Record) -> None:
+        """Go back to the record before the stop; auto-stop that was put back on the way stays on."""
+        keeper, instance = self._keeper, self._writer.snapshot.instance
+        pending = keeper.record.pending
+        if record.ours and keeper.record.off == "no" and instance is not None:
+            keeper.note("hold", "Auto-stop was put back on for a stop that failed, so what was held has ended.")
+            record = keeper.switched_on(replace(record, off="ending", holds=(), stop_at=None, floor=0), instance)
+        await keeper.keep(replace(record, pending=pending))

@@ -21,7 +21,7 @@ from jupyter_autostop.errors import (
     NotFoundError,
 )
 from jupyter_autostop.keeper import Keeper, stop_sent
-from jupyter_autostop.keeping import moved, people_chose
+from jupyter_autostop.keeping import back_at, moved, people_chose
 from jupyter_autostop.models import LONGEST_DURATION, Extend, HoldWish
 from jupyter_autostop.policy import DEFERS, OFF, Policy
 from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
@@ -92,7 +92,35 @@ class Extensions:
         """Move this run's stop time later, by whoever can; never nearer."""
         async with self._keeper.operation():
             before = await self._keeper.begin()
-            return await self._extend(extend, if_match, before)
+            done = await self._extend(extend, if_match, before)
+            self._person_has_acted(done)
+            return done
+
+    def _about_to_stop(self, record: Record, extend: Extend, now: int) -> int | None:
+        """Return when a run without auto-stop will be stopped once ours is put back, `None` if nothing will stop it."""
+        self._keeper.refuse_while_open()
+        if record.ours and extend.until is not None:
+            return max(now + 1, back_at(record, defers=self._snapshot.memory.defers) or 0)
+        if record.ours:
+            raise ConflictError(
+                "Auto-stop is being put back on, so there is no stop time to count from yet.",
+                code="no_deadline",
+                hint="Look again in half a minute, or say until when.",
+            )
+        if extend.until is not None:
+            return None
+        raise ConflictError(f"{OFF} There is nothing to extend.", code="no_deadline", hint="")
+
+    async def _outlive_others(self, record: Record, target: int, now: int) -> None:
+        """Note down an extension that others' holds outlast for now: they may end sooner."""
+        mine = record.hold(EXTENSION)
+        by_others = record.ours and record.holds and target > max(now, record.t0 or 0)
+        if by_others and (mine is None or mine.until < target):
+            await self._keep_longer(record, Hold(EXTENSION, target, "stop", Owner("person"), now))
+
+    def _person_has_acted(self, done: Outcome) -> None:
+        if done["effect"] in ("now", "held"):
+            self._snapshot.damage = ""
 
     async def _extend(self, extend: Extend, if_match: str | None, before: Instance) -> Outcome:
         record, run, now = self._keeper.claim(), self._snapshot.run, self._keeper.now()
@@ -101,10 +129,9 @@ class Extensions:
         self._check_running(record, before)
         stop = self._snapshot.stops_at(now)
         if run.kind == "off" and stop is None:
-            self._keeper.refuse_while_open()
-            if extend.until is not None:
+            stop = self._about_to_stop(record, extend, now)
+            if stop is None:
                 return outcome("none", OFF)
-            raise ConflictError(f"{OFF} There is nothing to extend.", code="no_deadline", hint="")
         if stop is None or stop <= now:
             raise ConflictError(
                 "There is no known stop time to extend.",
@@ -118,6 +145,8 @@ class Extensions:
         said = self._clamped_words(asked, target, stop) if target < asked else ""
         if target <= stop or (target < asked and target - stop < NOTICEABLE):
             words = "This run lasts that long already; it was not shortened."
+            if run.kind == "off":
+                await self._outlive_others(record, target, now)
             return outcome("none", f"{said}{words}", clamped=bool(said))
         wish = Hold(EXTENSION, target, "stop", Owner("person"), now)
         if run.kind == "off":
@@ -341,7 +370,9 @@ class Extensions:
             )
         async with self._keeper.operation():
             before = await self._keeper.begin()
-            return await self._hold_wish(wish, before)
+            hold, done = await self._hold_wish(wish, before)
+            self._person_has_acted(done)
+            return hold, done
 
     async def _hold_wish(self, wish: HoldWish, before: Instance) -> tuple[Hold, Outcome]:
         keeper, run, now = self._keeper, self._snapshot.run, self._keeper.now()

@@ -99,6 +99,8 @@ class Keeper:
         self._locks = locks
         self._log = log
         self._saved = EMPTY
+        self._unsaved: Record | None = None
+        """What counts in the place of `_saved`, where the disk refuses to take it."""
 
     # The record
 
@@ -140,7 +142,13 @@ class Keeper:
                 code="record_unreadable",
                 hint="See `jupyter autostop doctor`.",
             ) from None
-        self.snapshot.record = self._saved = record
+        newest = self._newest(record)
+        self.snapshot.record, self._saved = newest, record
+        self._unsaved = newest if newest is not record else None
+
+    def _newest(self, record: Record) -> Record:
+        """Return what counts: what the disk has refused since, unless somebody else has written meanwhile."""
+        return self._unsaved if self._unsaved is not None and record == self._saved else record
 
     async def _damaged(self, why: str) -> Record:
         aside = await self._records.put_aside()
@@ -157,15 +165,19 @@ class Keeper:
         Where the disk refuses, that is an error if it `must` be; otherwise the stop goes on from memory.
         """
         self.snapshot.record = record
-        if record != self._saved:
+        if record == self._saved:
+            self._unsaved = None
+        else:
             try:
                 await self._records.save(record)
-                self._saved = record
+                self._saved, self._unsaved = record, None
             except (OSError, ValueError) as error:
                 why = getattr(error, "strerror", None) or error
                 self._log.error("jupyter_autostop: the keeper's record cannot be written (%s)", why)
-                if must:
-                    self.snapshot.record = self._saved
+                if not must:
+                    self._unsaved = record
+                else:
+                    self.snapshot.record = self._newest(self._saved)
                     if isinstance(error, ValueError):
                         raise ConflictError(
                             "There are too many holds, or too many words in them, to note down another one.",
@@ -585,10 +597,12 @@ class Keeper:
 
     async def hand_back(self) -> None:
         """Let the platform keep the run again, if this is the last server and it still can; else leave the record."""
-        nothing_held = self.record.off == "no" and not self.record.holds
-        if nothing_held or not await self._locks.alone():
-            return
         async with self.operation():
+            # Gone before it looks who is left, which nobody else does meanwhile: of several that end, one is the last.
+            await self._locks.close()
+            nothing_held = self.record.off == "no" and not self.record.holds
+            if nothing_held or not await self._locks.alone():
+                return
             instance = await self.begin()
             record = self.record
             back = back_at(record, defers=self.snapshot.memory.defers)
@@ -614,4 +628,4 @@ class Keeper:
             record = await self._records.load()
         except (DamagedRecordError, OSError):
             record = replace(EMPTY, asks=True, run=self.life.marker)
-        self.snapshot.record = record
+        self.snapshot.record = self._newest(record)

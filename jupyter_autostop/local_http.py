@@ -165,9 +165,11 @@ class Conversation:
             door = open_socket(self._server, until)
             door.settimeout(_left(until))
             self._connection.sock = _secured(door, self._server, self._cafile) if self._server.secure else door
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, ClientError) as error:
             if door is not None:
                 door.close()
+            if isinstance(error, ClientError):  # has its words already
+                raise
             raise _unreachable(self._server, error) from error
 
     def ask(

@@ -28,6 +28,7 @@ class Scribe:
     async def people(self, write: Write, who: str, what: str) -> Outcome:
         """Run and enter what somebody asked for."""
         sent = self._writer.sent
+        self._last_of_ours = ("", "")
         try:
             outcome = await write()
         except AutostopError as error:

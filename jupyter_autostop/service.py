@@ -235,11 +235,13 @@ class AutostopService:
                 await asyncio.wait_for(self._write_lock.acquire(), self._patience)
             except asyncio.TimeoutError:
                 raise UnavailableError("Other changes of this instance are still under way.", code="busy") from None
+            questions = self.snapshot.questions
             try:
                 return await act()
             finally:
                 self._write_lock.release()
-                self._tried = self._clock.monotonic()
+                if self.snapshot.questions != questions:
+                    self._tried = self._clock.monotonic()
                 self._tell()
                 if not self._closed:
                     await self._enter_notes()

@@ -148,6 +148,11 @@ class Snapshot:
             self._live.note(replace(memory, ended=True))
 
     @property
+    def questions(self) -> int:
+        """How often the platform has been asked."""
+        return self._asked
+
+    @property
     def asked(self) -> bool:
         """Whether the platform has answered, or failed to, at least once."""
         return self.instance is not None or self.error is not None
@@ -202,8 +207,10 @@ class Snapshot:
         error = self.error
         if error is not None:
             return {"code": error.code, "message": error.message, "hint": error.hint}
-        if self.damage:
-            return damaged(self.damage, off=self.run.kind == "off")
+        asks = self._record.asks and self.run.kind == "off"
+        if (self.damage or asks) and not self.stopping:
+            off = self.run.kind == "off" and self.deadline() is None
+            return damaged(self.damage or "the journal says more", off=off)
         if self.trouble is not None:
             return self.trouble
         if self.stopping or (passed and kept_by == "server"):

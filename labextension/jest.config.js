@@ -17,6 +17,8 @@ module.exports = {
   moduleNameMapper: {
     '^@jupyterlab/application$': '@jupyterlab/application/lib/layoutrestorer',
     '^@jupyterlab/apputils$': '@jupyterlab/apputils/lib/tokens',
+    '^@jupyterlab/notebook$': '@jupyterlab/notebook/lib/tokens',
+    '^@jupyterlab/rendermime$': '@jupyterlab/rendermime/lib/tokens',
     '^@jupyterlab/settingregistry$': '@jupyterlab/settingregistry/lib/tokens',
     '^@jupyterlab/statusbar$': '@jupyterlab/statusbar/lib/tokens',
     '^@jupyterlab/ui-components$': '<rootDir>/test/icon.ts'

@@ -1,61 +1,103 @@
 // Packs what jupyter-builder has built once more, into one file with the container of src/container.ts.
+const crypto = require('crypto');
 const fs = require('fs');
 const path = require('path');
 const { rspack } = require('@rspack/core');
+const { minify } = require('terser');
 
 const { name, jupyterlab } = require('./package.json');
 const output = path.join(__dirname, jupyterlab.outputDir);
 const assets = path.join(output, 'static');
 const metadata = path.join(output, 'package.json');
-const container = `_JUPYTERLAB[${JSON.stringify(name)}]`;
-const packages = Object.entries(jupyterlab.sharedPackages);
-const named = optional =>
-  JSON.stringify(packages.filter(([, { bundled }]) => (bundled === false) === optional).map(([key]) => key));
-
-function taken(key, optional) {
-  const found = `${container}.shared[${JSON.stringify(key)}]`;
-  return `var ${optional ? `${found} ?? (() => { throw Error(${JSON.stringify(`There is no ${key}.`)}); })()` : found}`;
-}
+const packages = Object.keys(jupyterlab.sharedPackages);
+const optional = packages.find(key => jupyterlab.sharedPackages[key].bundled === false);
+const taken = key => `var PACKAGES[${packages.indexOf(key)}]`;
 
 const config = {
   mode: 'production',
   target: ['web', 'es2020'],
   devtool: false,
-  entry: './lib/container.js',
-  output: {
-    path: assets,
-    // Where that is, the container finds out when it is loaded.
-    publicPath: '',
-    filename: 'remoteEntry.[contenthash].js',
-    library: { type: 'var', name: ['_JUPYTERLAB', name] }
+  // Each becomes one scope without the bundler's runtime, which would weigh more than what it does here.
+  entry: { container: './lib/container.js', index: './lib/index.js', style: './style/index.js' },
+  output: { path: assets, filename: '[name].part.js', module: true, library: { type: 'modern-module' } },
+  externals: {
+    ...Object.fromEntries(packages.map(key => [key, taken(key)])),
+    // Which is a few lines that take this from there.
+    'react-dom/client': taken('react-dom'),
+    './widgets': `var { widgets: async () => PACKAGES[${packages.indexOf(optional)}] }`
   },
-  externals: Object.fromEntries(packages.map(([key, { bundled }]) => [key, taken(key, bundled === false)])),
   module: {
-    parser: { javascript: { dynamicImportMode: 'eager' } },
     rules: [
       { test: /\.js$/, resolve: { fullySpecified: false } },
-      { test: /\.css$/, type: 'asset/resource', generator: { filename: '[name].[contenthash].css' } }
+      {
+        test: /\.css$/,
+        type: 'asset/resource',
+        generator: { filename: '[name].[contenthash].css', publicPath: 'FOLDER/' }
+      }
     ]
   },
-  optimization: {
-    minimizer: [
-      new rspack.SwcJsMinimizerRspackPlugin({
-        extractComments: false,
-        minimizerOptions: { ecma: 2020, compress: { ecma: 2020, passes: 3 } }
-      })
-    ]
-  },
-  plugins: [new rspack.DefinePlugin({ NEEDED: named(false), WANTED: named(true) })]
+  optimization: { minimize: false },
+  plugins: [new rspack.DefinePlugin({ NAMES: JSON.stringify(packages), OPTIONAL: JSON.stringify(optional) })]
 };
 
-rspack(config, (error, stats) => {
+// Names that begin with an underscore and are not ours alone: ipywidgets and JupyterLab look for them.
+const reserved = [
+  '_JUPYTERLAB',
+  '_model_module',
+  '_model_module_version',
+  '_model_name',
+  '_view_module',
+  '_view_module_version',
+  '_view_name'
+];
+
+// Names of what passes between our own parts alone, and is looked up by no string.
+const internal = [
+  ...['words', 'blocked', 'blockedBy', 'locale', 'monotonic', 'wall', 'insist', 'askText', 'tell', 'doubt'],
+  ...['showPanel', 'requestId', 'retryAfter', 'meaning', 'onAction', 'connection', 'listener']
+];
+
+/** The source of one part with its exports, which stand at its end, as a value to assign or return. */
+function part(file, into) {
+  const code = fs.readFileSync(path.join(assets, `${file}.part.js`), 'utf8');
+  const exported = [];
+  const plain = code
+    .replace(/^export default (\w+);$/gm, (_, own) => (exported.push(`default: ${own}`), ''))
+    .replace(/^export \{(.*)\};?$/gm, (_, list) => {
+      exported.push(...list.split(',').map(pair => pair.trim().split(' as ').reverse().join(': ')));
+      return '';
+    });
+  return `${plain}\n${into} { __esModule: true, ${exported.join(', ')} };`;
+}
+
+async function packed() {
+  const own = `(window._JUPYTERLAB = window._JUPYTERLAB || {})[${JSON.stringify(name)}] =`;
+  const code = `(() => {
+    'use strict';
+    const FOLDER = document.currentScript?.src.replace(/[^/]*$/, '') ?? '';
+    const PACKAGES = [];
+    const STYLE = () => { ${part('style', 'return').replaceAll('"FOLDER/', 'FOLDER + "')} };
+    const INDEX = () => { ${part('index', 'return')} };
+    ${part('container', own)}
+  })()`;
+  const compress = { ecma: 2020, passes: 2, inline: 1, pure_getters: true, unsafe_arrows: true };
+  // One letter each: no class of another package that ours extend has such a name.
+  const properties = { regex: new RegExp(`^(_[a-z][A-Za-z]+|${internal.join('|')})$`), reserved };
+  // Nothing is assigned twice here that was a constant: the shorter word does.
+  const short = code.replace(/^(\s*)const /gm, '$1let ');
+  return (await minify(short, { ecma: 2020, compress, mangle: { properties } })).code;
+}
+
+rspack(config, async (error, stats) => {
   if (error || stats.hasErrors()) {
     throw error ?? new Error(stats.toString('errors-only'));
   }
-  const made = Object.keys(stats.compilation.assets);
-  const load = made.find(file => file.startsWith('remoteEntry.'));
+  const code = await packed();
+  const load = `remoteEntry.${crypto.createHash('sha256').update(code).digest('hex').slice(0, 16)}.js`;
+  fs.writeFileSync(path.join(assets, load), code);
+  const made = [load, 'style.js', ...Object.keys(stats.compilation.assets)];
   for (const file of fs.readdirSync(assets)) {
-    if (/\.(js|css)$/.test(file) && file !== 'style.js' && !made.includes(file)) {
+    if (/\.(js|css)$/.test(file) && (!made.includes(file) || file.endsWith('.part.js'))) {
       fs.unlinkSync(path.join(assets, file));
     }
   }

@@ -44,7 +44,7 @@ COVERED_BY = {
     "runtime": ("test_ways_in_finding",),
     "servers": ("test_ways_in_finding",),
     "local_http": ("test_ways_in_finding",),
-    "client": ("test_ways_in_finding",),
+    "client": ("test_ways_in_finding", "test_client_requests"),
 }
 UNTOUCHED = (
     r"""^\s*(\w+=)?(["'])[^{]* [^{]*\2,?$""",  # a line of prose

@@ -191,6 +191,8 @@ def test_by_keyboard_alone(page: Page) -> None:
     """Focus tells what hovering does, Enter opens the card, Tab finds its controls, Escape closes and gives back."""
     keyboard = page.tab.page.keyboard
     button = page.item.get_by_role("button")
+    # A notebook that is still opening takes the focus when it has opened.
+    expect(page.tab.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible()
     page.tab.page.evaluate("document.activeElement.blur()")
     keyboard.press("Shift")
     button.focus()

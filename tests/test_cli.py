@@ -62,15 +62,14 @@ def test_the_whole_round(server: JupyterServer, endpoint: str) -> None:
 
     extended = run(server.environment, "extend", "2h")
     assert extended.returncode == 0
-    assert "kept by this server until " in extended.stdout
-    assert "(in 2 h 49 min)" in extended.stdout
-    assert "ModelArts' own auto-stop is off until then" in extended.stdout
-    held = instance(endpoint)["spec"]["auto_stop"]
-    assert (held["enable"], held["duration"]) == (False, 14400)
+    assert "(in 2 h 49 min), kept by this server until " in extended.stdout
+    assert "; ModelArts' own auto-stop is off until then" in extended.stdout
+    # The running time counts only from the next start, so auto-stop went off for this run.
+    assert instance(endpoint)["spec"]["auto_stop"] == {"enable": False, "duration": 14400, "prompt": True}
 
     until = run(server.environment, "until", "2099-01-01T00:00")
-    assert until.returncode == 0
-    assert "kept by this server until " in until.stdout
+    assert "the limit leaves 21 h " in until.stdout
+    assert "(in 23 h 59 min), kept by this server until " in until.stdout
 
     back = run(server.environment, "on")
     assert back.returncode == 0
@@ -78,14 +77,12 @@ def test_the_whole_round(server: JupyterServer, endpoint: str) -> None:
     assert instance(endpoint)["spec"]["auto_stop"]["stop_timestamp"]
 
 
-def test_a_platform_that_extends(server: JupyterServer, endpoint: str, tmp_path: Path) -> None:
+def test_a_platform_that_extends(tmp_path: Path) -> None:
     """Where the stop time really moves, extend says so and exits 0."""
-    httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "now"}, trust_env=False)
-    # A run whose start can be told: of another, nobody knows what a run length would bring.
-    httpx.patch(f"{endpoint}/_emulator/instance", json={"remaining": 3000}, trust_env=False)
-    with running_jupyter(tmp_path, settings=emulated(endpoint)) as other:
-        extended = run(other.environment, "extend", "1h30m")
-    httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "next_start"}, trust_env=False)
+    with running_emulator("--remaining", "50m") as endpoint:
+        httpx.patch(f"{endpoint}/_emulator/behaviour", json={"duration_applies": "now"}, trust_env=False)
+        with running_jupyter(tmp_path, settings=emulated(endpoint)) as other:
+            extended = run(other.environment, "extend", "1h30m")
     assert extended.returncode == 0
     assert "This run now stops later" in extended.stdout
 

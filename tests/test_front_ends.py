@@ -89,7 +89,9 @@ def browser() -> Iterator[Browser]:
 def test_it_works_there(browser: Browser, environment: Environment, module: str, tmp_path: Path) -> None:
     """The countdown, the card in a popover and in the side panel and a command work, and the console stays empty."""
     (tmp_path / "work").mkdir()
-    notebook = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    # With a kernel to start, or JupyterLab would ask for one before it lets us ask anything.
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    notebook = {"cells": [], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "work" / "first.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     options = (EXPOSED, "--JupyterNotebookApp.expose_app_in_browser=True")
     with running_emulator("--remaining", "2h13m50s") as endpoint:

@@ -489,7 +489,7 @@ def test_a_write_that_goes_wrong(rig: Rig, server: Server, kind: str, number: in
 @pytest.mark.parametrize("kind", ["lost_answer", "reset", "status", "hang"])
 def test_a_stop_that_goes_wrong(rig: Rig, kind: str) -> None:
     """It is sent again, with what went wrong shown meanwhile, until the instance stops."""
-    server = rig.server("--AutostopApp.request_timeout=2")
+    server = rig.server("--AutostopApp.request_timeout=5")
     until = hold(rig, server, then="stop")["until"]
     more = {"status": 503} if kind == "status" else {}
     rig.cloud.fault(kind, method="POST", times=2, **more)
@@ -507,7 +507,7 @@ def test_a_stop_that_goes_wrong(rig: Rig, kind: str) -> None:
 
 def test_an_outage_over_the_deadline(rig: Rig) -> None:
     """The platform is away at the time: a problem is shown, and the stop comes when it is back."""
-    server = rig.server("--AutostopApp.request_timeout=1")
+    server = rig.server("--AutostopApp.request_timeout=4")
     until = hold(rig, server, then="stop")["until"]
     rig.cloud.fault("status", status=503, times=0)
     rig.cloud.advance((until - rig.cloud.now()) / 1000 + 60)

@@ -287,7 +287,8 @@ def test_traits_follow_an_idle_kernel_only(open_notebook: Any, cloud: Cloud) -> 
     notebook.let_go(1)
     wait_for(seen.exists)
     notebook.run(2)
-    stop = cloud.ask("GET", "/instance")["state"]["run"]["stop_at"]
+    with notebook.server.client() as client:
+        stop = client.get("jupyter-autostop/instance").json()["deadline"]["stop_timestamp"]
     expect(notebook.text(2)).to_have_text(f"{stop} True")
 
 

@@ -32,6 +32,8 @@ class Door:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.bodies: list[bytes] = []
+        self.cookies = [f"_xsrf={PAIR}; Path=/b/"]
         self.answer: Callable[[str, str, Any], tuple[int, Any]] = lambda *_: (200, STATE)
         door = self
 
@@ -39,7 +41,7 @@ class Door:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                door.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
                 door.seen.append((self.command, self.path, dict(self.headers)))
                 if self.path == "/b/api":
                     status, body = 200, {"version": "2.0.0"}
@@ -50,7 +52,8 @@ class Door:
                 content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 if self.path == "/b/login":
-                    self.send_header("Set-Cookie", f"_xsrf={PAIR}; Path=/b/")
+                    for cookie in door.cookies:
+                        self.send_header("Set-Cookie", cookie)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)

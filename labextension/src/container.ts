@@ -15,22 +15,18 @@ interface IScope {
   [name: string]: { [version: string]: IShared } | undefined;
 }
 
-/** Filled in by the packer: what is taken from the front end, and what may be missing there. */
-declare const NEEDED: string[];
-declare const WANTED: string[];
-
-/** The bundler's name for where the other files are: beside this one. */
-declare global {
-  var __webpack_public_path__: string;
-}
-__webpack_public_path__ =
-  (document.currentScript as HTMLScriptElement | null)?.src.replace(/[^/]*$/, '') ?? '';
-
-/** The packages of the front end; what is imported from them is looked up here. */
-export const shared: { [name: string]: unknown } = {};
+/** Filled in by the packer: what is taken from the front end, and which of it may be missing there. */
+declare const NAMES: string[];
+declare const OPTIONAL: string;
+/** The packages of the front end, in that order; what is imported from them is looked up here. */
+declare const PACKAGES: unknown[];
+/** Our modules; what they import must be there when they are run. */
+declare const INDEX: () => unknown;
+declare const STYLE: () => unknown;
 
 let scope: IScope = {};
 let ready: Promise<unknown> | null = null;
+const modules: { [name: string]: unknown } = {};
 
 export function init(given: IScope): void {
   scope = given;
@@ -38,22 +34,24 @@ export function init(given: IScope): void {
 
 /** The factory of a module of ours, once everything that it imports is there. */
 export async function get(name: string): Promise<() => unknown> {
-  ready ??= Promise.all([
-    ...NEEDED.map(load),
-    // What comes from another extension, or does not.
-    ...WANTED.map(wanted => load(wanted).catch(() => undefined))
-  ]);
+  ready ??= Promise.all(NAMES.map(load));
   await ready;
-  // @ts-expect-error -- plain JavaScript, without types
-  const module = (await (name === './style' ? import('../style/index.js') : import('./index'))) as unknown;
+  const module = (modules[name] ??= name === './style' ? STYLE() : INDEX());
   return () => module;
 }
 
-async function load(name: string): Promise<void> {
-  const versions = Object.values(scope[name] ?? {});
-  const found = versions.find(version => version.loaded) ?? versions[0];
-  if (!found) {
-    throw new Error(`jupyter-autostop needs ${name}, which this front end does not share.`);
+async function load(name: string, index: number): Promise<void> {
+  try {
+    const versions = Object.values(scope[name] ?? {});
+    const found = versions.find(version => version.loaded) ?? versions[0];
+    if (!found) {
+      throw new Error(`jupyter-autostop needs ${name}, which this front end does not share.`);
+    }
+    PACKAGES[index] = (await found.get())();
+  } catch (error) {
+    // What comes from another extension, or does not.
+    if (name !== OPTIONAL) {
+      throw error;
+    }
   }
-  shared[name] = (await found.get())();
 }

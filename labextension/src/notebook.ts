@@ -9,6 +9,7 @@ import { ClosedPanels, PANEL_MIME, PanelOutput } from './output';
 import type { IAutostopModel } from './tokens';
 import type { IPanelOptions } from './widget';
 import { MODULE, panelClasses } from './widget';
+import { widgets } from './widgets';
 
 /** Of the contract between page and kernel, which may be of two releases. */
 const CONTRACT = '1.0.0';
@@ -34,7 +35,7 @@ export function showPanels(
 
 async function register(app: JupyterFrontEnd, options: IPanelOptions): Promise<void> {
   // Without ipywidgets outputs show the card all the same.
-  const base = await import('@jupyter-widgets/base').catch(() => null);
+  const base = await widgets();
   const registry = base && (await app.resolveOptionalService(base.IJupyterWidgetRegistry));
   if (registry) {
     registry.registerWidget({ name: MODULE, version: CONTRACT, exports: panelClasses(base, options) });

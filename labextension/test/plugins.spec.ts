@@ -43,7 +43,9 @@ function statusBar(): { bar: IStatusBar; shown: () => Widget } {
 describe('the plugins', () => {
   it('each have an id of their own to be disabled by, and require nothing', () => {
     expect(plugins.map(plugin => plugin.id)).toEqual(
-      ['model', 'status', 'toolbar', 'panel', 'commands'].map(name => `jupyter-autostop:${name}`)
+      ['model', 'status', 'toolbar', 'panel', 'commands', 'notebook-widget'].map(
+        name => `jupyter-autostop:${name}`
+      )
     );
     expect(plugins.flatMap(plugin => plugin.requires ?? [])).toEqual([]);
     expect(plugins.every(plugin => plugin.description)).toBe(true);

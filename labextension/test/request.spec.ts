@@ -72,7 +72,7 @@ describe('the verbs', () => {
 
   it('read the journal, and refuse what is none', async () => {
     const entry = { at: NOON, who: 'page', what: 'extend by 1 h', result: 'now' };
-    server.answer = () => json({ entries: [entry] });
+    const server = new FakeServer(() => json({ entries: [entry] }));
     expect(await getJournal(server.connection())).toEqual([entry]);
     for (const entries of [null, 'x', [null], [{ ...entry, at: 'now' }], [{ ...entry, who: 1 }]]) {
       server.answer = () => json({ entries });
