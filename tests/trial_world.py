@@ -444,11 +444,12 @@ class TrialRecords:
         ghost = self._world.ghost
         if gone := ghost.ending - {hold.id for hold in record.holds}:
             ghost.ending -= gone
-            self._world.lower(self._world.now + GRACE * 1000)
+            # The grace counts from when the end was seen, not from when a slow disk has taken it.
+            self._world.lower(self._server.began + GRACE * 1000)
         if record.stop_at is None and record.sent is None:
             ghost.noticed = None
         elif ghost.noticed is None:
-            ghost.noticed = self._world.now
+            ghost.noticed = self._server.began
         self._world.point(self._server, f"after {what}")
 
     async def put_aside(self) -> str:
@@ -560,6 +561,7 @@ class Server:
         self.extensions = extensions_class(self.keeper, policy)
         self.changes = Changes(self.keeper, policy)
         self.looked = 0
+        self.began = world.now
 
     def die(self) -> None:
         """Be gone, whatever was under way."""
@@ -579,7 +581,7 @@ class Server:
         if not self.alive:
             story.close()
             return None
-        self.doing, self.persons, self.looked = doing, persons, -1
+        self.doing, self.persons, self.looked, self.began = doing, persons, -1, self.world.now
         try:
             return run(story)
         except Crash as crash:
