@@ -457,7 +457,11 @@ def test_addresses(url: str, where: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "8888", "ftp://h/", "http://", "http://h:99999999/", "http+unix:///b", "http://h/?token=a%0d%0aX:%201"]
+    "url",
+    [
+        *("", "8888", "ftp://h/", "http://", "http://h:99999999/", "http+unix:///b", "http://h/?token=a%0d%0aX:%201"),
+        *("http://a b/", "http://a\x7f/", "http://a\u2028b/"),
+    ],
 )
 def test_no_addresses(url: str) -> None:
     """What is no address, or would smuggle a header in, is one line with an example."""
