@@ -192,6 +192,7 @@ def state(stop: int | None = NOW + 3_600_000, **more: Any) -> State:
         "auto_stop": {"enable": True, "remain_time": 3600},
         "deadline": None if stop is None else {"stop_timestamp": stop, "kept_by": "platform"},
         "next_start": None,
+        "holds": [],
         "limits": {"until": [NOW, NOW], "can_extend": True},
         "server_time": NOW,
         "confirmed_at": NOW,

@@ -5,11 +5,20 @@ interface ITaken {
   loaded?: number;
 }
 
-/** The container as the packer leaves it, which needs some packages and takes another where it is. */
-async function containerOf(needed: string[], wanted: string[] = []): Promise<typeof Container> {
-  Object.assign(globalThis, { NEEDED: needed, WANTED: wanted, __webpack_public_path__: '' });
+/** What the packer fills in: the packages of the front end, in the order of their names. */
+const globals: { PACKAGES: unknown[] } & { [name: string]: unknown } = { PACKAGES: [] };
+
+/** The container as the packer leaves it, which needs some packages and does without the optional one. */
+async function containerOf(names: string[], optional = ''): Promise<typeof Container> {
+  Object.assign(globals, {
+    NAMES: names,
+    OPTIONAL: optional,
+    PACKAGES: [],
+    INDEX: jest.fn(() => ({ __esModule: true, default: 'our plugins', seen: [...globals.PACKAGES] })),
+    STYLE: jest.fn(() => ({ __esModule: true }))
+  });
+  Object.assign(globalThis, globals);
   jest.resetModules();
-  jest.doMock('../src/index', () => ({ __esModule: true, default: 'our plugins' }));
   return import('../src/container');
 }
 
@@ -25,11 +34,9 @@ describe('the container', () => {
     const widgets = offer('2.8');
     container.init({ react: { '19.0.0': unused, '18.3.1': used }, '@lumino/widgets': { '2.8.0': widgets } });
     const factories = await Promise.all([container.get('./extension'), container.get('./index')]);
-    expect(factories.map(factory => factory())).toEqual([
-      expect.objectContaining({ default: 'our plugins' }),
-      expect.objectContaining({ default: 'our plugins' })
-    ]);
-    expect(container.shared).toEqual({ react: '18.3', '@lumino/widgets': '2.8' });
+    const ours = expect.objectContaining({ default: 'our plugins', seen: ['18.3', '2.8'] }) as unknown;
+    expect(factories.map(factory => factory())).toEqual([ours, ours]);
+    expect(globals.PACKAGES).toEqual(['18.3', '2.8']);
     expect(used.get).toHaveBeenCalledTimes(1);
     expect(unused.get).not.toHaveBeenCalled();
   });
@@ -41,9 +48,9 @@ describe('the container', () => {
   });
 
   it('does without a package of another extension that is not there', async () => {
-    const container = await containerOf([], ['@jupyter-widgets/base', 'other']);
+    const container = await containerOf(['@jupyter-widgets/base', 'other'], '@jupyter-widgets/base');
     container.init({ other: { '1.0.0': offer('theirs') } });
     await container.get('./extension');
-    expect(container.shared).toEqual({ other: 'theirs' });
+    expect(globals.PACKAGES).toEqual([undefined, 'theirs']);
   });
 });
