@@ -222,11 +222,34 @@ async def test_the_platforms_401_is_not_ours(ask: Ask, emulator: EmulatorServer)
     assert (reply.status, reply.json["code"]) == (502, "APIGW.0301")
 
 
-async def test_a_lost_answer_is_read_back(ask: Ask, emulator: EmulatorServer) -> None:
-    """A write whose answer is lost is sent once and reported by what the platform shows."""
-    await control(emulator, {"method": "PUT", "kind": "lost_answer"})
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "lost_answer"},
+        {"kind": "cut"},
+        {"kind": "hang", "apply": True},
+        {"kind": "status", "status": 500, "apply": True},
+        {"kind": "status", "status": 502, "apply": True},
+        {"kind": "html", "apply": True},
+    ],
+    ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}",
+)
+async def test_a_lost_answer_is_read_back(ask: Ask, emulator: EmulatorServer, fault: dict[str, Any]) -> None:
+    """A write whose answer is lost, late or nonsense is sent once and reported by what the platform shows."""
+    await control(emulator, {"method": "PUT", **fault})
     reply = await ask("PATCH", "instance", {"description": "landed"})
     assert (reply.status, reply.json["outcome"]["effect"]) == (200, "now")
+    assert [seen["method"] for seen in emulator.emulator.record.shown()] == ["GET", "PUT", "GET"]
+
+
+@pytest.mark.parametrize("fault", [{"kind": "reset"}, {"kind": "hang"}, {"kind": "status", "status": 503}])
+async def test_a_lost_write_is_not_sent_again(ask: Ask, emulator: EmulatorServer, fault: dict[str, Any]) -> None:
+    """A write of which the platform then shows nothing is not said to be done, and is sent once all the same."""
+    await control(emulator, {"method": "PUT", **fault})
+    reply = await ask("PATCH", "instance", {"description": "landed"})
+    assert reply.status in (502, 503, 504)
+    assert "as it was" in reply.json["message"]
+    assert (await ask("GET", "instance")).json["instance"]["description"] != "landed"
     assert len(writes(emulator)) == 1
 
 
@@ -246,7 +269,8 @@ async def test_who_goes_away_ends_no_write(
     while not writes(emulator):  # noqa: ASYNC110 - the emulator tells only when asked
         await asyncio.sleep(0.01)
     writer.transport.abort()
-    await asyncio.sleep(0.1)
+    for _ in range(2):  # by the time that others are answered, the server has noticed
+        await ask("GET", "instance")
     clock.turn(2)
     await clock.pass_time(0)
     while not (entries := (await ask("GET", "journal")).json["entries"]):  # noqa: ASYNC110 - as above
