@@ -220,7 +220,7 @@ class AutostopApp(ExtensionApp):
         while True:
             if await asyncio.to_thread(lambda: any(map(something_kept, record_places(self.state_dir)))):
                 service = await self.service()
-                service.keep()
+                await service.attend()
             await asyncio.sleep(RECORD_INTERVAL)
 
     async def service(self) -> AutostopService:
