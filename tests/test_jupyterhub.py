@@ -79,16 +79,6 @@ class Platform:
         return int(self.ask("GET", "/instance")["state"]["run"]["stop_at"])
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """No loop of pytest-jupyter's here: in this thread runs Playwright's, which it would take for its own and close."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server of pytest-jupyter's here either, to be cleaned up on that loop."""
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with running_emulator("--remaining", f"{BELOW}s") as endpoint:
