@@ -21,7 +21,7 @@ from jupyter_autostop.errors import (
     NotFoundError,
 )
 from jupyter_autostop.keeper import Keeper, stop_sent
-from jupyter_autostop.keeping import back_at, moved, people_chose
+from jupyter_autostop.keeping import moved, people_chose
 from jupyter_autostop.models import LONGEST_DURATION, Extend, HoldWish
 from jupyter_autostop.policy import DEFERS, OFF, Policy
 from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
@@ -100,7 +100,7 @@ class Extensions:
         """Return when a run without auto-stop will be stopped once ours is put back, `None` if nothing will stop it."""
         self._keeper.refuse_while_open()
         if record.ours and extend.until is not None:
-            return max(now + 1, back_at(record, defers=self._snapshot.memory.defers) or 0)
+            return max(now + 1, record.back_at(defers=self._snapshot.memory.defers) or 0)
         if record.ours:
             raise ConflictError(
                 "Auto-stop is being put back on, so there is no stop time to count from yet.",
@@ -151,7 +151,7 @@ class Extensions:
         wish = Hold(EXTENSION, target, "stop", Owner("person"), now)
         if run.kind == "off":
             await self._keep_longer(record, wish)
-            return self._held(target, said)
+            return self._held(said)
         self._keeper.refuse_while_open()
         if run.kind != "deadline":
             return await self._hold(record, _Aim(target, stop, wish, said), self._prior_of_ours(record, before))
@@ -185,7 +185,8 @@ class Extensions:
 
         return f"Asked for {longer(asked)} more, the limit leaves {longer(target)}. "
 
-    def _held(self, until: int, said: str) -> Outcome:
+    def _held(self, said: str) -> Outcome:
+        until = self._snapshot.stop_of(self._keeper.record) or 0
         left = format_duration(max(0, (until - self._keeper.now()) // 60_000) * 60)
         words = f"This server keeps this run for another {left}; ModelArts' own auto-stop is off until then."
         return outcome("held", f"{said}{words}", clamped=bool(said))
@@ -199,7 +200,7 @@ class Extensions:
 
     def confirmed(self, record: Record) -> Record:
         """Return the record with its deadline as one that was told to somebody."""
-        stop = record.stops_at
+        stop = self._snapshot.stop_of(record)
         return record if stop is None else replace(record, floor=max(record.floor, stop))
 
     async def _reach(self, record: Record, before: Instance, aim: _Aim) -> Outcome:
@@ -304,7 +305,7 @@ class Extensions:
             t0=own,
             start=known.start if known else None,
             run=keeper.life.marker,
-            floor=max(record.floor, own or record.stops_at or 0),
+            floor=max(record.floor, own or self._snapshot.stop_of(record) or 0),
             stop_at=None,
             old=record,
         )
@@ -320,7 +321,7 @@ class Extensions:
         if self.is_off(shown=shown):
             held = replace(intent, off="yes", probe=None, old=None).with_hold(aim.wish)
             await keeper.keep(self.confirmed(held), must=True)
-            return self._held(aim.target, aim.said)
+            return self._held(aim.said)
         if not shown or self._snapshot.run.kind != "deadline":
             return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
         await self._switch_on_again(intent, record)
@@ -391,7 +392,7 @@ class Extensions:
         if run.kind == "off":
             await self._keep_longer(record, hold)
             if keeper.record.ours:
-                return hold, self._held(keeper.record.stops_at or hold.until, "")
+                return hold, self._held("")
             return hold, outcome("now", "Auto-stop is off anyway; the hold says what follows it.")
         if run.kind == "deadline" and stop is not None:
             done = await self._reach(record, before, _Aim(wish.until, stop, hold))

@@ -18,7 +18,6 @@ from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputEr
 from jupyter_autostop.keeping import (
     adopted,
     another,
-    back_at,
     ended_early,
     expired,
     moved,
@@ -223,7 +222,7 @@ class Keeper:
                 return record.probe is not None
             longer = (record.probe - prior.duration) * 1000
             return record.t0 is None or stop is None or not moved(stop, record.t0, longer)
-        return bool(shown["enable"]) or shown["duration"] != record.seen or record.stops_at is None
+        return bool(shown["enable"]) or shown["duration"] != record.seen or self.snapshot.stop_of(record) is None
 
     def _arrived(self, record: Record, instance: Instance) -> Record:
         """A probe that is seen has arrived: nobody else's run length is taken for it."""
@@ -326,7 +325,8 @@ class Keeper:
         chosen = people_chose(instance)
         prior = record.prior if chosen is None or chosen.duration == record.probe else chosen
         seen = prior.duration if prior else None
-        ended = replace(record, prior=prior, seen=seen, off="ending", holds=(), floor=0)
+        floor = 0 if record.off == "yes" else record.floor  # what was told of our own putting back stays true
+        ended = replace(record, prior=prior, seen=seen, off="ending", holds=(), floor=floor)
         if self.snapshot.run.kind == "unknown" and record.stop_at is None:
             # On, and without a stop time: nothing would ever stop this run.
             return self.stop_after_grace(ended)
@@ -417,12 +417,14 @@ class Keeper:
             record = self.end(record, gone, by_person=False)
             self.note("hold", "The kernel or command that held this run has ended.")
         elsewhere = not record.ours and self.snapshot.run.kind == "deadline"
-        return expired(record, self.now(), held_by_us=record.ours, deadline_elsewhere=elsewhere)
+        defers = self.snapshot.memory.defers
+        return expired(record, self.now(), self.grace, defers=defers, deadline_elsewhere=elsewhere)
 
     def end(self, record: Record, ids: list[str], *, by_person: bool) -> Record:
         """Return the record after holds were ended before their time."""
         now = self.now()
-        left = ended_early(record, ids, now, self.grace, held_by_us=record.ours, by_person=by_person)
+        defers = self.snapshot.memory.defers
+        left = ended_early(record, ids, now, self.grace, defers=defers, by_person=by_person)
         own = self.snapshot.run.stop_timestamp
         if not record.ours and left.stop_at is not None and own is not None and own <= left.stop_at:
             return replace(left, stop_at=None)  # the platform is no later
@@ -432,7 +434,8 @@ class Keeper:
         """Tell whether the instance is to be stopped now; never before the time that was shown."""
         if record.sent is not None:
             return True
-        return not record.holds and record.stops_at is not None and record.stops_at <= self.surely()
+        stop = self.snapshot.stop_of(record)
+        return not record.holds and stop is not None and stop <= self.surely()
 
     def surely(self) -> int:
         """Return a time (ms) that the platform's clock has reached."""
@@ -451,7 +454,7 @@ class Keeper:
         prior = record.prior
         if record.asks and not self.in_time(record):
             return await self.keep(replace(EMPTY, asks=True, run=record.run))
-        if prior is None or not self.in_time(record):
+        if not self.in_time(record) or prior is None:
             return await self.keep(self.stop_after_grace(record))
         record = await self.keep(replace(record, off="ending"))
         try:
@@ -466,8 +469,7 @@ class Keeper:
 
     def in_time(self, record: Record) -> bool:
         """Tell whether the platform's own stop time leaves the grace, so that putting it back stops nothing at once."""
-        back = back_at(record, defers=self.snapshot.memory.defers)
-        return back is not None and back > self.now() + self.grace * 1000
+        return record.back_in_time(self.now(), self.grace, defers=self.snapshot.memory.defers) is not None
 
     async def _settle_probe(self, record: Record, instance: Instance) -> Record:
         """Put back a run length that was made longer for this run or an earlier one."""
@@ -605,7 +607,7 @@ class Keeper:
                 return
             instance = await self.begin()
             record = self.record
-            back = back_at(record, defers=self.snapshot.memory.defers)
+            back = record.back_at(defers=self.snapshot.memory.defers)
             if record.pending or record.sent is not None or record.off not in ("no", "yes", "ending"):
                 return
             if record.off == "no":

@@ -162,10 +162,14 @@ class Snapshot:
         own, record = self.run.stop_timestamp, self._record
         if self.stopping:
             return None
-        ours = None if record.over or record.off == "intent" or self.run.kind == "not_running" else record.stops_at
+        ours = None if record.over or record.off == "intent" or self.run.kind == "not_running" else self.stop_of(record)
         if own is not None and (ours is None or record.holds or own <= ours):
             return {"stop_timestamp": own, "kept_by": "platform"}
         return None if ours is None else {"stop_timestamp": ours, "kept_by": "server"}
+
+    def stop_of(self, record: Record) -> int | None:
+        """Return when a run with such a record is stopped, where that is this server's affair."""
+        return record.stops_at(self._policy.grace, defers=self.memory.defers)
 
     @property
     def stopping(self) -> bool:
