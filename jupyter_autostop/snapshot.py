@@ -250,6 +250,7 @@ class Snapshot:
                 asked=self.instance is not None,
                 stop=stop,
                 held=deadline is not None and deadline["kept_by"] == "server" and self._record.ours,
+                ours=self._record.off in ("intent", "ending") and self._record.stop_at is None,
                 sent=self.stopping,
             ),
             "version": self.version(),

@@ -10,9 +10,10 @@ from conftest import ManualClock
 from fakes import FakeOwners, MemoryRecords, at_rest, service_for
 from test_holds import HOUR, ClosingPlatform, hold, now, pass_time
 
-from jupyter_autostop.errors import ConflictError, ThrottledError
+from jupyter_autostop.errors import ConflictError, ForbiddenError, ThrottledError
 from jupyter_autostop.locks import FileLocks
 from jupyter_autostop.models import parse_change, parse_extend
+from jupyter_autostop.policy import Policy
 
 
 @pytest.fixture
@@ -41,6 +42,46 @@ async def test_a_hold_that_is_ended_while_the_disk_refuses(clock: ManualClock, p
     await service.release("h", who="page")
     await pass_time(clock, service, 120)
     assert (await service.look())["holds"] == []
+    await service.close()
+
+
+async def test_a_hold_is_no_longer_than_before_once_holds_are_forbidden(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """A server that comes back with another policy keeps what was promised, and extends nothing by holding."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    deadline = (await service.extend(parse_extend({"by": 7200})))["deadline"]
+    kept = records.record
+    await service.close()
+    platform.setting["enable"] = False
+    records.record = kept
+    service = service_for(platform, records=records, policy=Policy(allow_hold=False))
+    state = await service.look()
+    assert (state["deadline"], state["limits"]["can_extend"]) == (deadline, False)
+    assert "stops as shown" in state["limits"]["why_not"]["extend"]
+    for wish in ({"by": 3600}, {"until": now(platform) + 9 * HOUR}):
+        with pytest.raises(ForbiddenError) as caught:
+            await service.extend(parse_extend(wish))
+        assert "allow_hold" in caught.value.hint
+    shorter = await service.extend(parse_extend({"until": now(platform) + HOUR}))
+    assert shorter["outcome"]["effect"] == "none"
+    assert (shorter["deadline"], records.record.holds) == (deadline, kept.holds)
+    await pass_time(clock, service, (deadline["stop_timestamp"] - now(platform)) / 1000 + 5)
+    assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_no_hold_ends_in_a_stop_where_stops_are_forbidden(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """It is refused by the name of the setting; the stop that an extension needs stays."""
+    service = service_for(platform, policy=Policy(allow_stop=False))
+    with pytest.raises(ForbiddenError) as caught:
+        await hold(service, platform, 7200, then="stop")
+    assert "allow_stop" in caught.value.hint
+    assert platform.writes == []
+    state = await service.extend(parse_extend({"by": 3600}))
+    await pass_time(clock, service, (state["deadline"]["stop_timestamp"] - now(platform)) / 1000 + 5)
+    assert platform.status == "STOPPING"
     await service.close()
 
 
@@ -103,6 +144,10 @@ async def test_off_by_our_doing_is_not_off_for_good(clock: ManualClock, platform
     await service.release("h", who="page")
     with pytest.raises(ConflictError, match="put back"):
         await service.extend(parse_extend({"by": 3600}))
+    state = await service.look()
+    assert (state["deadline"], state["limits"]["can_extend"]) == (None, False)
+    assert "put back" in state["limits"]["why_not"]["extend"]
+    assert state["problem"] is not None
     until = now(platform) + 4 * HOUR
     assert (await service.extend(parse_extend({"until": until})))["outcome"]["effect"] == "held"
     platform.fail_update = None
