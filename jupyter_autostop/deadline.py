@@ -136,6 +136,15 @@ def damaged(what: str, *, off: bool) -> Problem:
     }
 
 
+def unkept(what: str) -> Problem:
+    """Return the problem of a record of holds that stands in this server's memory only; `what`: the disk's fault."""
+    return {
+        "code": "record_unwritable",
+        "message": f"What this server keeps of this run cannot be {what}.",
+        "hint": "It goes on from memory, and is lost if this server ends: see `jupyter autostop doctor`.",
+    }
+
+
 @dataclass(frozen=True)
 class KnownRun:
     """What is remembered of one run: its start (ms; `None`: cannot be told), stop time and running duration (s)."""

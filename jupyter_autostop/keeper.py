@@ -130,20 +130,43 @@ class Keeper:
             await self.keep(self.record)
 
     async def load(self) -> None:
-        """Read the record; one that makes no sense is put aside, and auto-stop goes on the safe side."""
+        """Read the record; where it is lost, what this server knows counts, or auto-stop goes on the safe side."""
         try:
-            record = await self._records.load()
+            record = await self._stored()
         except DamagedRecordError as error:
             record = await self._damaged(str(error))
         except OSError as error:
-            raise UnavailableError(
-                f"What this server keeps of the instance cannot be read ({error.strerror or error}).",
-                code="record_unreadable",
-                hint="See `jupyter autostop doctor`.",
-            ) from None
+            if not self._knows:
+                raise UnavailableError(
+                    f"What this server keeps of the instance cannot be read ({error.strerror or error}).",
+                    code="record_unreadable",
+                    hint="See `jupyter autostop doctor`.",
+                ) from None
+            self._disk_refuses("read", error)
+            record = self._saved
+        else:
+            self.snapshot.unkept = self.snapshot.unkept if self._unsaved else ""
         newest = self._newest(record)
         self.snapshot.record, self._saved = newest, record
         self._unsaved = newest if newest is not record else None
+
+    @property
+    def _knows(self) -> bool:
+        """Whether this server knows of something held or owed, whatever the disk says."""
+        return self._unsaved is not None or not self._saved.idle
+
+    async def _stored(self) -> Record:
+        """Return what is on disk; where a record has gone from there, what was in it is still to be written."""
+        record = await self._records.load()
+        if record is None and self._knows:
+            self._lost("It was gone from the disk")
+        return EMPTY if record is None else record
+
+    def _lost(self, how: str) -> None:
+        """Go on from what was read or written last, until the disk has it again."""
+        self._log.error("jupyter_autostop: the keeper's record: %s; it is written again", how)
+        self.note("keeper's record", f"{how}, so it is written again, as this server knew it.")
+        self._saved, self._unsaved = EMPTY, self._unsaved or self._saved
 
     def _newest(self, record: Record) -> Record:
         """Return what counts: what the disk has refused since, unless somebody else has written meanwhile."""
@@ -151,12 +174,22 @@ class Keeper:
 
     async def _damaged(self, why: str) -> Record:
         aside = await self._records.put_aside()
+        if self._knows:
+            self._lost(f"It was damaged ({why}); what was found now lies in {aside}")
+            return EMPTY
         self._log.error("jupyter_autostop: the keeper's record was damaged (%s); it now lies in %s", why, aside)
         self.note("keeper's record", f"It was damaged ({why}); what was found now lies in {aside}.")
         self.snapshot.damage = f"{why}; it now lies in {aside}"
         record = replace(EMPTY, asks=True, run=self.life.marker)
         await self._records.save(record)
         return record
+
+    def _disk_refuses(self, what: str, error: OSError | ValueError) -> str:
+        """Say that the record cannot be written or read; return why."""
+        why = str(getattr(error, "strerror", None) or error)
+        self._log.error("jupyter_autostop: the keeper's record cannot be %s (%s)", what, why)
+        self.snapshot.unkept = f"{what} ({why})"
+        return why
 
     async def keep(self, record: Record, *, must: bool = False) -> Record:
         """Make `record` the one that counts, and return it once it is durable.
@@ -170,12 +203,14 @@ class Keeper:
             try:
                 await self._records.save(record)
                 self._saved, self._unsaved = record, None
+                self.snapshot.unkept = ""
             except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or error
-                self._log.error("jupyter_autostop: the keeper's record cannot be written (%s)", why)
+                unkept = self.snapshot.unkept
+                why = self._disk_refuses("written", error)
                 if not must:
                     self._unsaved = record
                 else:
+                    self.snapshot.unkept = unkept  # nothing has changed that would be kept
                     self.snapshot.record = self._newest(self._saved)
                     if isinstance(error, ValueError):
                         raise ConflictError(
@@ -627,7 +662,7 @@ class Keeper:
     async def peek(self) -> None:
         """Look at what other servers have noted, without acting on it; `step` deals with what cannot be read."""
         try:
-            record = await self._records.load()
+            record = await self._stored()
         except (DamagedRecordError, OSError):
-            record = replace(EMPTY, asks=True, run=self.life.marker)
+            record = self._saved if self._knows else replace(EMPTY, asks=True, run=self.life.marker)
         self.snapshot.record = self._newest(record)

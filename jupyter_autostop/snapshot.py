@@ -18,6 +18,7 @@ from jupyter_autostop.deadline import (
     overdue,
     read_run,
     stopping,
+    unkept,
     unsettled,
 )
 from jupyter_autostop.errors import AutostopError, CredentialsError
@@ -73,6 +74,8 @@ class Snapshot:
         """Why what is held or owed is not in order yet."""
         self.damage = ""
         """What was found in the place of the keeper's record, until a person acts."""
+        self.unkept = ""
+        """What the disk does not do for the keeper's record, which then stands in memory only."""
 
     @property
     def record(self) -> Record:
@@ -217,6 +220,8 @@ class Snapshot:
             return damaged(self.damage or "the journal says more", off=off)
         if self.trouble is not None:
             return self.trouble
+        if self.unkept and not self._record.idle and not passed and not self.stopping:
+            return unkept(self.unkept)
         if self.stopping or (passed and kept_by == "server"):
             return stopping()
         if passed:

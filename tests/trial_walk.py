@@ -259,9 +259,13 @@ class Walk:
 
     def _as_told(self, before: dict[str, int]) -> None:
         """A deadline that was shown is what happens: time alone does not move it, neither nearer nor farther."""
-        now, running = self._told(), self.world.model.status == "RUNNING"
+        now, model = self._told(), self.world.model
         for name, stop in before.items():
-            if running and name in now and abs(now[name] - stop) > 1000:
+            if model.status != "RUNNING" or name not in now:
+                continue
+            # Where time is counted anew, nobody can tell before to what a run comes whose time had passed once.
+            anew = model.kind == "count_anew" and now[name] == model.stop_at > stop
+            if abs(now[name] - stop) > 1000 and not anew:
                 raise ViolationError(f"R2: the deadline shown moved by {(now[name] - stop) / 1000:.0f} s by itself")
 
     def wait(self) -> None:
