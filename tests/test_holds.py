@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 from conftest import Ask, ManualClock, settle
-from fakes import FakeLife, FakeOwners, FakePlatform, MemoryRecords, at_rest, lost, remembering_service, service_for
+from fakes import (
+    FakeLife,
+    FakeOwners,
+    FakePlatform,
+    MemoryRecords,
+    at_rest,
+    lost,
+    remembering_service,
+    service_for,
+    until,
+)
 
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.errors import (
@@ -446,6 +456,20 @@ async def test_the_last_server_hands_the_run_back(platform: ClosingPlatform) -> 
     platform.gate = asyncio.Event()
     await asyncio.wait_for(service.close(), 5)
     assert not platform.setting["enable"]
+
+
+async def test_a_write_that_hangs_leaves_no_time_to_hand_the_run_back(platform: ClosingPlatform) -> None:
+    """A server that ends waits once: where a write has taken all of that time, nothing more is asked."""
+    service = service_for(platform, close_patience=0.05)
+    await hold(service, platform, 7200)
+    platform.gate = asyncio.Event()
+    writing = asyncio.ensure_future(service.change(parse_change({"description": "x"})))
+    await until(lambda: platform.calls[-1] == "read" and service._writes)
+    asked = platform.calls.count("read")
+    await service.close()
+    assert platform.calls.count("read") == asked
+    with pytest.raises(UnavailableError):
+        await writing
 
 
 async def test_a_hundred_holds_cost_one_watch(clock: ManualClock, platform: ClosingPlatform) -> None:
