@@ -90,16 +90,6 @@ class Platform:
         return [seen["method"] for seen in self.ask("GET", "/requests")["requests"] if seen["method"] != "GET"]
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """No loop of pytest-jupyter's here: in this thread runs Playwright's, which it would take for its own and close."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server of pytest-jupyter's here either, to be cleaned up on that loop."""
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with running_emulator("--remaining", f"{LEFT}s") as endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -341,6 +342,21 @@ async def test_the_journal(ask: Ask, clock: ManualClock) -> None:
         (means, f"description “by {means}”", "The description is saved.") for means in ("kernel", "terminal", "page")
     ]
     assert all(abs(entry["at"] - clock.time() * 1000) <= 1500 for entry in reply.json["entries"])
+
+
+async def test_what_could_not_be_made_is_made_later(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A fault at the first look, such as a folder that is not there yet, is no fault of every look after it."""
+    place = tmp_path / "place"
+    await asyncio.to_thread(place.touch)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setenv("JUPYTER_RUNTIME_DIR", str(place / "below"))
+        reply = await ask("GET", "instance")
+        assert (reply.status, reply.json["code"]) == (500, "error")
+        reply = await ask("PATCH", "instance", {"description": "x"})
+        assert reply.status == 500
+    reply = await ask("GET", "instance")
+    assert reply.status == 200
+    assert reply.json["deadline"] is not None
 
 
 class TestNamed:

@@ -187,7 +187,7 @@ def test_states_for_scripts(endpoint: str, tmp_path: Path) -> None:
     [
         (["watch"], 1, "No Jupyter server"),
         (["watch", "--every", "2h"], 2, "once an hour"),
-        (["watch", "--every", "5"], 2, "5m or 5h"),
+        (["watch", "--every", "5"], 2, "write 5m."),
     ],
 )
 def test_a_watch_that_cannot_begin(tmp_path: Path, arguments: list[str], status: int, words: str) -> None:
