@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench_kernel import panel_rows
 from bench_peers import PEERS
 from bench_table import Table
 from bench_traffic import percentile
@@ -119,6 +120,7 @@ def browser_rows(table: Table, folder: Path, seconds: int = IDLE) -> None:
         running_browser() as browser,
     ):
         follow_rows(table, browser, ours)
+        panel_rows(table, browser, ours, endpoint)
         idle_rows(table, browser, ours, peers, seconds)
 
 

@@ -136,9 +136,10 @@ def test_the_panel_works_there(browser: Browser, environment: Environment, modul
     """A panel of a real kernel ticks and its clicks arrive while a cell runs, after a reload and in a VBox as well."""
     with running_emulator() as endpoint:
         cloud = Cloud(endpoint)
-        cloud.reset()
         settings = emulated(endpoint)
         with running_jupyter(tmp_path, *OPTIONS, module=module, settings=settings, python=environment.python) as server:
+            with server.client() as client:
+                cloud.new_run(client)
             tab = Tab(browser, server)
             check_panel(Notebook(tab, server, "panel.ipynb", [LOAD, SLEEPING, OBSERVED]).open(module), cloud)
             said = ours(tab)

@@ -60,9 +60,8 @@ def browser() -> Iterator[Browser]:
 def cloud(endpoint: str, server: JupyterServer) -> Iterator[Cloud]:
     """A fresh run, which the server has seen; the kernels of a test end with it."""
     cloud = Cloud(endpoint)
-    cloud.reset()
     with server.client() as client:
-        client.get("jupyter-autostop/instance", params={"refresh": 1}).raise_for_status()
+        cloud.new_run(client)
         yield cloud
         for kernel in client.get("api/kernels").json():
             client.delete(f"api/kernels/{kernel['id']}")
