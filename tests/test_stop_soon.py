@@ -222,8 +222,7 @@ def test_the_recipe_of_the_readme(tmp_path: Path) -> None:
     fake.stop = fake.state()["server_time"] + 60_000
     with running_fake(tmp_path / "runtime", fake) as environment:
         command = [sys.executable, "-c", AROUND.replace("{recipe}", recipe)]
-        environment = {**own_environment(tmp_path), **environment}
-        said = subprocess.check_output(command, env=environment, text=True, timeout=60)
+        said = subprocess.check_output(command, env={**own_environment(tmp_path), **environment}, text=True, timeout=60)
     assert said.splitlines()[-1] == "weights True /home/ma-user/work/checkpoint.pt"
 
 
