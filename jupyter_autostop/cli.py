@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from jupyter_autostop import SERVER_PYTHON
 from jupyter_autostop.client import connect
 from jupyter_autostop.commands import DONE, FAILED, MISUSE, run_command, say_json
-from jupyter_autostop.duration import HOUR, DurationError, parse_duration, parse_until
+from jupyter_autostop.duration import DAY, HOUR, DurationError, parse_duration, parse_until
 from jupyter_autostop.errors import AutostopError, ClientError
 from jupyter_autostop.holding import add_options
+from jupyter_autostop.wishes import RUN_LENGTHS
+from jupyter_autostop.words import aside, marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,13 +25,15 @@ if TYPE_CHECKING:
 
 _OWN_PROGRAMS = ("serve", "emulator", "demo")
 """Commands that ask no server and so have nothing to say in JSON."""
+_BEYOND_LIMITS = {"duration_range", "until_passed", "until_range"}
+"""Codes of lengths and times that only the server can tell to be impossible: misuse as those that anybody can tell."""
 INTERRUPTED = 130
 """What a shell says of a program that Ctrl-C has ended."""
 
 
-def _duration(text: str) -> int:
+def _duration(text: str, likely: tuple[int, int] = (1, DAY)) -> int:
     try:
-        return parse_duration(text)
+        return parse_duration(text, likely)
     except DurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
@@ -45,10 +49,14 @@ def _until(text: str) -> str:
 
 
 def _every(text: str) -> int:
-    seconds = _duration(text)
+    seconds = _duration(text, (1, HOUR))
     if seconds > HOUR:
         raise argparse.ArgumentTypeError("look at least once an hour (1h)")
     return seconds
+
+
+def _run_length(text: str) -> int:
+    return _duration(text, RUN_LENGTHS)
 
 
 def _port(text: str) -> int:
@@ -107,21 +115,25 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
             "--server", metavar="URL", help="the Jupyter server to speak to, if it cannot be found out"
         )
         command.add_argument("--cacert", metavar="FILE", help="PEM file that vouches for the certificate of --server")
+        command.set_defaults(misuse=command.error)
         return command
 
     server_command("status", "say when the instance stops")
     extend = server_command("extend", "let this run last longer")
-    words: dict[str, Any] = {"action": _Words, "parse": _duration, "metavar": "DURATION"}
-    extend.add_argument("by", nargs="+", help="how much longer: 2h, 90m, 1h30m, 1:30 or 1.5h", **words)
+    words: dict[str, Any] = {"action": _Words, "metavar": "DURATION"}
+    text = "how much longer: 2h, 90m, 1h30m, 1:30 or 1.5h"
+    extend.add_argument("by", nargs="+", help=text, parse=_duration, **words)
     until = server_command("until", "let this run last until a time")
     words_of_time: dict[str, Any] = {"action": _Words, "parse": _until, "metavar": "TIME"}
     until.add_argument("until", nargs="+", help="18:00 (the next one) or 2026-11-24T09:00", **words_of_time)
     server_command("off", "switch auto-stop off")
     on = server_command("on", "switch auto-stop on")
-    on.add_argument("duration", nargs="*", help="running time from each start: 1h to 24h", **words)
+    text = "running time from each start: 1h to 24h"
+    on.add_argument("duration", nargs="*", help=text, parse=_run_length, **words)
     describe = server_command("describe", "change the instance's description")
     describe.add_argument("text", nargs="+", help="the new description; '' clears it")
     hold = server_command("hold", "keep this instance from being stopped while a command runs")
+    hold.usage = "%(prog)s [--max DURATION] [--then restore|stop] [--reason TEXT] -- COMMAND …"
     add_options(hold, _duration)
     hold.add_argument(
         "words", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="the command, whose exit status is given back"
@@ -152,9 +164,10 @@ def _error_json(error: AutostopError) -> dict[str, Any]:
 def _held(args: argparse.Namespace, words: list[str], connect_: Callable[[], LocalClient]) -> int:
     from jupyter_autostop.hold_command import run_held  # noqa: PLC0415 - for this command only
 
-    def say(line: str) -> None:
-        # Standard output is the command's.
-        print(json.dumps({"message": line}) if args.output == "json" else f"[autostop] {line}", file=sys.stderr)
+    def say(line: str, emulated: bool) -> None:
+        as_json = args.output == "json"
+        told = json.dumps({"message": marked(line, emulated=emulated)}) if as_json else aside(line, emulated=emulated)
+        print(told, file=sys.stderr)  # standard output is the command's
 
     return run_held(words, connect_, say, longest=args.max, then=args.then, reason=args.reason)
 
@@ -172,7 +185,7 @@ def _with_server(args: argparse.Namespace) -> int:
             say_json(_error_json(error))
         else:
             print(" ".join(part for part in (error.message, error.hint) if part), file=sys.stderr)
-        return FAILED
+        return MISUSE if error.code in _BEYOND_LIMITS else FAILED
 
 
 def _serve(options: list[str]) -> int:
@@ -203,7 +216,7 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     if args.command in _OWN_PROGRAMS and args.output == "json":
         parser.error(f"-o json is not for {args.command}")
     if args.command == "hold" and (args.words[:1] != ["--"] or args.words[1:2] in ([], [""])):
-        parser.error("write the command behind --, e.g. jupyter autostop hold --max 8h -- python train.py")
+        args.misuse("write the command behind --, e.g. jupyter autostop hold --max 8h -- python train.py")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -222,7 +235,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _with_server(args)
     except DurationError as error:
-        parser.error(str(error))
+        args.misuse(str(error))
+        return MISUSE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

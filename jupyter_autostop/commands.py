@@ -61,8 +61,7 @@ def _ask(client: LocalClient, args: Namespace) -> State:
         return wishes.on(client, args.duration)
     if args.command == "describe":
         return wishes.describe(client, " ".join(args.text))
-    state: State = client.instance()
-    return state
+    return wishes.status(client)
 
 
 def _report(state: State, *, as_json: bool) -> None:

@@ -52,17 +52,28 @@ def _unit_seconds(text: str) -> int:
     return int(sum(Decimal(number) * size for number, size in parts))
 
 
-def parse_duration(text: str) -> int:
+def _ambiguous(number: str, shown: str, likely: tuple[int, int]) -> DurationError:
+    """Return what to say of a number without a unit: only what can be meant is offered."""
+    shortest, longest = likely
+    units = [unit for unit in ("m", "h") if shortest <= Decimal(number) * _UNITS[unit] <= longest]
+    if len(units) > 1:
+        return DurationError(f"“{shown}” could be minutes or hours; write {shown}m or {shown}h.", "ambiguous")
+    way_out = f"write {shown}{units[0]}" if units else _EXAMPLES
+    return DurationError(f"“{shown}” has no unit; {way_out}.", "ambiguous")
+
+
+def parse_duration(text: str, likely: tuple[int, int] = (1, DAY)) -> int:
     """Return the whole seconds, at least 1, that `text` means: `2h`, `90m`, `1h30m`, `1:30` (1 h 30 min), `1.5h`, `2d`.
 
-    Raises `DurationError` for anything else; a bare number is refused because it could be minutes or hours.
+    Raises `DurationError` for anything else; a bare number is refused because it could be minutes or hours. `likely`
+    are the shortest and the longest (s) that are worth offering to whoever wrote one; others are returned as well.
     """
     text = text.strip(" \t")
     shown = text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004 - enough to recognise it by
     if not text:
         raise DurationError(f"No duration was given; {_EXAMPLES}.", "empty")
     if _BARE.fullmatch(text):
-        raise DurationError(f"“{shown}” could be minutes or hours; write {shown}m or {shown}h.", "ambiguous")
+        raise _ambiguous(text, shown, likely)
     if len(text) > 40:  # noqa: PLR2004 - no duration takes more, and the digits stay few
         raise DurationError(f"“{shown}” is not a duration; {_EXAMPLES}.", "syntax")
     colon = _COLON.fullmatch(text)

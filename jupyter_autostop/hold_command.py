@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from jupyter_autostop.holding import Holding, ended_lines
-from jupyter_autostop.words import printable
+from jupyter_autostop.holding import Holding, ended
+from jupyter_autostop.words import printable, report_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,13 +119,15 @@ def _what_for(words: Sequence[str]) -> str:
 def run_held(
     words: Sequence[str],
     connect: Callable[[], LocalClient],
-    say: Callable[[str], None],
+    say: Callable[[str, bool], None],
     *,
     longest: int | None,
     then: str,
     reason: str | None,
 ) -> int:
-    """Run a command under a hold and return its exit status; `say` tells that the hold has begun and ended.
+    """Run a command under a hold and return its exit status.
+
+    `say` tells that the hold has begun and ended, and whether the instance is an emulated one.
 
     Raises `ClientError` where it cannot be held; the command is not run then.
     """
@@ -136,15 +138,16 @@ def run_held(
     except BaseException:
         command.give_up()
         raise
-    say(holding.begun(printable(Path(words[0]).name)))
+    say(holding.begun(printable(Path(words[0]).name)), holding.emulated)
     status = command.run()
     try:
         release = holding.end()
     except KeyboardInterrupt:
-        say(f"Its end is not confirmed yet. {_SEES_TO_IT}")
+        say(f"Its end is not confirmed yet. {_SEES_TO_IT}", holding.emulated)
         return status
     if release.error:
-        say(f"The hold could not be ended from here: {printable(release.error.message)} {_SEES_TO_IT}")
+        why = printable(release.error.message)
+        say(f"The hold could not be ended from here: {why} {_SEES_TO_IT}", holding.emulated)
     elif release.state:
-        say(" ".join(ended_lines(release.state)))
+        say(report_text(ended(release.state)), holding.emulated)
     return status

@@ -13,17 +13,18 @@ from jupyter_autostop.client import RefusedError
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import UnreachableError
-from jupyter_autostop.words import clock_time, report_lines
+from jupyter_autostop.words import clock_time
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Callable, Mapping
 
     from jupyter_autostop.client import LocalClient
-    from jupyter_autostop.state import Hold, State
+    from jupyter_autostop.state import Hold, Outcome, State
 
 ENDINGS = ("restore", "stop")
 _STOPS = " Afterwards the instance stops, once the grace of this site is over."
+_ENDED: Outcome = {"effect": "none", "message": "The hold has ended.", "clamped": False}
 _GONE = 404
 _SERVER_ERRORS = 500
 _PASSING = (409, 429)
@@ -39,9 +40,9 @@ def add_options(parser: ArgumentParser, duration: Callable[[str], int]) -> None:
     parser.add_argument("--reason", metavar="TEXT", help="what for; everybody on this server sees it")
 
 
-def ended_lines(state: State) -> list[str]:
-    """Say that a hold has ended, and what is so now; where the server has ended it, in its words."""
-    return report_lines(state) if state["outcome"] else ["The hold has ended.", *report_lines(state)]
+def ended(state: State) -> State:
+    """Return a State that says that a hold has ended; where the server has ended it just now, in its words."""
+    return state if state["outcome"] else {**state, "outcome": _ENDED}
 
 
 def _was_not_done(error: BaseException) -> bool:
@@ -75,12 +76,13 @@ class Holding:
         """Once it has begun."""
         self.server_time = 0
         """When it was asked for, on the platform's clock (epoch ms)."""
+        self.emulated = False
 
     def begin(self) -> Hold:
         """Ask for the hold, or raise `ClientError`, after which nothing is held."""
         client = self._connect()
         state: State = client.instance()
-        self.server_time = state["server_time"]
+        self.server_time, self.emulated = state["server_time"], state["emulated"]
         ceiling = state["limits"]["until"][1]
         until = ceiling if self._longest is None else self.server_time + self._longest * 1000
         if until > ceiling:

@@ -113,6 +113,13 @@ class Keeper:
         """Seconds between an early end and a stop that would follow at once."""
         return self._policy.grace
 
+    @property
+    def waits(self) -> bool:
+        """Whether all that is left waits for the next run: this one was seen running, with nothing to watch in it."""
+        record, instance = self.record, self.snapshot.instance
+        own = record.run == self.life.marker and not record.over and not record.asks
+        return own and record.rests and instance is not None and instance.status == RUNNING
+
     def now(self) -> int:
         """Return the platform's time (ms)."""
         return self.writer.platform.time.now_ms()

@@ -140,6 +140,13 @@ class AutostopService:
         if not self._closed and (self._vigil.task is None or self._vigil.task.done()):
             self._vigil.start(at_once=True)
 
+    async def attend(self) -> None:
+        """Do what `keep` does, unless all that is left waits for the next run, as a look has shown: nobody is asked."""
+        if not self._writes and not self._closed:
+            await self.keeper.peek()
+        if not self.keeper.waits:
+            self.keep()
+
     async def _step(self) -> None:
         await self.alone(self.keeper.step)
 

@@ -208,9 +208,10 @@ class Watch:
             self._client = None
             if not self._lost:
                 self._lost = True
-                self._screen.say(marked(f"{error.message} Counting on from what it said last.", state))
+                line = f"{error.message} Counting on from what it said last."
+                self._screen.say(marked(line, emulated=state["emulated"]))
             return None
         if self._lost:
             self._lost = False
-            self._screen.say(marked("The Jupyter server answers again.", state))
+            self._screen.say(marked("The Jupyter server answers again.", emulated=state["emulated"]))
         return answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jupyter_autostop.duration import LONGEST, DurationError, parse_duration, parse_until
+from jupyter_autostop.duration import DAY, HOUR, LONGEST, DurationError, parse_duration, parse_until
 from jupyter_autostop.words import is_unknown
 
 if TYPE_CHECKING:
@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from jupyter_autostop.state import State
 
 
-def seconds_of(length: str | timedelta) -> int:
+RUN_LENGTHS = (HOUR, DAY)
+"""The shortest and the longest running time (s) that the update API takes."""
+FRESH = 10_000
+"""ms; what was seen no longer ago is not worth another call to the platform."""
+
+
+def seconds_of(length: str | timedelta, likely: tuple[int, int] = (1, DAY)) -> int:
     """Return the whole seconds of a length of time, or raise `DurationError`; a bare number could be minutes or hours.
 
-    A `timedelta` is rounded up, so that what it is for fits in.
+    A `timedelta` is rounded up, so that what it is for fits in. `likely` is what `parse_duration` offers.
     """
     if isinstance(length, timedelta):
         seconds = -int(-length.total_seconds() // 1)
@@ -25,7 +31,7 @@ def seconds_of(length: str | timedelta) -> int:
         return seconds
     if not isinstance(length, str):
         raise DurationError(f"{str(length)[:40]} has no unit; write it as a text, e.g. '2h' or '90m'.", "ambiguous")
-    return parse_duration(length)
+    return parse_duration(length, likely)
 
 
 def moment_of(time: str | datetime, server_time: int) -> int:
@@ -36,6 +42,15 @@ def moment_of(time: str | datetime, server_time: int) -> int:
     if not isinstance(time, str):
         raise DurationError(f"{str(time)[:40]} is no time; write it as a text, e.g. '18:00'.", "syntax")
     return int(parse_until(time, now).timestamp() * 1000)
+
+
+def status(client: LocalClient) -> State:
+    """Ask what is so; where the run was over when last seen, the platform is asked: a new one may have begun."""
+    state: State = client.instance()
+    instance, seen = state["instance"], state["confirmed_at"]
+    if instance and seen and instance.get("status") != "RUNNING" and state["server_time"] - seen > FRESH:
+        state = client.instance(refresh=True)
+    return state
 
 
 def extend(client: LocalClient, seconds: int) -> State:

@@ -57,7 +57,8 @@ def _problem(state: State) -> str:
     return " ".join(part for part in (problem["message"], problem["hint"]) if part) if problem else ""
 
 
-def _run(state: State) -> str:
+def status_text(state: State) -> str:
+    """Return the State in one line, without the emulator's mark."""
     deadline, instance, now = state["deadline"], state["instance"], state["server_time"]
     if deadline:
         stop = deadline["stop_timestamp"]
@@ -116,21 +117,35 @@ def hold_line(hold: Mapping[str, Any], now: int) -> str:
     return f"{line}: {printable(hold['reason'])}" if hold.get("reason") else line
 
 
-def marked(line: str, state: State) -> str:
+def marked(line: str, *, emulated: bool) -> str:
     """Mark what is said of an emulated instance as such."""
-    return f"[emulator] {line}" if state["emulated"] else line
+    return f"[emulator] {line}" if emulated else line
+
+
+def aside(line: str, *, emulated: bool) -> str:
+    """Tell a line of ours from the output it stands in: `[autostop] …`; of an emulated instance, that as well."""
+    return f"[autostop{' emulator' if emulated else ''}] {line}"
 
 
 def status_line(state: State) -> str:
     """Return the State in one line, e.g. `Stops at 18:40 (in 2 h 13 min), kept by ModelArts`."""
-    return marked(_run(state), state)
+    return marked(status_text(state), emulated=state["emulated"])
+
+
+def _report(state: State) -> list[str]:
+    line = status_text(state)
+    said = state["outcome"]["message"] if state["outcome"] else ""
+    return [said, line] if said and said not in line else [line]
 
 
 def report_lines(state: State) -> list[str]:
     """Return what became of a write, where the State does not say it by itself, and the State."""
-    line = status_line(state)
-    said = state["outcome"]["message"] if state["outcome"] else ""
-    return [marked(said, state), line] if said and said not in line else [line]
+    return [marked(line, emulated=state["emulated"]) for line in _report(state)]
+
+
+def report_text(state: State) -> str:
+    """Return the same in one line, without the emulator's mark."""
+    return " ".join(_report(state))
 
 
 def is_unknown(state: State) -> bool:

@@ -57,7 +57,7 @@ class FakeAutostop:
         }  # fmt: skip
 
     def answer(self, method: str, route: str, body: Any) -> tuple[int, Any]:
-        if (method, route) == ("GET", "instance"):
+        if (method, route) in (("GET", "instance"), ("GET", "instance?refresh=1")):
             return 200, self.state()
         if (method, route) == ("POST", "holds"):
             now = int(time.time() * 1000)

@@ -95,12 +95,21 @@ def test_json_for_scripts(server: JupyterServer) -> None:
     assert refused.returncode == 1
     assert json.loads(refused.stdout)["code"] == "description_characters"
     assert refused.stderr == ""
+    impossible = run(server.environment, "on", "30h", "-o", "json")
+    assert (impossible.returncode, impossible.stderr) == (2, "")
+    assert json.loads(impossible.stdout)["code"] == "duration_range"
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["extend", "90"], "90m or 90h"),
+        (["extend", "2"], "2m or 2h"),
+        (["extend", "90"], "write 90m."),
+        (["on", "2"], "write 2h."),
+        (["on", "30"], "has no unit; write 2h"),
+        (["on", "30h"], "Choose one from 1 h to 24 h"),
+        (["on", "30m"], "3600 to 86400"),
+        (["hold", "--max", "30h", "--", "false"], "longer than this site allows"),
         (["extend", "soon"], "not a duration"),
         (["until", "25:00"], "not a time"),
         (["until", "2020-01-01T00:00"], "has passed"),
@@ -124,9 +133,6 @@ def test_a_refusal_is_1_with_the_reason(server: JupyterServer) -> None:
     refused = run(server.environment, "describe", "x" * 513)
     assert refused.returncode == 1
     assert "513 characters; the limit is 512" in refused.stderr
-    refused = run(server.environment, "on", "30m")
-    assert refused.returncode == 1
-    assert "3600 to 86400" in refused.stderr
 
 
 def test_no_server(tmp_path: Path) -> None:

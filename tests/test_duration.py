@@ -14,7 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_autostop.duration import (
+    DAY,
+    HOUR,
     LONGEST,
+    MINUTE,
     DurationError,
     format_countdown,
     format_duration,
@@ -63,6 +66,16 @@ def test_formats(case: dict) -> None:
 def test_countdowns(case: dict) -> None:
     """Time left is rounded down and never negative."""
     assert format_countdown(case["seconds"]) == case["text"]
+
+
+@given(st.integers(0, 100_000), st.sampled_from([(1, DAY), (HOUR, DAY), (1, HOUR)]))
+def test_only_what_can_be_meant_is_offered(number: int, likely: tuple[int, int]) -> None:
+    """Whoever forgot the unit is offered nothing that would be refused next."""
+    with pytest.raises(DurationError) as caught:
+        parse_duration(str(number), likely)
+    offered = re.findall(rf"\b{number}[mh]\b", str(caught.value))
+    assert all(likely[0] <= parse_duration(text) <= likely[1] for text in offered)
+    assert len(offered) == sum(likely[0] <= number * unit <= likely[1] for unit in (MINUTE, HOUR))
 
 
 @given(st.integers(1, LONGEST))

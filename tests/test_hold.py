@@ -63,7 +63,7 @@ def test_it_says_what_it_is(fake: FakeAutostop) -> None:
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"max": "90"}, DurationError, "90m or 90h"),
+        ({"max": "90"}, DurationError, r"write 90m\."),
         ({"max": 90}, DurationError, "has no unit"),
         ({"then": "fly"}, ValueError, "write restore or stop"),
         ({"max": timedelta(0)}, DurationError, "no length"),

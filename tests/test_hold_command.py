@@ -76,6 +76,16 @@ def test_a_command_is_held(program: Program) -> None:
     assert ended.startswith("[autostop] The hold has ended. Stops at ")
 
 
+def test_an_emulated_instance_is_called_one(program: Program) -> None:
+    """Once in each line, from the first one on; in JSON as well."""
+    program.fake.more = {"emulated": True}
+    begun, ended = program.run("true").stderr.splitlines()
+    assert begun.startswith("[autostop emulator] Held while true runs, until ")
+    assert ended.startswith("[autostop emulator] The hold has ended. Stops at ")
+    said = [json.loads(line)["message"] for line in program.run("true", first=("-o", "json")).stderr.splitlines()]
+    assert [line.count("[emulator] ") for line in said] == [1, 1]
+
+
 def test_it_is_held_before_it_runs(program: Program) -> None:
     """What cannot be held is not run, says why, and is 1."""
     program.fake.faults = [("POST", 409)]
@@ -94,7 +104,9 @@ def test_misuse(program: Program, words: list[str]) -> None:
     command = [PYTHON, "-m", "jupyter_autostop", *words]
     result = subprocess.run(command, env=program.environment, capture_output=True, text=True, check=False)
     assert result.returncode == 2
-    assert ("--" if len(words) < 4 else "90m or 90h") in result.stderr
+    assert ("write the command behind --" if len(words) < 4 else "write 90m.") in result.stderr
+    # Its own usage, not that of every command.
+    assert result.stderr.startswith("usage: jupyter autostop hold [--max DURATION] [--then restore|stop]")
     assert program.fake.wishes == []
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from keeper_rig import HOUR, PRIOR, Rig, Server
 from nursery import Nursery
@@ -61,6 +62,9 @@ def act_beside(act: Act, rig: Rig, server: Server) -> threading.Thread:
     def run() -> None:
         try:
             act(rig, server)
+        except httpx.TransportError:
+            # Its end may be seen in the connection before it is seen in the process.
+            rig.until(lambda: server.ended)
         except Exception:
             if not server.ended:
                 raise

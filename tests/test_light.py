@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,12 +70,21 @@ print("\\n" + json.dumps([told, loaded]))
 """
 
 
-def interpreters() -> list[tuple[str, str]]:
-    """Return this Python, which is always there, and the older ones that pyenv or the PATH have."""
+def interpreters(path: str = os.environ.get("PATH", "")) -> list[tuple[str, str]]:
+    """Return this Python, which is always there, and the older ones that the PATH or a pyenv on it has.
+
+    A shim is no Python: it runs one, or none, by what the home folder and the current one say.
+    """
+    folders = [Path(folder) for folder in path.split(os.pathsep) if folder]
+    shims = [folder for folder in folders if folder.name == "shims"]
+    homes = [Path("~/.pyenv").expanduser(), *(folder.parent for folder in shims)]
     found = [("this one", sys.executable)]
     for minor in range(NEWEST[1], sys.version_info.minor):
-        installed = sorted(Path("~/.pyenv/versions").expanduser().glob(f"3.{minor}.*/bin/python"))
-        python = str(installed[0]) if installed else shutil.which(f"python3.{minor}")
+        installed = [
+            *(python for home in homes for python in sorted(home.glob(f"versions/3.{minor}.*/bin/python"))),
+            *(folder / f"python3.{minor}" for folder in folders if folder not in shims),
+        ]
+        python = next((str(python) for python in installed if os.access(python, os.X_OK)), None)
         if python:
             found.append((f"3.{minor}", python))
     return found
@@ -119,6 +128,20 @@ def test_it_needs_no_packages(python: str, tmp_path: Path) -> None:
     """Every function, a hold and the command work where there is nothing but Python, from 3.9 on."""
     told, _ = run_alone(python, tmp_path)
     assert told == [True, "a.b", True, True, True, True, 0, 3, True]
+
+
+def test_a_shim_is_no_python(tmp_path: Path) -> None:
+    """What the tests above run is found beside a pyenv's shims, whoever's home that is, and on the PATH."""
+    for name in ("shims/python3.9", "versions/3.9.18/bin/python", "bin/python3.9"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch(mode=0o755)
+    path = f"{tmp_path / 'shims'}:{tmp_path / 'bin'}"
+    assert str(tmp_path / "shims" / "python3.9") not in dict(interpreters(path)).values()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(tmp_path / "nobody"))
+        assert dict(interpreters(path))["3.9"] == str(tmp_path / "versions" / "3.9.18" / "bin" / "python")
+        assert dict(interpreters(str(tmp_path / "bin")))["3.9"] == str(tmp_path / "bin" / "python3.9")
+        assert [name for name, _ in interpreters(str(tmp_path / "shims" / "none"))] == ["this one"]
 
 
 def test_it_is_written_for_python_3_9(tmp_path: Path) -> None:

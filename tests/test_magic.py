@@ -53,6 +53,17 @@ class TestCommands:
         assert re.search(r"lab: first\. As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+\.", cell.html)
         assert cell.result.result is None
 
+    @pytest.mark.parametrize("ago", [5_000, 30_000])
+    def test_a_run_that_was_over_is_looked_at_again(self, notebook: Notebook, ago: int) -> None:
+        """A new one may have begun since; what was seen a moment ago is believed."""
+        notebook.fake.more = {
+            "instance": {"id": "DE-1", "status": "STOPPED"}, "confirmed_at": notebook.fake.state()["server_time"] - ago,
+        }  # fmt: skip
+        notebook.run("%autostop status")
+        notebook.run("import jupyter_autostop as autostop\n_ = autostop.status()")
+        again = [route for _, route, _ in notebook.fake.wishes if route != "instance"]
+        assert again == ["instance?refresh=1"] * (2 if ago > 10_000 else 0)
+
     @pytest.mark.parametrize(
         ("line", "wish"),
         [
@@ -94,7 +105,9 @@ class TestCommands:
         [
             ("%autostop fly", "“fly” is nothing that %autostop can do; it can status, extend"),
             ("%autostop extend", "No duration was given"),
-            ("%autostop extend 90", "90m or 90h"),
+            ("%autostop extend 90", "write 90m."),
+            ("%autostop extend 2", "2m or 2h"),
+            ("%autostop on 2", "write 2h."),
             ("%autostop on later", "not a duration"),
             ("%autostop until 25:00", "not a time"),
             ("%autostop until 2020-01-01T00:00", "has passed"),
@@ -102,7 +115,7 @@ class TestCommands:
             ("%autostop describe", "clears it"),
             ("%autostop hold --max 8h", "write %%autostop hold"),
             ("%%autostop status\n1", "Only a hold takes a whole cell"),
-            ("%%autostop hold --max 90\n1", "90m or 90h"),
+            ("%%autostop hold --max 90\n1", "write 90m."),
             ("%%autostop hold --then fly\n1", "invalid choice"),
             ("%%autostop hold --now\n1", "“--now” is nothing"),
             ("%%autostop hold --reason 'x\n1", "quotation mark"),
@@ -205,6 +218,15 @@ class TestHold:
         assert notebook.fake.ended == [held["id"]]
         assert cell.texts[0].startswith("Held while this cell runs, until ")
         assert cell.texts[1].startswith("The hold has ended.\nStops at ")
+
+    def test_an_emulated_instance_is_called_one(self, notebook: Notebook) -> None:
+        """Once in each line that a held cell shows."""
+        notebook.fake.more = {"emulated": True}
+        cell = notebook.run("%%autostop hold\n1;")
+        lines = "\n".join(cell.texts).splitlines()
+        assert len(lines) == 3
+        assert [line.rpartition("[emulator] ")[0] for line in lines] == ["", "", ""]
+        assert all(line.startswith("[emulator] ") for line in lines)
 
     def test_without_a_ceiling_the_sites_counts(self, notebook: Notebook) -> None:
         """And a ceiling beyond it is refused with the limit, before anything runs."""

@@ -88,7 +88,7 @@ def test_misuse_stops_a_notebook(server: JupyterServer) -> None:
     with pytest.raises(CellExecutionError):
         executed(server, "%autostop extend 90")
     notebook = executed(server, "%autostop extend 90", "%autostop describe R&D", allow_errors=True)
-    for number, words in ((1, "90m or 90h"), (2, "The description cannot contain “&”.")):
+    for number, words in ((1, "“90” has no unit; write 90m."), (2, "The description cannot contain “&”.")):
         said = json.dumps(outputs(notebook, number), ensure_ascii=False)
         assert words in said
         assert "UsageError" in said
@@ -106,7 +106,7 @@ def test_on_stop_soon_tells_in_the_notebook(server: JupyterServer) -> None:
     )
     said = json.dumps(notebook["cells"])
     assert "saved False" in said
-    assert "[autostop] on_stop_soon: save has run in 0 s, since the instance stops at" in said
+    assert "[autostop emulator] on_stop_soon: save has run in 0 s, since the instance stops at" in said
     assert "<on_stop_soon: save, 23 h before each stop; cancelled>" in said
 
 
@@ -142,4 +142,12 @@ def test_the_example(endpoint: str, tmp_path: Path) -> None:
     [held] = (output for source, output in said.items() if source.startswith("%%autostop hold"))
     assert "Held while this cell runs" in held
     assert "The hold has ended." in held
-    assert "[autostop] Held while sleep runs" in said["!jupyter autostop hold --max 1h -- sleep 1"]
+    # In words, and marked as the emulator's, each line once.
+    [block] = (output for source, output in said.items() if "with autostop.hold" in source)
+    assert ": a block of code" in block
+    for source, output in said.items():
+        assert "{'id'" not in output, source
+        assert "] [emulator]" not in output, source
+    assert "[emulator] Held while this cell runs" in held
+    assert "[emulator] The hold has ended." in held
+    assert "[autostop emulator] Held while sleep runs" in said["!jupyter autostop hold --max 1h -- sleep 1"]

@@ -29,6 +29,7 @@ class Site:
         self.looks: list[float] = []
         self.called: list[float] = []
         self.away = False
+        self.emulated = False
         self.problem: dict[str, str] | None = None
         self.stop: int | None = None
         self.stop_in(stop_in)
@@ -49,7 +50,8 @@ class Site:
         deadline = None if self.stop is None else {"stop_timestamp": self.stop, "kept_by": "platform"}
         state = {
             "deadline": deadline, "server_time": START + int(self.now * 1000), "problem": self.problem,
-            "stale": False, "emulated": False, "next_start": None, "holds": [], "instance": {"status": "RUNNING"},
+            "stale": False, "next_start": None, "holds": [], "instance": {"status": "RUNNING"},
+            "emulated": self.emulated,
         }  # fmt: skip
         return cast("State", state)
 
@@ -157,6 +159,21 @@ def test_it_tells_that_it_ran(capsys: pytest.CaptureFixture[str]) -> None:
     site.watch(1)
     said = capsys.readouterr().out
     assert said.startswith("[autostop] on_stop_soon: Site.save has run in 0 s, since the instance stops at ")
+
+
+def test_an_emulated_instance_is_called_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """In each line, once."""
+    site = Site(HOUR)
+    site.emulated = True
+    site.watch(40 * MINUTE)
+    site.away = True
+    site.watch(5 * MINUTE)
+    site.away = False
+    site.watch(10 * MINUTE)
+    said = "".join(capsys.readouterr()).splitlines()
+    assert len(said) == 3
+    assert {line.partition("]")[0] for line in said} == {"[autostop emulator"}
+    assert "[emulator]" not in "".join(said)
 
 
 @pytest.mark.parametrize("error", [ValueError("no space \x1b"), SystemExit(3)])

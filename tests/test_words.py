@@ -9,7 +9,18 @@ from typing import Any, cast
 import pytest
 
 from jupyter_autostop.state import State
-from jupyter_autostop.words import OFF, ago, check_lines, clock_time, is_unknown, journal_line, status_line
+from jupyter_autostop.words import (
+    OFF,
+    ago,
+    aside,
+    check_lines,
+    clock_time,
+    is_unknown,
+    journal_line,
+    report_lines,
+    report_text,
+    status_line,
+)
 
 NOW = 1_795_507_200_000
 """2026-11-24 08:00:00 UTC, a Tuesday; 16:00 in Shanghai."""
@@ -140,6 +151,15 @@ def test_a_stale_line_with_a_next_start_reads_as_sentences() -> None:
     line = status_line(state(STOP, stale=True, confirmed_at=NOW - 5 * MINUTE, problem=LOST, next_start=waiting))
     assert "4 h" in line
     assert ".;" not in line
+
+
+def test_a_report_is_marked_once_a_line() -> None:
+    """What became of a write and what is so: one mark for each line, and in one line none but the speaker's."""
+    given = state(STOP, emulated=True, outcome={"effect": "now", "message": "Done.", "clamped": False})
+    line = "Stops at 18:13 (in 2 h 13 min), kept by ModelArts"
+    assert report_lines(given) == ["[emulator] Done.", f"[emulator] {line}"]
+    assert aside(report_text(given), emulated=True) == f"[autostop emulator] Done. {line}"
+    assert aside("Done.", emulated=False) == "[autostop] Done."
 
 
 @pytest.mark.parametrize(

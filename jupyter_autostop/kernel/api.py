@@ -14,7 +14,7 @@ from jupyter_autostop.errors import ClientError
 from jupyter_autostop.kernel.home import open_client
 from jupyter_autostop.kernel.picture import ShownState
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import report_lines
+from jupyter_autostop.words import marked, report_text
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -60,7 +60,7 @@ def _shown(state: State) -> State:
 def _told(wish: str, state: State) -> State:
     """Return the State; whoever does not look at it is warned if what was asked for is not so."""
     if not wishes.is_so(wish, state):
-        warnings.warn(" ".join(report_lines(state)), NotDoneWarning, stacklevel=3)
+        warnings.warn(marked(report_text(state), emulated=state["emulated"]), NotDoneWarning, stacklevel=3)
     return _shown(state)
 
 
@@ -71,7 +71,7 @@ def panel() -> AutostopPanel:
 
 def status() -> State:
     """Return the State: when this instance stops, who sees to it, and what is known of it."""
-    return _shown(open_client().instance())
+    return _shown(wishes.status(open_client()))
 
 
 def extend(by: str | timedelta) -> State:
@@ -95,7 +95,7 @@ def off() -> State:
 
 def on(duration: str | timedelta | None = None) -> State:
     """Switch auto-stop on; `duration`, 1 h to 24 h, is the running time from each start."""
-    seconds = None if duration is None else seconds_of(duration)
+    seconds = None if duration is None else seconds_of(duration, wishes.RUN_LENGTHS)
     return _told("on", wishes.on(open_client(), seconds))
 
 

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING
 from jupyter_autostop.holding import ENDINGS, Holding
 from jupyter_autostop.kernel.home import open_client, owner
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import printable
+from jupyter_autostop.words import aside, printable
 
 if TYPE_CHECKING:
     from datetime import timedelta
     from types import TracebackType
 
     from jupyter_autostop.state import State
-
-
-def _say(line: str) -> None:
-    print(f"[autostop] {line}", file=sys.stderr, flush=True)  # noqa: T201 - below the cell, whatever became of it
 
 
 class HeldBlock:
@@ -41,9 +37,18 @@ class HeldBlock:
         """Until when it holds at most (epoch ms), `None` before it has begun."""
         return self._holding.hold["until"] if self._holding.hold else None
 
+    @property
+    def emulated(self) -> bool:
+        """Whether it holds an emulated instance."""
+        return self._holding.emulated
+
     def begun(self) -> str:
         """Say that it has begun, and until when it holds at most."""
         return self._holding.begun("this cell")
+
+    def _say(self, line: str) -> None:
+        # Below the cell, whatever became of it.
+        print(aside(line, emulated=self.emulated), file=sys.stderr, flush=True)  # noqa: T201
 
     def __enter__(self) -> HeldBlock:  # noqa: PYI034 - Self is newer than Python 3.9
         __tracebackhide__ = True
@@ -60,7 +65,7 @@ class HeldBlock:
         try:
             release = self._holding.end()
         except KeyboardInterrupt:
-            _say("The end of the hold is not confirmed yet; it is tried on. Look with %autostop status.")
+            self._say("The end of the hold is not confirmed yet; it is tried on. Look with %autostop status.")
             if error is None:
                 raise
             return
@@ -68,7 +73,7 @@ class HeldBlock:
         if release.error:
             next_try = "" if release.refused else " It is tried again until it is."
             why = printable(release.error.message)
-            _say(f"The hold could not be ended: {why}{next_try} Look with %autostop status.")
+            self._say(f"The hold could not be ended: {why}{next_try} Look with %autostop status.")
 
 
 def hold(max: str | timedelta | None = None, then: str = "restore", reason: str | None = None) -> HeldBlock:  # noqa: A002 - as it reads best

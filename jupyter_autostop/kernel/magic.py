@@ -15,14 +15,14 @@ from IPython.display import display as _display
 from jupyter_autostop import wishes
 from jupyter_autostop.duration import DurationError
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.holding import ENDINGS, add_options, ended_lines
+from jupyter_autostop.holding import ENDINGS, add_options, ended
 from jupyter_autostop.kernel import api
 from jupyter_autostop.kernel.cell import Work
 from jupyter_autostop.kernel.hold import hold
 from jupyter_autostop.kernel.home import notebook_name, open_client
 from jupyter_autostop.kernel.picture import Picture, state_picture
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import NO_JOURNAL, check_lines, journal_line
+from jupyter_autostop.words import NO_JOURNAL, check_lines, journal_line, marked, report_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +70,7 @@ def _sentence(error: ClientError) -> str:
 
 
 def _status(_rest: str) -> Picture:
-    return state_picture(open_client().instance())
+    return state_picture(wishes.status(open_client()))
 
 
 def _extend(rest: str) -> Picture:
@@ -87,7 +87,7 @@ def _off(_rest: str) -> Picture:
 
 
 def _on(rest: str) -> Picture:
-    seconds = seconds_of(rest) if rest else None
+    seconds = seconds_of(rest, wishes.RUN_LENGTHS) if rest else None
     return state_picture(wishes.on(open_client(), seconds))
 
 
@@ -182,10 +182,10 @@ class AutostopMagics(magic.Magics):
         work = Work(self.shell, cell)
         held = hold(None if args.max is None else timedelta(seconds=args.max), args.then, args.reason or _reason())
         with held:
-            show(Picture([held.begun()]))
+            show(Picture([marked(held.begun(), emulated=held.emulated)]))
             value = work.run()
         if held.state:
-            show(Picture(ended_lines(held.state)))
+            show(Picture(report_lines(ended(held.state))))
         return value
 
 

@@ -16,7 +16,7 @@ from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.kernel.home import open_client
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import clock_time, printable, status_line
+from jupyter_autostop.words import aside, clock_time, printable, status_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +34,6 @@ MOVED = 60_000
 
 def _name(callback: Callable[[], object]) -> str:
     return printable(str(getattr(callback, "__qualname__", None) or type(callback).__name__))
-
-
-def _say(line: str) -> None:
-    print(f"[autostop] {line}", flush=True)  # noqa: T201 - below the cell, which is where people look
-
-
-def _complain(line: str) -> None:
-    print(f"[autostop] {line}", file=sys.stderr, flush=True)  # noqa: T201 - as above
 
 
 class Watchman:
@@ -64,6 +56,7 @@ class Watchman:
         """When to call, on the monotonic clock."""
         self._called_for: int | None = None
         self._reachable = True
+        self._emulated = False
         self.calls = 0
 
     def step(self) -> float:
@@ -86,11 +79,12 @@ class Watchman:
             # What was known goes on counting: better a checkpoint too many than one too few.
             if self._reachable:
                 why = " ".join(printable(part) for part in (error.message, error.hint) if part)
-                _complain(f"on_stop_soon cannot see the stop time, and goes on trying: {why}")
+                self._complain(f"on_stop_soon cannot see the stop time, and goes on trying: {why}")
             self._reachable = False
             return
+        self._emulated = state["emulated"]
         if not self._reachable:
-            _complain(f"on_stop_soon sees the stop time again: {status_line(state)}")
+            self._complain(f"on_stop_soon sees the stop time again: {status_text(state)}")
         self._reachable = True
         if state["deadline"] is None:
             if state["problem"] is None:
@@ -118,10 +112,16 @@ class Watchman:
             self._callback()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a notebook's function raises is told
             kind = type(error).__name__
-            _complain(f"on_stop_soon: {name} failed ({kind}: {printable(str(error))}), and {stops}.")
+            self._complain(f"on_stop_soon: {name} failed ({kind}: {printable(str(error))}), and {stops}.")
             print(traceback.format_exc(), file=sys.stderr, flush=True)  # noqa: T201 - it is the notebook's own error
         else:
-            _say(f"on_stop_soon: {name} has run in {self._monotonic() - begun:.0f} s, since {stops}.")
+            self._say(f"on_stop_soon: {name} has run in {self._monotonic() - begun:.0f} s, since {stops}.")
+
+    def _say(self, line: str) -> None:
+        print(aside(line, emulated=self._emulated), flush=True)  # noqa: T201 - below the cell, where people look
+
+    def _complain(self, line: str) -> None:
+        print(aside(line, emulated=self._emulated), file=sys.stderr, flush=True)  # noqa: T201 - as above
 
 
 class StopSoon:

@@ -224,7 +224,7 @@ class AutostopApp(ExtensionApp):
                 except Exception:  # a fault of ours, or of this installation; the run must get its stop
                     self.log.exception("jupyter_autostop: what is held cannot be seen to; it is tried again")
                 else:
-                    service.keep()
+                    await service.attend()
             await asyncio.sleep(RECORD_INTERVAL)
 
     async def service(self) -> AutostopService:
