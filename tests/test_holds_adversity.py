@@ -273,7 +273,7 @@ async def test_switching_on_says_when_the_run_stops(clock: ManualClock, platform
     """In the words of the answer too, which the journal keeps, with the way out where it is soon."""
     service = service_for(platform)
     own = (await service.look())["deadline"]["stop_timestamp"]
-    for seconds, said in ((3010, "This run stops in 50 min."), (1210, "in 20 min: extend it if that is too soon.")):
+    for seconds, said in ((2950, "This run stops in 49 min."), (1210, "in 20 min: extend it if that is too soon.")):
         await service.change(parse_change({"auto_stop": {"enable": False}}))
         await pass_time(clock, service, (own - now(platform)) / 1000 - seconds)
         state = await service.change(parse_change({"auto_stop": {"enable": True}}))
