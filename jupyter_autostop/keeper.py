@@ -679,8 +679,7 @@ class Keeper:
                 return
             if record.off == "no":
                 await self.keep(replace(record, holds=()))
-            elif record.stop_at is None and back is not None and back > self.now() + HAND_BACK * 1000:
-                self.note("shutdown", "This server ends, so ModelArts keeps the stop time again.")
+            elif back is not None and back > self.now() + HAND_BACK * 1000:
                 await self._hand_over(replace(record, holds=(), off="ending"), instance)
 
     async def _hand_over(self, record: Record, instance: Instance) -> None:
@@ -689,6 +688,8 @@ class Keeper:
         record, shown = await self.put(record, "on", instance, replace(record.prior, enable=True))
         if shown:
             record = self.switched_on(record, instance)
+            if self.snapshot.run.kind == "deadline":
+                self.note("shutdown", "This server ends, so ModelArts keeps the stop time again.")
         await self.keep(record)
 
     async def peek(self) -> None:

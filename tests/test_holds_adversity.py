@@ -298,6 +298,23 @@ async def test_an_early_end_near_the_platforms_stop_time_says_why(
     await service.close()
 
 
+async def test_a_stop_after_the_grace_is_handed_back_too(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """A server that ends in the grace leaves the run to the platform, where its stop time is still to come."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    shown = (await service.look())["deadline"]
+    own = shown["stop_timestamp"]
+    await hold(service, platform, 7200, id="h")
+    await pass_time(clock, service, (own - now(platform)) / 1000 - 600)
+    assert (await service.release("h", who="page"))["deadline"]["kept_by"] == "server"
+    await service.close()
+    assert platform.setting["enable"]
+    assert records.record.idle
+    service = service_for(platform, records=records)
+    assert (await service.look())["deadline"] == shown
+    await service.close()
+
+
 async def test_a_hold_that_the_platform_lasts_for_is_entered_at_its_end(
     clock: ManualClock, platform: ClosingPlatform
 ) -> None:
