@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from jupyter_autostop.record import ROUNDING
 from jupyter_autostop.state import NextStart, Problem
 from jupyter_autostop.wire import Instance, InstanceStatus
 
@@ -15,7 +16,7 @@ _AT_REST = set(get_args(InstanceStatus)) - {RUNNING} - _IN_BETWEEN
 """Documented, and without a run that could be stopped; an unknown status must not hide a stop time."""
 ENDED = {"STOPPING", "STOPPED", "STARTING", "START_QUEUING", "READY_TO_START", "START_FAILED", "DELETED"}
 """Between two runs."""
-TOLERANCE = 2000
+TOLERANCE = ROUNDING
 """ms by which two tellings of one moment may differ: whole seconds, and the way."""
 NOTICEABLE = 60_000
 """ms by which a stop time moves if somebody moves it; limits are in hours, and less is rounding."""
@@ -132,6 +133,15 @@ def damaged(what: str, *, off: bool) -> Problem:
         "code": "record_damaged",
         "message": f"What this server had noted of holds was damaged ({what}).",
         "hint": hint if off else "What was held is not held any more: look at the stop time, and extend.",
+    }
+
+
+def unkept(what: str) -> Problem:
+    """Return the problem of a record of holds that stands in this server's memory only; `what`: the disk's fault."""
+    return {
+        "code": "record_unwritable",
+        "message": f"What this server keeps of this run cannot be {what}.",
+        "hint": "It goes on from memory, and is lost if this server ends: see `jupyter autostop doctor`.",
     }
 
 

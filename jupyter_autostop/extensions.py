@@ -15,15 +15,14 @@ from jupyter_autostop.duration import LONGEST, format_duration
 from jupyter_autostop.errors import (
     AutostopError,
     ConflictError,
-    ForbiddenError,
     InvalidInputError,
     NotAppliedError,
     NotFoundError,
 )
 from jupyter_autostop.keeper import Keeper, stop_sent
-from jupyter_autostop.keeping import back_at, moved, people_chose
+from jupyter_autostop.keeping import moved, people_chose
 from jupyter_autostop.models import LONGEST_DURATION, Extend, HoldWish
-from jupyter_autostop.policy import DEFERS, OFF, Policy
+from jupyter_autostop.policy import BEING_PUT_BACK, DEFERS, HOLDING, OFF, Policy
 from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
@@ -60,6 +59,11 @@ def _longer(stop: int, before: int) -> str:
     seconds = round((stop - before) / 1000)
     minutes = round(seconds / 60)
     return format_duration(minutes * 60 if abs(seconds - minutes * 60) * 1000 <= TOLERANCE else seconds)
+
+
+def _extension(until: int, now: int) -> Hold:
+    """Return the hold that an extension is, where this server keeps the stop time."""
+    return Hold(EXTENSION, until, "stop", Owner("person"), now)
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,10 @@ class Extensions:
         """Return when a run without auto-stop will be stopped once ours is put back, `None` if nothing will stop it."""
         self._keeper.refuse_while_open()
         if record.ours and extend.until is not None:
-            return max(now + 1, back_at(record, defers=self._snapshot.memory.defers) or 0)
+            return max(now + 1, record.back_at(defers=self._snapshot.memory.defers) or 0)
         if record.ours:
             raise ConflictError(
-                "Auto-stop is being put back on, so there is no stop time to count from yet.",
+                BEING_PUT_BACK,
                 code="no_deadline",
                 hint="Look again in half a minute, or say until when.",
             )
@@ -115,8 +119,8 @@ class Extensions:
         """Note down an extension that others' holds outlast for now: they may end sooner."""
         mine = record.hold(EXTENSION)
         by_others = record.ours and record.holds and target > max(now, record.t0 or 0)
-        if by_others and (mine is None or mine.until < target):
-            await self._keep_longer(record, Hold(EXTENSION, target, "stop", Owner("person"), now))
+        if self._policy.allow_hold and by_others and (mine is None or mine.until < target):
+            await self._keep_longer(record, _extension(target, now))
 
     def _person_has_acted(self, done: Outcome) -> None:
         if done["effect"] in ("now", "held"):
@@ -148,19 +152,26 @@ class Extensions:
             if run.kind == "off":
                 await self._outlive_others(record, target, now)
             return outcome("none", f"{said}{words}", clamped=bool(said))
-        wish = Hold(EXTENSION, target, "stop", Owner("person"), now)
-        if run.kind == "off":
-            await self._keep_longer(record, wish)
-            return self._held(target, said)
-        self._keeper.refuse_while_open()
+        aim = _Aim(target, stop, _extension(target, now), said)
         if run.kind != "deadline":
-            return await self._hold(record, _Aim(target, stop, wish, said), self._prior_of_ours(record, before))
+            return await self._extend_held(record, before, aim)
+        self._keeper.refuse_while_open()
         own = run.stop_timestamp or stop
         if own >= target:
             # Only what this server had decided stood before the platform's own stop time.
             await self._keeper.keep(replace(record, stop_at=None), must=True)
             return outcome("now", f"{said}This run goes on until its own stop time.", clamped=bool(said))
-        return await self._reach(record, before, _Aim(target, own, wish, said))
+        return await self._reach(record, before, replace(aim, stop=own))
+
+    async def _extend_held(self, record: Record, before: Instance, aim: _Aim) -> Outcome:
+        """Keep a run longer that the platform does not stop any more."""
+        # It may have been held before this site came to forbid it: what was promised stands, and no more.
+        self._policy.require(self._policy.allow_hold, f"{HOLDING} any longer; it stops as shown", "allow_hold")
+        if self._snapshot.run.kind == "off":
+            await self._keep_longer(record, aim.wish)
+            return self._held(aim.said)
+        self._keeper.refuse_while_open()
+        return await self._hold(record, aim, self._prior_of_ours(record, before))
 
     def _check_future(self, until: int, now: int) -> None:
         if until <= now:
@@ -185,7 +196,8 @@ class Extensions:
 
         return f"Asked for {longer(asked)} more, the limit leaves {longer(target)}. "
 
-    def _held(self, until: int, said: str) -> Outcome:
+    def _held(self, said: str) -> Outcome:
+        until = self._snapshot.stop_of(self._keeper.record) or 0
         left = format_duration(max(0, (until - self._keeper.now()) // 60_000) * 60)
         words = f"This server keeps this run for another {left}; ModelArts' own auto-stop is off until then."
         return outcome("held", f"{said}{words}", clamped=bool(said))
@@ -199,7 +211,7 @@ class Extensions:
 
     def confirmed(self, record: Record) -> Record:
         """Return the record with its deadline as one that was told to somebody."""
-        stop = record.stops_at
+        stop = self._snapshot.stop_of(record)
         return record if stop is None else replace(record, floor=max(record.floor, stop))
 
     async def _reach(self, record: Record, before: Instance, aim: _Aim) -> Outcome:
@@ -304,7 +316,7 @@ class Extensions:
             t0=own,
             start=known.start if known else None,
             run=keeper.life.marker,
-            floor=max(record.floor, own or record.stops_at or 0),
+            floor=max(record.floor, own or self._snapshot.stop_of(record) or 0),
             stop_at=None,
             old=record,
         )
@@ -320,7 +332,7 @@ class Extensions:
         if self.is_off(shown=shown):
             held = replace(intent, off="yes", probe=None, old=None).with_hold(aim.wish)
             await keeper.keep(self.confirmed(held), must=True)
-            return self._held(aim.target, aim.said)
+            return self._held(aim.said)
         if not shown or self._snapshot.run.kind != "deadline":
             return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
         await self._switch_on_again(intent, record)
@@ -363,11 +375,10 @@ class Extensions:
 
     async def hold(self, wish: HoldWish) -> tuple[Hold, Outcome]:
         """Hold the run until a time, or until its owner ends; the same wish again changes nothing."""
-        if not self._policy.allow_hold:
-            raise ForbiddenError(
-                "This site does not allow holding the instance.",
-                hint="Ask whoever runs this Jupyter server; the setting is `allow_hold`.",
-            )
+        self._policy.require(self._policy.allow_hold, HOLDING, "allow_hold")
+        # What an extension ends in is this server's own stop, without which the run would go on for ever.
+        stops = wish.then == "stop" and not self._policy.allow_stop
+        self._policy.require(not stops, "stopping the instance from here, so no hold may end so", "allow_stop")
         async with self._keeper.operation():
             before = await self._keeper.begin()
             hold, done = await self._hold_wish(wish, before)
@@ -391,7 +402,7 @@ class Extensions:
         if run.kind == "off":
             await self._keep_longer(record, hold)
             if keeper.record.ours:
-                return hold, self._held(keeper.record.stops_at or hold.until, "")
+                return hold, self._held("")
             return hold, outcome("now", "Auto-stop is off anyway; the hold says what follows it.")
         if run.kind == "deadline" and stop is not None:
             done = await self._reach(record, before, _Aim(wish.until, stop, hold))

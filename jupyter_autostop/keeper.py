@@ -18,7 +18,6 @@ from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputEr
 from jupyter_autostop.keeping import (
     adopted,
     another,
-    back_at,
     ended_early,
     expired,
     moved,
@@ -114,6 +113,13 @@ class Keeper:
         """Seconds between an early end and a stop that would follow at once."""
         return self._policy.grace
 
+    @property
+    def waits(self) -> bool:
+        """Whether all that is left waits for the next run: this one was seen running, with nothing to watch in it."""
+        record, instance = self.record, self.snapshot.instance
+        own = record.run == self.life.marker and not record.over and not record.asks
+        return own and record.rests and instance is not None and instance.status == RUNNING
+
     def now(self) -> int:
         """Return the platform's time (ms)."""
         return self.writer.platform.time.now_ms()
@@ -131,20 +137,43 @@ class Keeper:
             await self.keep(self.record)
 
     async def load(self) -> None:
-        """Read the record; one that makes no sense is put aside, and auto-stop goes on the safe side."""
+        """Read the record; where it is lost, what this server knows counts, or auto-stop goes on the safe side."""
         try:
-            record = await self._records.load()
+            record = await self._stored()
         except DamagedRecordError as error:
             record = await self._damaged(str(error))
         except OSError as error:
-            raise UnavailableError(
-                f"What this server keeps of the instance cannot be read ({error.strerror or error}).",
-                code="record_unreadable",
-                hint="See `jupyter autostop doctor`.",
-            ) from None
+            if not self._knows:
+                raise UnavailableError(
+                    f"What this server keeps of the instance cannot be read ({error.strerror or error}).",
+                    code="record_unreadable",
+                    hint="See `jupyter autostop doctor`.",
+                ) from None
+            self._disk_refuses("read", error)
+            record = self._saved
+        else:
+            self.snapshot.unkept = self.snapshot.unkept if self._unsaved else ""
         newest = self._newest(record)
         self.snapshot.record, self._saved = newest, record
         self._unsaved = newest if newest is not record else None
+
+    @property
+    def _knows(self) -> bool:
+        """Whether this server knows of something held or owed, whatever the disk says."""
+        return self._unsaved is not None or not self._saved.idle
+
+    async def _stored(self) -> Record:
+        """Return what is on disk; where a record has gone from there, what was in it is still to be written."""
+        record = await self._records.load()
+        if record is None and self._knows:
+            self._lost("It was gone from the disk")
+        return EMPTY if record is None else record
+
+    def _lost(self, how: str) -> None:
+        """Go on from what was read or written last, until the disk has it again."""
+        self._log.error("jupyter_autostop: the keeper's record: %s; it is written again", how)
+        self.note("keeper's record", f"{how}, so it is written again, as this server knew it.")
+        self._saved, self._unsaved = EMPTY, self._unsaved or self._saved
 
     def _newest(self, record: Record) -> Record:
         """Return what counts: what the disk has refused since, unless somebody else has written meanwhile."""
@@ -152,12 +181,22 @@ class Keeper:
 
     async def _damaged(self, why: str) -> Record:
         aside = await self._records.put_aside()
+        if self._knows:
+            self._lost(f"It was damaged ({why}); what was found now lies in {aside}")
+            return EMPTY
         self._log.error("jupyter_autostop: the keeper's record was damaged (%s); it now lies in %s", why, aside)
         self.note("keeper's record", f"It was damaged ({why}); what was found now lies in {aside}.")
         self.snapshot.damage = f"{why}; it now lies in {aside}"
         record = replace(EMPTY, asks=True, run=self.life.marker)
         await self._records.save(record)
         return record
+
+    def _disk_refuses(self, what: str, error: OSError | ValueError) -> str:
+        """Say that the record cannot be written or read; return why."""
+        why = str(getattr(error, "strerror", None) or error)
+        self._log.error("jupyter_autostop: the keeper's record cannot be %s (%s)", what, why)
+        self.snapshot.unkept = f"{what} ({why})"
+        return why
 
     async def keep(self, record: Record, *, must: bool = False) -> Record:
         """Make `record` the one that counts, and return it once it is durable.
@@ -171,12 +210,14 @@ class Keeper:
             try:
                 await self._records.save(record)
                 self._saved, self._unsaved = record, None
+                self.snapshot.unkept = ""
             except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or error
-                self._log.error("jupyter_autostop: the keeper's record cannot be written (%s)", why)
+                unkept = self.snapshot.unkept
+                why = self._disk_refuses("written", error)
                 if not must:
                     self._unsaved = record
                 else:
+                    self.snapshot.unkept = unkept  # nothing has changed that would be kept
                     self.snapshot.record = self._newest(self._saved)
                     if isinstance(error, ValueError):
                         raise ConflictError(
@@ -223,7 +264,7 @@ class Keeper:
                 return record.probe is not None
             longer = (record.probe - prior.duration) * 1000
             return record.t0 is None or stop is None or not moved(stop, record.t0, longer)
-        return bool(shown["enable"]) or shown["duration"] != record.seen or record.stops_at is None
+        return bool(shown["enable"]) or shown["duration"] != record.seen or self.snapshot.stop_of(record) is None
 
     def _arrived(self, record: Record, instance: Instance) -> Record:
         """A probe that is seen has arrived: nobody else's run length is taken for it."""
@@ -326,7 +367,8 @@ class Keeper:
         chosen = people_chose(instance)
         prior = record.prior if chosen is None or chosen.duration == record.probe else chosen
         seen = prior.duration if prior else None
-        ended = replace(record, prior=prior, seen=seen, off="ending", holds=(), floor=0)
+        floor = 0 if record.off == "yes" else record.floor  # what was told of our own putting back stays true
+        ended = replace(record, prior=prior, seen=seen, off="ending", holds=(), floor=floor)
         if self.snapshot.run.kind == "unknown" and record.stop_at is None:
             # On, and without a stop time: nothing would ever stop this run.
             return self.stop_after_grace(ended)
@@ -417,12 +459,14 @@ class Keeper:
             record = self.end(record, gone, by_person=False)
             self.note("hold", "The kernel or command that held this run has ended.")
         elsewhere = not record.ours and self.snapshot.run.kind == "deadline"
-        return expired(record, self.now(), held_by_us=record.ours, deadline_elsewhere=elsewhere)
+        defers = self.snapshot.memory.defers
+        return expired(record, self.now(), self.grace, defers=defers, deadline_elsewhere=elsewhere)
 
     def end(self, record: Record, ids: list[str], *, by_person: bool) -> Record:
         """Return the record after holds were ended before their time."""
         now = self.now()
-        left = ended_early(record, ids, now, self.grace, held_by_us=record.ours, by_person=by_person)
+        defers = self.snapshot.memory.defers
+        left = ended_early(record, ids, now, self.grace, defers=defers, by_person=by_person)
         own = self.snapshot.run.stop_timestamp
         if not record.ours and left.stop_at is not None and own is not None and own <= left.stop_at:
             return replace(left, stop_at=None)  # the platform is no later
@@ -432,7 +476,8 @@ class Keeper:
         """Tell whether the instance is to be stopped now; never before the time that was shown."""
         if record.sent is not None:
             return True
-        return not record.holds and record.stops_at is not None and record.stops_at <= self.surely()
+        stop = self.snapshot.stop_of(record)
+        return not record.holds and stop is not None and stop <= self.surely()
 
     def surely(self) -> int:
         """Return a time (ms) that the platform's clock has reached."""
@@ -451,7 +496,7 @@ class Keeper:
         prior = record.prior
         if record.asks and not self.in_time(record):
             return await self.keep(replace(EMPTY, asks=True, run=record.run))
-        if prior is None or not self.in_time(record):
+        if not self.in_time(record) or prior is None:
             return await self.keep(self.stop_after_grace(record))
         record = await self.keep(replace(record, off="ending"))
         try:
@@ -466,8 +511,7 @@ class Keeper:
 
     def in_time(self, record: Record) -> bool:
         """Tell whether the platform's own stop time leaves the grace, so that putting it back stops nothing at once."""
-        back = back_at(record, defers=self.snapshot.memory.defers)
-        return back is not None and back > self.now() + self.grace * 1000
+        return record.back_in_time(self.now(), self.grace, defers=self.snapshot.memory.defers) is not None
 
     async def _settle_probe(self, record: Record, instance: Instance) -> Record:
         """Put back a run length that was made longer for this run or an earlier one."""
@@ -605,7 +649,7 @@ class Keeper:
                 return
             instance = await self.begin()
             record = self.record
-            back = back_at(record, defers=self.snapshot.memory.defers)
+            back = record.back_at(defers=self.snapshot.memory.defers)
             if record.pending or record.sent is not None or record.off not in ("no", "yes", "ending"):
                 return
             if record.off == "no":
@@ -625,7 +669,7 @@ class Keeper:
     async def peek(self) -> None:
         """Look at what other servers have noted, without acting on it; `step` deals with what cannot be read."""
         try:
-            record = await self._records.load()
+            record = await self._stored()
         except (DamagedRecordError, OSError):
-            record = replace(EMPTY, asks=True, run=self.life.marker)
+            record = self._saved if self._knows else replace(EMPTY, asks=True, run=self.life.marker)
         self.snapshot.record = self._newest(record)

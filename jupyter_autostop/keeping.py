@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE
-from jupyter_autostop.record import EMPTY, Hold, Off, Record, Setting
+from jupyter_autostop.record import EMPTY, Off, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
 
@@ -25,13 +25,6 @@ def people_chose(instance: Instance) -> Setting | None:
     if shown["enable"] is None or shown["duration"] is None:
         return None
     return Setting(shown["enable"], shown["duration"], shown["prompt"] is not False)
-
-
-def back_at(record: Record, *, defers: bool) -> int | None:
-    """Return when the platform would stop this run, were `prior` put back; the sooner of what it may make of that."""
-    if record.t0 is None or record.prior is None or defers or record.start is None:
-        return record.t0
-    return min(record.t0, record.start + record.prior.duration * 1000)
 
 
 def settled(record: Record, now: int) -> Record:
@@ -59,34 +52,35 @@ def another(record: Record, run: str, started: int) -> Record:
     return replace(left, start=started, t0=started + left.prior.duration * 1000)
 
 
-def ended_early(
-    record: Record, ids: Collection[str], now: int, grace: int, *, held_by_us: bool, by_person: bool
-) -> Record:
-    """Return the record after some holds were ended before their time: the stop comes no nearer than the grace."""
+def ended_early(record: Record, ids: Collection[str], now: int, grace: int, *, defers: bool, by_person: bool) -> Record:
+    """Return the record after some holds were ended before their time: the stop comes no nearer than the grace (s)."""
     left = record.without(*ids)
     if len(left.holds) == len(record.holds):
         return record
-    left = replace(left, floor=min(left.floor, max(now + grace * 1000, *(hold.until for hold in left.holds), 0)))
+    nearest = now + grace * 1000
     if left.holds:
-        return left
-    last = max((hold for hold in record.holds if hold.id in ids), key=lambda hold: hold.until)
-    if last.then == "stop" and not by_person:
-        return replace(left, stop_at=now + grace * 1000, off="ending" if held_by_us else left.off)
-    return replace(left, off="ending") if held_by_us else left
+        stop = replace(left, floor=0).stops_at(grace, defers=defers) or left.last.until
+        return replace(left, floor=min(left.floor, max(nearest, stop)))
+    left = replace(left, floor=min(left.floor, nearest), off="ending" if record.ours else left.off)
+    return replace(left, stop_at=nearest) if record.last.then == "stop" and not by_person else left
 
 
-def expired(record: Record, now: int, *, held_by_us: bool, deadline_elsewhere: bool) -> Record:
-    """Return the record after the holds whose time has come have ended; the last one to go decides what follows."""
-    gone = [hold for hold in record.holds if hold.until <= now]
-    if not gone:
-        return record
-    left = record.without(*(hold.id for hold in gone))
-    if left.holds:
+def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_elsewhere: bool) -> Record:
+    """Return the record after the holds whose time has come have ended; the last one to go decides what follows.
+
+    It is what was shown before: the stop, or where the platform cannot keep the run any more, the stop after the
+    grace (s).
+    """
+    left = record.without(*(hold.id for hold in record.holds if hold.until <= now))
+    if left.holds or not record.holds:
         return left
-    last: Hold = max(gone, key=lambda hold: hold.until)
-    if last.then == "stop" and not deadline_elsewhere:
-        left = replace(left, stop_at=max(last.until, left.floor))
-    return replace(left, off="ending") if held_by_us else left
+    last = record.last
+    kept_elsewhere = deadline_elsewhere or (
+        last.then == "restore" and record.back_in_time(last.until, grace, defers=defers) is not None
+    )
+    if not kept_elsewhere:
+        left = replace(left, stop_at=record.stops_at(grace, defers=defers))
+    return replace(left, off="ending") if record.ours else left
 
 
 def adopted(record: Record, instance: Instance) -> Record:

@@ -105,6 +105,7 @@ class FileLocks:
 
     def _take(self, gone: threading.Event) -> int:
         end = time.monotonic() + self._patience
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
         descriptor = os.open(self._folder / f"{self._stem}.keeper.lock", _FLAGS, 0o600)
         try:
             while not _try(descriptor):

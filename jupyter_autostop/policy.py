@@ -15,7 +15,9 @@ from jupyter_autostop.models import (
 from jupyter_autostop.state import Limits
 
 OFF = "Auto-stop is off: nothing will stop this run."
+HOLDING = "holding the instance"
 DEFERS = "ModelArts applies a longer running time only from the next start, so it cannot extend this run."
+BEING_PUT_BACK = "Auto-stop is being put back on, so there is no stop time to count from yet."
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,17 @@ class Policy:
         return latest
 
 
-def _why_no_extension(run: Run, stop: int | None, latest: int, now: int, *, stuck: bool) -> dict[str, str]:
+def _why_no_extension(run: Run, stop: int | None, latest: int, now: int, *, stuck: str, ours: bool) -> dict[str, str]:
     if run.kind == "not_running":
         return {"extend": "The instance is not running."}
     if stop is None:
-        return {"extend": OFF if run.kind == "off" else "The stop time of this run is not known."}
+        if run.kind == "off":
+            return {"extend": BEING_PUT_BACK if ours else OFF}
+        return {"extend": "The stop time of this run is not known."}
     if stop <= now:
         return {"extend": "The stop time of this run has passed."}
     if stuck:
-        return {"extend": DEFERS}
+        return {"extend": stuck}
     return {"extend": "This run lasts as long as it may already."} if latest <= stop else {}
 
 
@@ -70,17 +74,21 @@ def limits(
     asked: bool = True,
     stop: int | None = None,
     held: bool = False,
+    ours: bool = False,
     sent: bool = False,
 ) -> Limits:
     """Return what can be asked for at `now` (ms), and in a sentence why the rest cannot.
 
-    `stop` is the deadline that is shown; `held`: this server keeps it, auto-stop being off; `sent`: it is stopping.
+    `stop` is the deadline that is shown; `held`: this server keeps it, auto-stop being off; `ours`: that is, or may be,
+    by our doing; `sent`: it is stopping.
     """
     by_us = policy.allow_hold and (defers or held)
     latest = max(policy.latest(known, now, by_us=by_us), now)
-    why_not = _why_no_extension(run, stop, latest, now, stuck=defers and not policy.allow_hold and not held)
+    forbidden = f"This site does not allow {HOLDING}."
+    stuck = "" if policy.allow_hold else f"{forbidden} This run stops as shown." if held else DEFERS if defers else ""
+    why_not = _why_no_extension(run, stop, latest, now, stuck=stuck, ours=ours)
     if not policy.allow_hold:
-        why_not["hold"] = "This site does not allow holding the instance."
+        why_not["hold"] = forbidden
     elif run.kind == "not_running":
         why_not["hold"] = "The instance is not running."
     if run.kind == "not_running":

@@ -19,6 +19,8 @@ Off = Literal["no", "intent", "yes", "ending"]
 Then = Literal["restore", "stop"]
 OwnerKind = Literal["person", "kernel", "command"]
 Write = Literal["probe", "off", "on", "stop"]
+ROUNDING = 2000
+"""ms by which two tellings of one moment may differ."""
 EXTENSION = "extension"
 """The id of the hold that an extension is: one, moved later by the next extension."""
 
@@ -130,15 +132,45 @@ class Record:
         return self.off in ("yes", "ending")
 
     @property
-    def stops_at(self) -> int | None:
-        """When this server stops the instance, as things stand; `None`: it does not."""
-        if self.holds:
-            return max(self.floor, *(hold.until for hold in self.holds)) if self.ours else self._stops_off()
-        return None if self.stop_at is None else max(self.floor, self.stop_at)
+    def last(self) -> Hold:
+        """The hold that is the last to go, which decides what follows."""
+        return max(self.holds, key=lambda hold: hold.until)
 
-    def _stops_off(self) -> int | None:
-        """Return when a run that others have left without a stop is stopped: the last hold to go decides."""
-        last = max(self.holds, key=lambda hold: hold.until)
+    def back_at(self, *, defers: bool) -> int | None:
+        """Return when the platform would stop this run, were `prior` put back; the sooner of what it may make of it."""
+        if self.t0 is None or self.prior is None or defers or self.start is None:
+            return self.t0
+        return min(self.t0, self.start + self.prior.duration * 1000)
+
+    def back_in_time(self, end: int, grace: int, *, defers: bool) -> int | None:
+        """Return when the platform stops this run if auto-stop is put back at `end`, `None` if that must not be done.
+
+        It must leave the grace (s), and come no sooner than what was confirmed.
+        """
+        back = None if self.prior is None else self.back_at(defers=defers)
+        return back if back is not None and back > end + grace * 1000 and back >= self.floor - ROUNDING else None
+
+    def follows(self, hold: Hold, grace: int, *, defers: bool) -> int:
+        """Return when this run is stopped if it is held by us and `hold`, the last one, ends at its own time.
+
+        At once, by the platform where auto-stop can be put back on by then, or else after the grace (s).
+        """
+        if hold.then == "stop":
+            return hold.until
+        back = self.back_in_time(hold.until, grace, defers=defers)
+        return hold.until + grace * 1000 if back is None else back
+
+    def stops_at(self, grace: int, *, defers: bool) -> int | None:
+        """Return when the instance is stopped as things stand, where that is this server's affair; `None`: it is not.
+
+        `grace` in s; `defers`: the platform lets a run length count from the next start.
+        """
+        if not self.holds:
+            return None if self.stop_at is None else max(self.floor, self.stop_at)
+        last = self.last
+        if self.ours:
+            return max(self.floor, self.follows(last, grace, defers=defers))
+        # Others have left this run without a stop.
         return max(self.floor, last.until) if last.then == "stop" else None
 
     def hold(self, hold_id: str) -> Hold | None:

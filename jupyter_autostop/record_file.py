@@ -88,12 +88,12 @@ class RecordFile:
         with opened(self.path, os.O_RDONLY) as file:
             return _find(os.pread(file, 2 * SLOT + 1, 0))
 
-    def load(self) -> Record:
-        """Return the record; `DamagedRecordError` or `OSError` where there is one that cannot be read."""
+    def load(self) -> Record | None:
+        """Return the record, `None` for none; `DamagedRecordError` or `OSError` where one cannot be read."""
         try:
             found = self._read()
         except FileNotFoundError:
-            return EMPTY
+            return None
         data = found.data
         try:
             if data["format"] != FORMAT:
@@ -159,7 +159,7 @@ def something_kept(directory: Path) -> bool:
 
 def _keeps(file: RecordFile) -> bool:
     try:
-        return not file.load().idle
+        return not (file.load() or EMPTY).idle
     except (DamagedRecordError, OSError):
         return True
 
@@ -167,8 +167,8 @@ def _keeps(file: RecordFile) -> bool:
 class Records(Protocol):
     """Where the record is kept. `load` raises `DamagedRecordError`, all of them `OSError`."""
 
-    async def load(self) -> Record:
-        """Return the record."""
+    async def load(self) -> Record | None:
+        """Return the record, `None` where there is none."""
 
     async def save(self, record: Record) -> None:
         """Return once it is durable."""
@@ -183,8 +183,8 @@ class DiskRecords:
     def __init__(self, file: RecordFile) -> None:
         self._file = file
 
-    async def load(self) -> Record:
-        """Return the record."""
+    async def load(self) -> Record | None:
+        """Return the record, `None` where there is none."""
         return await asyncio.to_thread(self._file.load)
 
     async def save(self, record: Record) -> None:

@@ -44,7 +44,7 @@ class AutostopService:
 
     `on_change` is called with the State's `version` when anything but the time has changed. Seconds:
     `refresh_interval` between looks, `patience` of a write for the one before it, `close_patience` of a shutdown for
-    a write under way.
+    a write under way and for handing the run back.
     """
 
     def __init__(
@@ -139,6 +139,13 @@ class AutostopService:
         """Act on what the record says, also where nobody looks: another server may have left it."""
         if not self._closed and (self._vigil.task is None or self._vigil.task.done()):
             self._vigil.start(at_once=True)
+
+    async def attend(self) -> None:
+        """Do what `keep` does, unless all that is left waits for the next run, as a look has shown: nobody is asked."""
+        if not self._writes and not self._closed:
+            await self.keeper.peek()
+        if not self.keeper.waits:
+            self.keep()
 
     async def _step(self) -> None:
         await self.alone(self.keeper.step)
@@ -262,21 +269,26 @@ class AutostopService:
         """End the background work, waiting a moment for a write under way; whoever still waits is told so."""
         self._closed = True
         # Whoever looks is told at once; a write has its own way of reading.
+        ends = asyncio.get_running_loop().time() + self._close_patience
         await self._end(self._watch, self._flight)
         if self._writes:
             await asyncio.wait(self._writes, timeout=self._close_patience)
         await self._end(self._vigil.task, *self._writes)
-        await self._hand_back()
+        await self._hand_back(ends - asyncio.get_running_loop().time())
         await self.snapshot.close()
         await self.journal.close()
         await self._platform.close()
 
-    async def _hand_back(self) -> None:
+    async def _hand_back(self, patience: float) -> None:
         """Let the platform keep the run again, if it answers in time; else the record is there for the next start."""
+        late = "jupyter_autostop: ModelArts did not take this run back in time"
         try:
-            await asyncio.wait_for(self.keeper.hand_back(), self._close_patience)
+            if patience > 0:
+                await asyncio.wait_for(self.keeper.hand_back(), patience)
+            elif not self.keeper.record.rests:
+                self._log.warning(late)
         except asyncio.TimeoutError:
-            self._log.warning("jupyter_autostop: ModelArts did not take this run back in time")
+            self._log.warning(late)
         except AutostopError as error:
             self._log.warning("jupyter_autostop: ModelArts did not take this run back: %s", error.message)
         await self._enter_notes()

@@ -18,6 +18,7 @@ from jupyter_autostop.deadline import (
     overdue,
     read_run,
     stopping,
+    unkept,
     unsettled,
 )
 from jupyter_autostop.errors import AutostopError, CredentialsError
@@ -73,6 +74,8 @@ class Snapshot:
         """Why what is held or owed is not in order yet."""
         self.damage = ""
         """What was found in the place of the keeper's record, until a person acts."""
+        self.unkept = ""
+        """What the disk does not do for the keeper's record, which then stands in memory only."""
 
     @property
     def record(self) -> Record:
@@ -162,10 +165,14 @@ class Snapshot:
         own, record = self.run.stop_timestamp, self._record
         if self.stopping:
             return None
-        ours = None if record.over or record.off == "intent" or self.run.kind == "not_running" else record.stops_at
+        ours = None if record.over or record.off == "intent" or self.run.kind == "not_running" else self.stop_of(record)
         if own is not None and (ours is None or record.holds or own <= ours):
             return {"stop_timestamp": own, "kept_by": "platform"}
         return None if ours is None else {"stop_timestamp": ours, "kept_by": "server"}
+
+    def stop_of(self, record: Record) -> int | None:
+        """Return when a run with such a record is stopped, where that is this server's affair."""
+        return record.stops_at(self._policy.grace, defers=self.memory.defers)
 
     @property
     def stopping(self) -> bool:
@@ -213,6 +220,8 @@ class Snapshot:
             return damaged(self.damage or "the journal says more", off=off)
         if self.trouble is not None:
             return self.trouble
+        if self.unkept and not self._record.idle and not passed and not self.stopping:
+            return unkept(self.unkept)
         if self.stopping or (passed and kept_by == "server"):
             return stopping()
         if passed:
@@ -246,6 +255,7 @@ class Snapshot:
                 asked=self.instance is not None,
                 stop=stop,
                 held=deadline is not None and deadline["kept_by"] == "server" and self._record.ours,
+                ours=self._record.off in ("intent", "ending") and self._record.stop_at is None,
                 sent=self.stopping,
             ),
             "version": self.version(),

@@ -70,8 +70,8 @@ def status_text(state: State) -> str:
         line = f"Stops at {at} (in {left}), kept by {kept}"
         line += _next_start(state) + _holds(state)
         if state["stale"] and state["confirmed_at"] is not None:
-            line += f"; last confirmed {ago(state['confirmed_at'], now)}. {_problem(state)}"
-        return line
+            line += f"; last confirmed {ago(state['confirmed_at'], now)}"
+        return f"{line}. {_problem(state)}" if state["problem"] else line
     if state["problem"] and state["problem"]["code"] == "overdue":
         return _problem(state)
     if state["problem"]:

@@ -65,7 +65,7 @@ def kernel_rows(table: Table, server: JupyterServer) -> None:
     table.row("warm %autostop status, ms", ours, peer=("/api/status by urllib", peer), most=50)
 
 
-def panel_rows(table: Table, browser: Browser, server: JupyterServer, endpoint: str) -> None:
+def message_rows(table: Table, browser: Browser, server: JupyterServer, endpoint: str) -> None:
     """Count what goes over the kernel's channels while a panel ticks, and a stock widget beside it."""
     cloud = Cloud(endpoint)
     with server.client() as client:

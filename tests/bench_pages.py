@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench_kernel import panel_rows
+from bench_kernel import message_rows
 from bench_peers import PEERS
 from bench_table import Table
 from bench_traffic import percentile
 from browser import Tab, running_browser
 from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
+from test_browser import Platform
 
 IDLE = 600
 """Seconds that idle pages are counted for; given by the first argument, where this is run by itself."""
 CHANGES = 20
+PANELS = 50
+TICKING = 60
+"""Seconds that notebooks with panels are watched for, in which each shows another second."""
 EXPOSED = "--LabApp.expose_app_in_browser=True"
 HOUR = 3600
 USAGE = next(peer for peer in PEERS if peer.package == "jupyter-resource-usage")
@@ -44,6 +50,9 @@ WATCH = """() => {
 }"""
 
 
+PANEL = {"application/vnd.jupyter-autostop.panel+json": {"version": 1, "model_id": None}, "text/plain": "A panel."}
+
+
 @contextmanager
 def lab(folder: Path, name: str, endpoint: str, python: str = sys.executable) -> Iterator[JupyterServer]:
     """Run JupyterLab in a folder of its own."""
@@ -56,7 +65,8 @@ def lab(folder: Path, name: str, endpoint: str, python: str = sys.executable) ->
 def worked(tab: Tab) -> Callable[[], float]:
     """Return what tells the seconds that the page's main thread has worked in scripts, styles and layout since now."""
     session = tab.context.new_cdp_session(tab.page)
-    session.send("Performance.enable")
+    # By the thread's own time: what else the machine does meanwhile is not the page's work.
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
 
     def seconds() -> float:
         metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
@@ -111,6 +121,39 @@ def follow_rows(table: Table, browser: Browser, server: JupyterServer) -> None:
         tab.close()
 
 
+def with_panels(count: int) -> dict[str, Any]:
+    """Return a notebook in which a cell has shown the panel so many times: all are there, whatever is in sight."""
+    output = {"output_type": "display_data", "data": PANEL, "metadata": {}}
+    cell = {"cell_type": "code", "source": "%autostop", "metadata": {}, "execution_count": 1, "id": "panels"}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    cells = [{**cell, "outputs": [output] * count}]
+    return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def panel_rows(table: Table, browser: Browser, server: JupyterServer, platform: Platform, seconds: int) -> None:
+    """Measure what many panels on a page cost more than one, at the same time, while each second is another text."""
+    tabs: list[Tab] = []
+    for count in (1, PANELS):
+        (server.folder / "work" / f"{count}.ipynb").write_text(json.dumps(with_panels(count)), encoding="utf-8")
+        tab = Tab(browser, server).open(f"lab/workspaces/panels-{count}/tree/{count}.ipynb")
+        expect(tab.page.locator(".jp-AutostopOutput .jp-AutostopCountdown")).to_have_count(count)
+        tabs.append(tab)
+    platform.edit(remaining=seconds + 60)
+    platform.state(refresh=True)
+    for tab in tabs:
+        expect(tab.page.locator(".jp-AutostopOutput .jp-AutostopCountdown").first).to_have_text(re.compile("^[0-9]:"))
+        tab.page.wait_for_timeout(5000)
+    works = [worked(tab) for tab in tabs]
+    begun = time.monotonic()
+    tabs[0].page.wait_for_timeout(seconds * 1000)
+    one, many = (work() * 1000 / (time.monotonic() - begun) for work in works)
+    peer = ("one panel", one)
+    table.row(f"main thread with {PANELS} panels at 1 Hz, ms/s", many, peer=peer)
+    table.row("the same, more than with one panel, ms/s", many - one, most=1)
+    for tab in tabs:
+        tab.close()
+
+
 def browser_rows(table: Table, folder: Path, seconds: int = IDLE) -> None:
     """Print every row that needs a browser."""
     with (
@@ -118,9 +161,11 @@ def browser_rows(table: Table, folder: Path, seconds: int = IDLE) -> None:
         lab(folder, "ours", endpoint) as ours,
         lab(folder, "usage", endpoint, USAGE.python) as peers,
         running_browser() as browser,
+        closing(Platform(endpoint, ours)) as platform,
     ):
         follow_rows(table, browser, ours)
-        panel_rows(table, browser, ours, endpoint)
+        message_rows(table, browser, ours, endpoint)
+        panel_rows(table, browser, ours, platform, min(seconds, TICKING))
         idle_rows(table, browser, ours, peers, seconds)
 
 

@@ -6,10 +6,21 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Request, WebSocket, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    WebSocket,
+    expect,
+    sync_playwright,
+)
 from processes import JupyterServer
 
 FLAGS = (
@@ -25,6 +36,7 @@ PATIENCE = 40_000
 """Ms that something may take which is only waited for; never what a test is about."""
 CHANGED_EVENT = "https://events.jupyter.org/jupyter_autostop/changed/v1"
 PUSH, ASK = "push", "ask"
+AXE = Path(__file__).parents[1] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
 # Keeps each thing the status item has shown, and when (epoch ms, by the clock that no test turns).
 _RECORD = """() => {
@@ -39,6 +51,15 @@ _RECORD = """() => {
   note();
   new MutationObserver(note).observe(item, { childList: true, characterData: true, subtree: true });
 }"""
+
+
+def faults(page: Page, selector: str) -> list[str]:
+    """Return what axe finds wrong in a part of a page."""
+    expect(page.locator(selector).first).to_be_visible()
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE.read_text())
+    found = page.evaluate("async selector => (await axe.run(selector)).violations", selector)
+    return [f"{fault['id']}: {node['html']}: {node['failureSummary']}" for fault in found for node in fault["nodes"]]
 
 
 def chromium() -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
     from test_browser import Platform
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
@@ -30,6 +33,11 @@ def _next_start(platform: Platform) -> None:
     platform.edit(auto_stop={"duration": 7200})
 
 
+def _off_from_next_start(platform: Platform) -> None:
+    platform.behave(disable_applies="next_start")
+    _off(platform)
+
+
 def _status(status: str) -> Callable[[Platform], None]:
     return lambda platform: platform.edit(set={"status": status})
 
@@ -43,6 +51,7 @@ REACHED = {
     "warning": Reached("running", "Kept by ModelArts.", lambda platform: platform.edit(remaining=1500), "warning"),
     "urgent": Reached("running", "Kept by ModelArts.", lambda platform: platform.edit(remaining=240), "urgent"),
     "off": Reached("off", "runs, and bills, until you stop it", _off),
+    "off-from-next-start": Reached("running", "off · from the next start", _off_from_next_start),
     "next-start": Reached("running", "From the next start: auto-stop after 2 h.", _next_start),
     "stale": Reached("stale", "Last confirmed", lambda platform: platform.fail("hang")),
     "credentials-refused": Reached("stale", "credentials refused", _refused),
@@ -54,4 +63,55 @@ REACHED = {
     "stopped": Reached("stopped", "STOPPED", _status("STOPPED")),
     "frozen": Reached("frozen", "FROZEN", _status("FROZEN"), "warning"),
 }
-"""Reached from a healthy instance; what belongs to a server that starts so has tests of its own."""
+"""Reached from a healthy instance; what belongs to a server that starts so follows."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A server that starts with these settings, and what its card shows."""
+
+    settings: dict[str, str]
+    kind: str
+    words: str
+
+
+_PLACE = {
+    "JUPYTER_AUTOSTOP_REGION": "cn-north-4",
+    "JUPYTER_AUTOSTOP_PROJECT_ID": "a" * 32,
+    "JUPYTER_AUTOSTOP_INSTANCE_ID": "DE-7d558ef8-c73d-11ea-964c-0255ac100033",
+}
+BEGUN = {
+    "not-configured": Begun({}, "unconfigured", "JUPYTER_AUTOSTOP_"),
+    "no-credentials": Begun(_PLACE, "no-credentials", "credentials"),
+}
+
+TOLD: dict[str, tuple[dict[str, Any], Reached]] = {
+    "idle-rule": (
+        {"deadline": None, "platform": "notebooks"},
+        Reached("idle-rule", "no fixed time is set", lambda _: None),
+    ),
+    "off-until-next-start": (
+        {"deadline": None, "next_start": {"enable": True, "duration": 14400}},
+        Reached("next-start", "From the next start: auto-stop after 4 h.", lambda _: None),
+    ),
+}
+"""What the old generation of the API has no words for, so that only a State of another server can tell it."""
+
+
+_AGAIN = "window.dispatchEvent(new Event('online'))"
+"""Has a page ask for the State at once, and without anything being said of that in the card."""
+
+
+@contextmanager
+def told(page: Page, parts: dict[str, Any]) -> Iterator[None]:
+    """Have a page be told a State with other parts than the server gives it."""
+
+    def answer(route: Route) -> None:
+        state = route.fetch().json()
+        route.fulfill(body=json.dumps({**state, **parts}), content_type="application/json")
+
+    page.route("**/jupyter-autostop/instance*", answer)
+    page.evaluate(_AGAIN)
+    yield
+    page.unroute("**/jupyter-autostop/instance*")
+    page.evaluate(_AGAIN)

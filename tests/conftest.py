@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -19,6 +19,9 @@ from tornado.httpclient import HTTPClientError
 
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import Emulator
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
@@ -81,6 +84,31 @@ def nothing_blocks(blocking_calls: BlockingCalls) -> Iterator[None]:
     blocking_calls.seen.clear()
     yield
     assert blocking_calls.seen == []
+
+
+@pytest.fixture(autouse=True)
+def jp_asyncio_loop(request: pytest.FixtureRequest) -> Any:
+    """No loop of pytest-jupyter's in a browser's tests: it would take Playwright's in this thread for its own."""
+    return None if _drives_chromium(request) else request.getfixturevalue("jp_asyncio_loop")
+
+
+@pytest.fixture(autouse=True)
+def jp_server_cleanup(request: pytest.FixtureRequest) -> Any:
+    """No server of pytest-jupyter's there either, to be cleaned up on that loop."""
+    return None if _drives_chromium(request) else request.getfixturevalue("jp_server_cleanup")
+
+
+def _drives_chromium(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("browser") is not None
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, the same for all tests of a file."""
+    from browser import running_browser  # noqa: PLC0415 - Playwright is for those who ask for it
+
+    with running_browser() as browser:
+        yield browser
 
 
 @pytest.fixture

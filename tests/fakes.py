@@ -124,8 +124,11 @@ class MemoryRecords:
         self.record = EMPTY
         self.saves: list[Record] = []
         self.fail: OSError | None = None
+        self.fail_load: Exception | None = None
 
     async def load(self) -> Record:
+        if self.fail_load:
+            raise self.fail_load
         return self.record
 
     async def save(self, record: Record) -> None:

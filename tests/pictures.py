@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from browser import Tab, running_browser
-from card_states import REACHED
+from card_states import BEGUN, REACHED, TOLD, told
 from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
-from test_browser import Platform
+from test_browser import EXPOSED, Platform
 from test_card_browser import Card, card_in, heal
 
 from jupyter_autostop.demo import EXAMPLE
@@ -86,6 +86,11 @@ def draw_card(browser: Browser, server: JupyterServer, platform: Platform) -> No
                 card.shows(state)
                 keep(f"card-{name}-{theme}.png", card.node.screenshot())
             heal(platform)
+            for name, (parts, state) in TOLD.items():
+                with told(card.page, parts):
+                    card.shows(state)
+                    keep(f"card-{name}-{theme}.png", card.node.screenshot())
+            expect(card.node).to_have_attribute("data-kind", "running")
             draw_write(card, platform, theme)
         card.theme("light")
         platform.edit(name="tuning-of-a-model-with-a-name-without-end-" * 3, description="A long description. " * 20)
@@ -93,6 +98,36 @@ def draw_card(browser: Browser, server: JupyterServer, platform: Platform) -> No
         expect(card.node).to_contain_text("without-end")
         card.node.evaluate("node => { node.style.width = '180px'; }")
         keep("card-narrow-light.png", card.node.screenshot())
+
+
+def draw_begun(browser: Browser, folder: Path) -> None:
+    """Take the card of servers that start without what they need, of one without an answer, and of a held run."""
+    with running_emulator("--remaining", f"{REMAINING}s") as endpoint:
+        settings = {**{name: begun.settings for name, begun in BEGUN.items()}, "unknown": emulated(endpoint)}
+        for name, environment in settings.items():
+            place = folder / name
+            place.mkdir()
+            with (
+                running_jupyter(place, EXPOSED, module="jupyterlab", settings=environment) as server,
+                closing(Platform(endpoint, server)) as platform,
+            ):
+                platform.fail("status", status=500)
+                with card_in(browser, server) as card:
+                    expect(card.node).to_contain_text("not known" if name == "unknown" else BEGUN[name].words)
+                    in_themes(card, name)
+                    platform.heal()
+                    if name == "unknown":
+                        card.button("Refresh").click()
+                        card.button("Extend 1 h").click()
+                        expect(card.node).to_contain_text("Now stops ")
+                        in_themes(card, "held")
+
+
+def in_themes(card: Card, name: str) -> None:
+    """Take the card as it is, in each theme."""
+    for theme in THEMES:
+        card.theme(theme)
+        keep(f"card-{name}-{theme}.png", card.node.screenshot())
 
 
 def draw_write(card: Card, platform: Platform, theme: str) -> None:
@@ -130,16 +165,16 @@ def main() -> None:
         folder = Path(name)
         (folder / "work").mkdir()
         shutil.copy(EXAMPLE, folder / "work")
-        exposed = "--LabApp.expose_app_in_browser=True"
         settings = emulated(endpoint)
         with (
-            running_jupyter(folder, exposed, module="jupyterlab", settings=settings) as server,
+            running_jupyter(folder, EXPOSED, module="jupyterlab", settings=settings) as server,
             running_browser() as browser,
             closing(Platform(endpoint, server)) as platform,
         ):
             draw(browser, server, platform)
             # Last, since JupyterLab remembers that the side panel was open.
             draw_card(browser, server, platform)
+            draw_begun(browser, folder)
 
 
 if __name__ == "__main__":

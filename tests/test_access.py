@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from importlib.resources import files
 from typing import Any, ClassVar
 
 import pytest
+import yaml
 from conftest import Ask
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError
@@ -15,16 +17,22 @@ from jupyter_autostop.emulator.server import EmulatorServer
 
 Raw = Callable[..., Awaitable[Any]]
 
-ROUTES = ("instance", "extend", "stop", "journal")
+DOCUMENT = yaml.safe_load((files("jupyter_autostop.server") / "openapi.yaml").read_text(encoding="utf-8"))
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 ALLOWED = {
-    ("instance", "GET"): "read",
-    ("instance", "PATCH"): "write",
-    ("extend", "POST"): "write",
-    ("stop", "POST"): "write",
-    ("journal", "GET"): "read",
+    (path.removeprefix("/").replace("{hold_id}", "one"), verb.upper()): "read" if verb == "get" else "write"
+    for path, verbs in DOCUMENT["paths"].items()
+    for verb in verbs
+    if verb.upper() in VERBS
 }
-BODIES = {("instance", "PATCH"): {"description": "x"}, ("extend", "POST"): {"by": 60}}
+"""What each route and verb of the document asks the authorizer for."""
+ROUTES = tuple(dict.fromkeys(route for route, _ in ALLOWED))
+WRITES = [key for key, action in ALLOWED.items() if action == "write"]
+BODIES = {
+    ("instance", "PATCH"): {"description": "x"},
+    ("extend", "POST"): {"by": 60},
+    ("holds", "POST"): {"until": 9_000_000_000_000, "id": "one"},
+}
 
 
 class Recorder(Authorizer):
@@ -76,6 +84,14 @@ def raw(jp_serverapp: Any, http_server_client: Any, jp_base_url: str) -> Callabl
     return send
 
 
+def test_the_routes_are_the_contracts() -> None:
+    """What is tried here is every route and verb that there is; none is left out with the document."""
+    assert sorted(ALLOWED) == [
+        *(("doctor", "GET"), ("extend", "POST"), ("holds", "POST"), ("holds/one", "DELETE"), ("instance", "GET")),
+        *(("instance", "PATCH"), ("journal", "GET"), ("stop", "POST")),
+    ]
+
+
 async def test_nothing_without_credentials(raw: Raw, emulator: EmulatorServer) -> None:
     """Every route and verb answers 403 by contract, whatever the server lets strangers do elsewhere."""
     for route in ROUTES:
@@ -121,14 +137,14 @@ class TestReadOnly:
     async def test_reads_and_writes_nothing(self, ask: Ask, emulator: EmulatorServer) -> None:
         """Reading works, each write is 403 by contract and reaches nobody."""
         assert (await ask("GET", "instance")).status == 200
-        for route, verb in (("instance", "PATCH"), ("extend", "POST"), ("stop", "POST")):
+        for route, verb in WRITES:
             reply = await ask(verb, route, BODIES.get((route, verb)))
             assert (reply.status, reply.json["code"]) == (403, "not_authorized")
         assert [seen["method"] for seen in emulator.emulator.record.shown()] == ["GET"]
 
 
 async def test_cookies_need_the_xsrf_token(raw: Raw, jp_serverapp: Any, emulator: EmulatorServer) -> None:
-    """A page logged in by cookie writes only with the right XSRF token."""
+    """A page logged in by cookie writes only with the right XSRF token, whichever route it is."""
     token = jp_serverapp.identity_provider.token
     cookies: dict[str, str] = {}
     for path in (f"login?token={token}", f"?token={token}"):
@@ -138,13 +154,14 @@ async def test_cookies_need_the_xsrf_token(raw: Raw, jp_serverapp: Any, emulator
             cookies[name] = value
     assert "_xsrf" in cookies
     header = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-    body = '{"description": "by a page"}'
-    for xsrf in ({}, {"X-XSRFToken": "2|deadbeef|00|1"}, {"X-XSRFToken": "wrong"}):
-        reply = await raw("PATCH", "jupyter-autostop/instance", headers={**header, **xsrf}, body=body)
-        assert reply.code == 403
-        assert json.loads(reply.body)["code"]
+    for route, verb in WRITES:
+        body = json.dumps(BODIES[route, verb]) if (route, verb) in BODIES else None
+        for xsrf in ({}, {"X-XSRFToken": "2|deadbeef|00|1"}, {"X-XSRFToken": "wrong"}):
+            reply = await raw(verb, f"jupyter-autostop/{route}", headers={**header, **xsrf}, body=body)
+            assert (reply.code, bool(json.loads(reply.body)["code"])) == (403, True), (route, verb)
     assert all(seen["method"] == "GET" for seen in emulator.emulator.record.shown())
     good = {**header, "X-XSRFToken": cookies["_xsrf"]}
+    body = '{"description": "by a page"}'
     assert (await raw("PATCH", "jupyter-autostop/instance", headers=good, body=body)).code == 200
 
 

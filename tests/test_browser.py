@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from browser import ASK, CHANGED_EVENT, PUSH, Tab, running_browser
+from browser import ASK, CHANGED_EVENT, PUSH, Tab
 from playwright.sync_api import Browser, WebSocketRoute, expect
 from processes import JupyterServer, emulated, ended, running_emulator, running_jupyter
 
@@ -119,16 +119,6 @@ class Platform:
         return self._control.request(method, path, json=body).raise_for_status().json()
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """No loop of pytest-jupyter's here: in this thread runs Playwright's, which it would take for its own and close."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server of pytest-jupyter's here either, to be cleaned up on that loop."""
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with running_emulator("--remaining", f"{BELOW}s") as endpoint:
@@ -142,12 +132,6 @@ def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     options = (*OPTIONS, f"--ServerApp.base_url={BASE}")
     with running_jupyter(folder, *options, module="jupyterlab", settings=emulated(endpoint)) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import httpx
 import pytest
 import websocket
 from echoing_cloud import MODES, EchoingCloud, echoing_cloud
-from processes import JupyterServer, running_jupyter, wait_for
+from processes import JupyterServer, running_jupyter, running_kernel, wait_for
 
 # Everything that the HTTP library has to say, in the server's own log.
 TALKATIVE = """
@@ -52,10 +54,21 @@ REQUESTS: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", "instance", {"description": "tuning"}),
     ("PATCH", "instance", {"auto_stop": {"prompt": False}}),
     ("POST", "extend", {"by": 3600}),
+    ("POST", "holds", {"until": int(time.time() * 1000) + 7_200_000, "id": "one", "reason": "training"}),
+    ("DELETE", "holds/one", None),
     ("POST", "stop", None),
     ("GET", "journal", None),
     ("GET", "doctor", None),
 )
+CAUGHT = """
+import traceback
+try:
+    autostop.describe("x")
+    raise RuntimeError("It was taken.")
+except Exception as error:
+    traceback.print_exc()
+    print(repr(error), vars(error))
+"""
 # Each look is tried three times there, so a part of the session has to do.
 SLOW, SLOW_ONES = ("broken", "reset"), 2
 TOLD = ("fine", "unauthorized")
@@ -131,11 +144,21 @@ def commands(server: JupyterServer) -> Iterator[str]:
         yield ran.stdout + ran.stderr
 
 
+def cells(run: Callable[[str], str]) -> Iterator[str]:
+    """Yield what a notebook shows: the magic's words, a panel's picture, and all there is to an exception."""
+    for line in ("%autostop status", "%autostop", "%autostop doctor", "%autostop journal", "%autostop extend 1h"):
+        yield run(line)
+    yield run(CAUGHT)
+
+
 def session(server: JupyterServer, cloud: EchoingCloud, modes: tuple[str, ...]) -> Iterator[str]:
     """Do everything there is to do while the cloud fails in every way, and yield whatever is shown."""
     address = f"{server.url.replace('http', 'ws', 1)}api/events/subscribe"
-    with server.client() as client:
+    with ExitStack() as stack:
+        client = stack.enter_context(server.client())
         wait_for(lambda: listening(client))
+        run = stack.enter_context(running_kernel(server, client))
+        run("%load_ext jupyter_autostop\nimport jupyter_autostop as autostop")
         events = websocket.create_connection(address, header=[f"Authorization: token {server.token}"], timeout=30)
         for mode in (*modes, "fine"):
             cloud.mode = mode
@@ -145,6 +168,7 @@ def session(server: JupyterServer, cloud: EchoingCloud, modes: tuple[str, ...]) 
                 yield f"{reply.headers} {reply.text}"
             if mode in TOLD:
                 yield from commands(server)
+                yield from cells(run)
         yield client.get("lab").text
         yield events.recv()
         events.close()
@@ -165,11 +189,13 @@ def everything_written(folder: Path) -> Iterator[tuple[Path, str]]:
             yield path, path.read_bytes().decode("utf-8", "replace")
 
 
+@pytest.mark.timeout(400)  # a whole session with a kernel, on a busy machine
 def test_no_secret_gets_out(way: str, server: JupyterServer, cloud: EchoingCloud) -> None:
     """Answers, errors, events, commands, journal, log at DEBUG, kernels, files: a canary sings in none of them."""
     shown = list(session(server, cloud, MODES if way in ("key", "login") else TOLD))
     assert PROOFS[way] in "".join(cloud.seen)
     assert "canary-the-instances-own" in json.dumps(cloud.instance())
+    assert any("RefusedError" in text for text in shown)
     for text in shown:
         assert "canary" not in text
     for environment in environments_of_children(server):

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Tab, running_browser
-from card_states import HOSTILE, REACHED, Reached
-from playwright.sync_api import Browser, Locator, expect
+from browser import Tab, faults
+from card_states import BEGUN, HOSTILE, REACHED, TOLD, Reached, told
+from playwright.sync_api import Browser, Locator, Route, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
 from test_browser import EXPOSED, OPTIONS, Platform
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).parents[1] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 THEMES = {
     "light": "JupyterLab Light",
     "dark": "JupyterLab Dark",
     "contrast": "JupyterLab Dark High Contrast",
 }
-
-
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """No loop of pytest-jupyter's here: in this thread runs Playwright's, which it would take for its own and close."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server of pytest-jupyter's here either, to be cleaned up on that loop."""
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +38,6 @@ def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield server
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
 @pytest.fixture
 def platform(endpoint: str, server: JupyterServer) -> Iterator[Platform]:
     platform = Platform(endpoint, server)
@@ -65,7 +49,7 @@ def platform(endpoint: str, server: JupyterServer) -> Iterator[Platform]:
 def heal(platform: Platform) -> None:
     """Have a healthy instance; a question from before may still hang, and another be answered by it."""
     platform.heal()
-    platform.behave(duration_applies="next_start")
+    platform.behave(duration_applies="next_start", disable_applies="now")
     for _ in range(10):
         if not platform.state(refresh=True)["stale"]:
             break
@@ -112,12 +96,7 @@ class Card:
 
     def faults(self) -> list[str]:
         """Return what axe finds wrong in the card."""
-        if not self.page.evaluate("() => 'axe' in window"):
-            self.page.evaluate(AXE.read_text())
-        found = self.page.evaluate("async () => (await axe.run('.jp-AutostopPanel')).violations")
-        return [
-            f"{fault['id']}: {node['html']}: {node['failureSummary']}" for fault in found for node in fault["nodes"]
-        ]
+        return faults(self.page, ".jp-AutostopPanel")
 
 
 @contextmanager
@@ -162,34 +141,61 @@ def test_every_state_has_words_and_no_barrier(shared: Card, platform: Platform, 
     shared.theme("light")
 
 
-@pytest.mark.parametrize(
-    ("settings", "kind", "words"),
-    [
-        ({}, "unconfigured", "JUPYTER_AUTOSTOP_"),
-        (
-            {
-                "JUPYTER_AUTOSTOP_REGION": "cn-north-4",
-                "JUPYTER_AUTOSTOP_PROJECT_ID": "a" * 32,
-                "JUPYTER_AUTOSTOP_INSTANCE_ID": "DE-7d558ef8-c73d-11ea-964c-0255ac100033",
-            },
-            None,
-            "credentials",
-        ),
-    ],
-    ids=["not configured", "no credentials"],
-)
-def test_what_is_missing_is_said(
-    browser: Browser, tmp_path: Path, settings: dict[str, str], kind: str | None, words: str
-) -> None:
+@pytest.mark.parametrize("name", BEGUN)
+def test_what_is_missing_is_said(browser: Browser, tmp_path: Path, name: str) -> None:
     """Without settings or credentials the card says what is missing, and offers nothing that cannot work."""
+    begun = BEGUN[name]
     with (
-        running_jupyter(tmp_path, EXPOSED, module="jupyterlab", settings=settings) as server,
+        running_jupyter(tmp_path, EXPOSED, module="jupyterlab", settings=begun.settings) as server,
         card_in(browser, server) as card,
     ):
-        expect(card.node).to_contain_text(words)
-        if kind:
-            expect(card.node).to_have_attribute("data-kind", kind)
+        expect(card.node).to_contain_text(begun.words)
+        expect(card.node).to_have_attribute("data-kind", begun.kind)
         expect(card.node.get_by_role("button")).to_have_text(["Refresh"])
+        expect(card.countdown).not_to_have_text(re.compile("[0-9]"))
+        assert card.faults() == []
+
+
+def test_unknown_and_then_held(browser: Browser, tmp_path: Path) -> None:
+    """A platform that never answered is an unknown stop time; a run that it does not extend is ours to stop."""
+    with (
+        running_emulator("--remaining", "50m") as endpoint,
+        running_jupyter(tmp_path, *OPTIONS, module="jupyterlab", settings=emulated(endpoint)) as server,
+        closing(Platform(endpoint, server)) as platform,
+    ):
+        platform.fail("status", status=500)
+        with card_in(browser, server) as card:
+            expect(card.node).to_have_attribute("data-kind", "unknown")
+            expect(card.node).to_contain_text("Whether and when this instance stops is not known.")
+            expect(card.node.get_by_role("button")).to_have_text(["Refresh"])
+            assert card.faults() == []
+            platform.heal()
+            card.button("Refresh").click()
+            expect(card.node).to_have_attribute("data-kind", "running")
+            card.button("Extend 1 h").click()
+            expect(card.node).to_have_attribute("data-kind", "held")
+            expect(card.countdown).to_have_text("1 h 49 min")
+            switch = card.node.get_by_role("switch", name="Auto-stop")
+            expect(switch).to_be_checked()
+            expect(card.node).to_contain_text("on, by this server; off at ModelArts")
+            expect(card.node).to_contain_text("ModelArts' own auto-stop is off until then.")
+            assert platform.state()["auto_stop"]["enable"] is False
+            for theme in THEMES:
+                card.theme(theme)
+                assert card.faults() == []
+            # Off by hand ends what is held, and then nothing stops the run.
+            switch.click()
+            card.page.locator(".jp-Dialog").get_by_role("button", name="Turn Off").click()
+            expect(card.node).to_have_attribute("data-kind", "off")
+            expect(card.node).not_to_contain_text("by this server")
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_other_servers_tell(card: Card, name: str) -> None:
+    """A State that the emulated generation of the API has no words for has a look and words, and no barrier."""
+    parts, state = TOLD[name]
+    with told(card.page, parts):
+        card.shows(state)
         expect(card.countdown).not_to_have_text(re.compile("[0-9]"))
         assert card.faults() == []
 
@@ -288,6 +294,48 @@ def test_the_description_is_guarded(card: Card, platform: Platform) -> None:
     assert platform.state()["instance"]["description"] == "Mine"
 
 
+def test_what_somebody_else_saved_first(card: Card, platform: Platform) -> None:
+    """Where others have saved what this page does not know yet, nothing is overwritten: both texts are shown."""
+    state = json.dumps(platform.state())
+    instance = "**/jupyter-autostop/instance*"
+
+    def late(route: Route) -> None:
+        if route.request.method == "GET":
+            route.fulfill(body=state)
+        else:
+            route.continue_()
+
+    card.page.route(instance, late)
+    text = card.node.get_by_label("Description")
+    text.fill("Mine")
+    platform.edit(description="Theirs")
+    card.button("Save").click()
+    expect(card.node).to_contain_text("Changed elsewhere meanwhile, to:")
+    expect(card.node.locator("blockquote")).to_have_text("Theirs")
+    expect(text).to_have_value("Mine")
+    assert platform.state(refresh=True)["instance"]["description"] == "Theirs"
+    assert card.faults() == []
+    card.page.unroute(instance, late)
+    card.button("Take theirs").click()
+    card.button("Refresh").click()
+    expect(text).to_have_value("Theirs")
+
+
+def test_leaving_with_something_unsaved(card: Card) -> None:
+    """A page with a description that is not saved is not left without a question; another one is."""
+    text = card.node.get_by_label("Description")
+    text.focus()
+    card.page.keyboard.type("Mine. ")
+    with card.page.expect_event("dialog") as asked:
+        card.page.evaluate("void window.setTimeout(() => window.location.reload())")
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    expect(text).to_have_value(re.compile("Mine"))
+    card.button("Discard").click()
+    expect(text).to_have_value("An example")
+    assert card.page.evaluate("window.dispatchEvent(new Event('beforeunload', { cancelable: true }))") is True
+
+
 def test_the_journal_and_long_names(card: Card, platform: Platform) -> None:
     """The last changes can be read; a long or hostile name breaks neither the page nor a narrow side panel."""
     card.node.get_by_label("Description").fill("Run 8")
@@ -329,6 +377,86 @@ def test_all_by_keyboard(card: Card, platform: Platform) -> None:
     card.button("Extend 1 h").press("Space")
     expect(card.node).to_contain_text("Now stops ")
     expect(card.countdown).to_have_text("2 h 49 min")
+
+
+def tab_to(card: Card, control: Locator) -> None:
+    """Go on by the Tab key to a control."""
+    for _ in range(20):
+        card.page.keyboard.press("Tab")
+        if control.evaluate("node => node === document.activeElement"):
+            return
+    raise AssertionError(control)
+
+
+def test_auto_stop_by_keyboard(card: Card, platform: Platform) -> None:
+    """Off and on, reminders and run length need no mouse; Enter alone turns nothing off."""
+    keyboard, node = card.page.keyboard, card.node
+    switch, reminders = node.get_by_role("switch", name="Auto-stop"), node.get_by_role("checkbox")
+    card.button("Extend 1 h").focus()
+    tab_to(card, switch)
+    keyboard.press("Space")
+    expect(card.page.locator(".jp-Dialog").get_by_role("button", name="Cancel")).to_be_focused()
+    keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(node).to_have_attribute("data-kind", "off")
+    switch.focus()
+    keyboard.press("Enter")
+    tab_to(card, card.button("4 h"))
+    keyboard.press("Enter")
+    expect(node).to_have_attribute("data-kind", "running")
+    switch.focus()
+    tab_to(card, reminders)
+    keyboard.press("Space")
+    expect(node).to_contain_text("Reminders are off")
+    expect(reminders).to_be_enabled()
+    tab_to(card, node.get_by_label("Run length at each start"))
+    keyboard.press("Control+A")
+    keyboard.type("6h")
+    expect(node).to_contain_text("From the next start: auto-stop after 6 h.")
+    keyboard.press("Enter")
+    expect(node).to_contain_text("it counts from the next start")
+    said = platform.state()["auto_stop"]
+    assert (said["enable"], said["duration"], said["prompt"]) == (True, 6 * 3600, False)
+
+
+def test_the_rest_by_keyboard(card: Card, platform: Platform) -> None:
+    """Description, journal, a fresh look and the stop need no mouse."""
+    keyboard, node = card.page.keyboard, card.node
+    text, journal = node.get_by_label("Description"), node.locator("summary")
+    node.get_by_role("checkbox").focus()
+    tab_to(card, text)
+    keyboard.press("Control+A")
+    keyboard.type("Run 9")
+    tab_to(card, card.button("Save"))
+    keyboard.press("Enter")
+    expect(node).to_contain_text("The description is saved.")
+    assert platform.state()["instance"]["description"] == "Run 9"
+    text.focus()
+    tab_to(card, journal)
+    keyboard.press("Enter")
+    expect(node.locator("details")).to_contain_text("description “Run 9”")
+    keyboard.press("Enter")
+    expect(node.locator("details p").first).to_be_hidden()
+    tab_to(card, card.button("Refresh"))
+    keyboard.press("Enter")
+    expect(node).to_contain_text("Confirmed just now.")
+    tab_to(card, card.button("Stop now"))
+    keyboard.press("Enter")
+    expect(card.page.locator(".jp-Dialog")).to_contain_text("Stop the instance now?")
+    keyboard.press("Escape")
+    expect(card.page.locator(".jp-Dialog")).to_be_hidden()
+
+
+def test_nothing_moves_for_those_who_want_that(card: Card) -> None:
+    """With reduced motion the switch jumps; otherwise it slides."""
+    slides = "node => getComputedStyle(node, '::before').transitionDuration"
+    switch = card.node.get_by_role("switch", name="Auto-stop")
+    assert switch.evaluate(slides) == "0.15s"
+    card.page.emulate_media(reduced_motion="reduce")
+    assert switch.evaluate(slides) == "0s"
+    moving = "node => node.getAnimations({ subtree: true }).length"
+    assert card.node.evaluate(moving) == 0
+    card.page.emulate_media(reduced_motion="no-preference")
 
 
 def test_only_the_countdown_is_written_each_second(card: Card, platform: Platform) -> None:

@@ -154,6 +154,16 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert AutostopApp().project_id == "sdk-project"
 
 
+def test_the_settings_are_the_contracts() -> None:
+    """There are these settings and no other; none of them turns the verification of certificates off."""
+    own = set(AutostopApp.class_own_traits(config=True))
+    assert own == {
+        *("platform", "endpoint", "iam_endpoint", "region", "project_id", "instance_id", "credentials_file", "ca_file"),
+        *("refresh_interval", "request_timeout", "max_extension", "grace", "keep_sdk_env", "state_dir"),
+        *("allow_disable", "allow_hold", "allow_stop", "allow_describe"),
+    }
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_secrets_leave_the_environment(monkeypatch: pytest.MonkeyPatch, keep: bool) -> None:
     """Kernels inherit no secret of ours, and the SDK's only if the site says so; no setting holds one."""

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 from conftest import Ask, ManualClock, settle
-from fakes import FakeLife, FakeOwners, FakePlatform, MemoryRecords, at_rest, lost, remembering_service, service_for
+from fakes import (
+    FakeLife,
+    FakeOwners,
+    FakePlatform,
+    MemoryRecords,
+    at_rest,
+    lost,
+    remembering_service,
+    service_for,
+    until,
+)
 
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.errors import (
@@ -98,13 +108,61 @@ async def test_a_hold_that_ends_early_gives_the_run_back(platform: ClosingPlatfo
         "owner": {"kind": "person"},
         "created_at": one["created_at"],
     }
-    assert (await service.look())["deadline"] == {"stop_timestamp": one["until"], "kept_by": "server"}
+    assert (await service.look())["deadline"] == {"stop_timestamp": one["until"] + GRACE, "kept_by": "server"}
     state = await service.release("one")
     assert state["deadline"] == shown
     assert (state["holds"], state["outcome"]["effect"]) == ([], "now")
     assert platform.setting == {"enable": True, "duration": 3600, "prompt": True}
     with pytest.raises(NotFoundError):
         await service.release("one")
+    await service.close()
+
+
+@pytest.mark.parametrize(("then", "after"), [("restore", GRACE), ("stop", 0)])
+async def test_the_deadline_of_a_hold_is_when_the_run_is_stopped(
+    clock: ManualClock, platform: ClosingPlatform, then: str, after: int
+) -> None:
+    """Shown from its beginning, the same at every look until then, and not moved by the hold's own end."""
+    service = service_for(platform)
+    one = await hold(service, platform, 7200, then=then)
+    deadline = {"stop_timestamp": one["until"] + after, "kept_by": "server"}
+    entry = (await service.journal.entries())[0]
+    assert f"another {'2 h 15 min' if after else '2 h'}; " in entry["result"]
+    while (left := (deadline["stop_timestamp"] - now(platform)) / 1000 - 1) > 0:
+        assert (await service.look())["deadline"] == deadline
+        until_end = (one["until"] - now(platform)) / 1000
+        await pass_time(clock, service, min(left, 0.5 if -3 < until_end <= 3 else max(1, min(30, until_end - 2))))
+    assert platform.status == "RUNNING"
+    await pass_time(clock, service, 4)
+    assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_a_hold_that_ends_in_time_shows_the_platforms_stop_time(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """Where auto-stop can be put back on at its end, the deadline of before counts, before and after that end."""
+    service = service_for(platform)
+    shown = (await service.look())["deadline"]
+    await hold(service, platform, 7200, id="long")
+    await hold(service, platform, 1200, id="short")
+    state = await service.release("long")
+    assert state["deadline"] == {**shown, "kept_by": "server"}
+    assert not platform.setting["enable"]
+    await pass_time(clock, service, 1210)
+    assert (await service.look())["deadline"] == shown
+    assert platform.setting["enable"]
+    await service.close()
+
+
+async def test_an_extension_counts_from_what_is_shown(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Of a run that stops after the grace of a hold too; what lies before that time shortens nothing."""
+    service = service_for(platform)
+    one = await hold(service, platform, 7200)
+    state = await service.extend(parse_extend({"until": one["until"] + GRACE // 2}))
+    assert state["outcome"]["effect"] == "none"
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["deadline"] == {"stop_timestamp": one["until"] + GRACE + HOUR, "kept_by": "server"}
     await service.close()
 
 
@@ -128,7 +186,7 @@ async def test_one_of_several_ends(platform: ClosingPlatform) -> None:
     service = service_for(platform)
     late = await hold(service, platform, 4 * 3600, id="late")
     await hold(service, platform, 3001, id="early")
-    assert (await service.look())["deadline"]["stop_timestamp"] == late["until"]
+    assert (await service.look())["deadline"]["stop_timestamp"] == late["until"] + GRACE
     state = await service.release("late")
     left = state["deadline"]["stop_timestamp"] - now(platform)
     assert left >= GRACE - 1000
@@ -400,6 +458,20 @@ async def test_the_last_server_hands_the_run_back(platform: ClosingPlatform) -> 
     assert not platform.setting["enable"]
 
 
+async def test_a_write_that_hangs_leaves_no_time_to_hand_the_run_back(platform: ClosingPlatform) -> None:
+    """A server that ends waits once: where a write has taken all of that time, nothing more is asked."""
+    service = service_for(platform, close_patience=0.05)
+    await hold(service, platform, 7200)
+    platform.gate = asyncio.Event()
+    writing = asyncio.ensure_future(service.change(parse_change({"description": "x"})))
+    await until(lambda: platform.calls[-1] == "read" and service._writes)
+    asked = platform.calls.count("read")
+    await service.close()
+    assert platform.calls.count("read") == asked
+    with pytest.raises(UnavailableError):
+        await writing
+
+
 async def test_a_hundred_holds_cost_one_watch(clock: ManualClock, platform: ClosingPlatform) -> None:
     """However many holds are open, one task watches them, and the platform is asked no more often for it."""
     service = service_for(platform)
@@ -432,7 +504,7 @@ async def test_the_routes(ask: Ask, emulator: EmulatorServer) -> None:
     assert emulator.emulator.instance.run.stop_at is None
     state = (await ask("GET", "instance")).json
     assert state["holds"] == [reply.json]
-    assert state["deadline"] == {"stop_timestamp": reply.json["until"], "kept_by": "server"}
+    assert state["deadline"] == {"stop_timestamp": reply.json["until"] + GRACE, "kept_by": "server"}
     reply = await ask("POST", "holds", {"until": time + HOUR, "kernel_id": "none-such"})
     assert (reply.status, reply.json["code"]) == (404, "kernel_not_found")
     reply = await ask("POST", "holds", {"until": time + HOUR, "pid": 2**31 - 1})

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 from conftest import ManualClock
-from fakes import FakeOwners, MemoryRecords, at_rest, service_for
+from fakes import FakeOwners, MemoryRecords, at_rest, remembering_service, service_for
 from test_holds import HOUR, ClosingPlatform, hold, now, pass_time
 
-from jupyter_autostop.errors import ConflictError, ThrottledError
+from jupyter_autostop.errors import ConflictError, ForbiddenError, ThrottledError, UnavailableError
 from jupyter_autostop.locks import FileLocks
 from jupyter_autostop.models import parse_change, parse_extend
+from jupyter_autostop.policy import Policy
+from jupyter_autostop.record_file import RecordFile
+from jupyter_autostop.words import status_line
 
 
 @pytest.fixture
@@ -32,6 +35,70 @@ async def test_a_disk_that_refuses_in_the_middle_of_a_hold(clock: ManualClock, p
     await service.close()
 
 
+async def test_a_record_that_vanishes_is_written_again(
+    clock: ManualClock, platform: ClosingPlatform, tmp_path: Path
+) -> None:
+    """Removed or spoilt under a live hold, as by somebody who tidies up: the hold goes on, and is on disk again."""
+    service = await remembering_service(platform, tmp_path)
+    one = await hold(service, platform, 7200, then="stop")
+    path = RecordFile(tmp_path, "DE-1").path
+    kept = RecordFile(tmp_path, "DE-1").load()
+    for spoil in (path.unlink, lambda: path.write_bytes(b"\xff" * 1000)):
+        await asyncio.to_thread(spoil)
+        assert (await service.look(refresh=True))["deadline"]["stop_timestamp"] == one["until"]
+        await pass_time(clock, service, 90)
+        assert (await service.look())["holds"] == [one]
+        assert RecordFile(tmp_path, "DE-1").load() == kept
+    told = [entry["result"] for entry in await service.journal.entries() if entry["what"] == "keeper's record"]
+    assert len(told) == 2
+    assert "damaged-1" in told[0]
+    await asyncio.to_thread(path.unlink)
+    await pass_time(clock, service, 7200)
+    assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_a_record_that_cannot_be_read_any_more(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """The run is stopped from memory, in time, and until then the State says what the disk does."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    one = await hold(service, platform, 7200, then="stop")
+    records.fail_load = records.fail = OSError(5, "Input/output error")
+    await pass_time(clock, service, 120)
+    state = await service.look(refresh=True)
+    assert state["deadline"] == {"stop_timestamp": one["until"], "kept_by": "server"}
+    assert state["problem"]["code"] == "record_unwritable"
+    assert "Input/output error" in state["problem"]["message"]
+    assert "Input/output error" in status_line(state)
+    with pytest.raises(UnavailableError):
+        await hold(service, platform, 7300)
+    records.fail_load = records.fail = None
+    await pass_time(clock, service, 120)
+    assert (await service.look())["problem"] is None
+    records.fail_load = records.fail = OSError(5, "Input/output error")
+    await pass_time(clock, service, (one["until"] - now(platform)) / 1000 + 5)
+    assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_a_record_that_cannot_be_written_is_a_problem(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Beside the deadline, which counts, for as long as it stands in memory only."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    one = await hold(service, platform, 7200)
+    records.fail = OSError(28, "No space left on device")
+    await pass_time(clock, service, 7210)
+    state = await service.look()
+    assert state["deadline"] == {"stop_timestamp": one["until"] + 900_000, "kept_by": "server"}
+    assert state["problem"]["code"] == "record_unwritable"
+    assert "No space left" in state["problem"]["message"]
+    records.fail = None
+    await pass_time(clock, service, 65)
+    assert (await service.look())["problem"] is None
+    assert records.record.stop_at is not None
+    await service.close()
+
+
 async def test_a_hold_that_is_ended_while_the_disk_refuses(clock: ManualClock, platform: ClosingPlatform) -> None:
     """It stays ended."""
     records = MemoryRecords()
@@ -41,6 +108,46 @@ async def test_a_hold_that_is_ended_while_the_disk_refuses(clock: ManualClock, p
     await service.release("h", who="page")
     await pass_time(clock, service, 120)
     assert (await service.look())["holds"] == []
+    await service.close()
+
+
+async def test_a_hold_is_no_longer_than_before_once_holds_are_forbidden(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """A server that comes back with another policy keeps what was promised, and extends nothing by holding."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    deadline = (await service.extend(parse_extend({"by": 7200})))["deadline"]
+    kept = records.record
+    await service.close()
+    platform.setting["enable"] = False
+    records.record = kept
+    service = service_for(platform, records=records, policy=Policy(allow_hold=False))
+    state = await service.look()
+    assert (state["deadline"], state["limits"]["can_extend"]) == (deadline, False)
+    assert "stops as shown" in state["limits"]["why_not"]["extend"]
+    for wish in ({"by": 3600}, {"until": now(platform) + 9 * HOUR}):
+        with pytest.raises(ForbiddenError) as caught:
+            await service.extend(parse_extend(wish))
+        assert "allow_hold" in caught.value.hint
+    shorter = await service.extend(parse_extend({"until": now(platform) + HOUR}))
+    assert shorter["outcome"]["effect"] == "none"
+    assert (shorter["deadline"], records.record.holds) == (deadline, kept.holds)
+    await pass_time(clock, service, (deadline["stop_timestamp"] - now(platform)) / 1000 + 5)
+    assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_no_hold_ends_in_a_stop_where_stops_are_forbidden(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """It is refused by the name of the setting; the stop that an extension needs stays."""
+    service = service_for(platform, policy=Policy(allow_stop=False))
+    with pytest.raises(ForbiddenError) as caught:
+        await hold(service, platform, 7200, then="stop")
+    assert "allow_stop" in caught.value.hint
+    assert platform.writes == []
+    state = await service.extend(parse_extend({"by": 3600}))
+    await pass_time(clock, service, (state["deadline"]["stop_timestamp"] - now(platform)) / 1000 + 5)
+    assert platform.status == "STOPPING"
     await service.close()
 
 
@@ -103,6 +210,10 @@ async def test_off_by_our_doing_is_not_off_for_good(clock: ManualClock, platform
     await service.release("h", who="page")
     with pytest.raises(ConflictError, match="put back"):
         await service.extend(parse_extend({"by": 3600}))
+    state = await service.look()
+    assert (state["deadline"], state["limits"]["can_extend"]) == (None, False)
+    assert "put back" in state["limits"]["why_not"]["extend"]
+    assert state["problem"] is not None
     until = now(platform) + 4 * HOUR
     assert (await service.extend(parse_extend({"until": until})))["outcome"]["effect"] == "held"
     platform.fail_update = None

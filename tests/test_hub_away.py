@@ -44,16 +44,6 @@ print(json.dumps([done.returncode, done.stdout + done.stderr, changed["instance"
 """
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """No loop of pytest-jupyter's: everything here runs in processes of its own."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server of pytest-jupyter's either."""
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with running_emulator("--remaining", "3000s") as endpoint:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from keeper_rig import HOUR, PRIOR, Rig, Server
 from nursery import Nursery
@@ -61,6 +62,9 @@ def act_beside(act: Act, rig: Rig, server: Server) -> threading.Thread:
     def run() -> None:
         try:
             act(rig, server)
+        except httpx.TransportError:
+            # Its end may be seen in the connection before it is seen in the process.
+            rig.until(lambda: server.ended)
         except Exception:
             if not server.ended:
                 raise
@@ -143,7 +147,7 @@ def settings_back(rig: Rig, server: Server) -> None:
     """Wait until the settings are those of before, for whatever time an unanswered write takes."""
 
     def back() -> bool:
-        # Somebody looks: a server that is left alone does so once in a minute, of which the platform's leaps know nothing.
+        # Somebody looks: a server left alone does so once in a minute, of which the platform's leaps know nothing.
         if not server.look()["holds"] and rig.cloud.setting == PRIOR:
             return True
         rig.cloud.advance(5)
@@ -174,7 +178,8 @@ def held(rig: Rig, server: Server, until: int, **body: Any) -> dict[str, Any]:
     answer = server.ask("POST", "holds", {"until": until, **body})
     assert answer.status_code == 201, answer.text
     state = server.look()
-    assert state["deadline"] == {"stop_timestamp": until, "kept_by": "server"}
+    stop = until if body.get("then") == "stop" else until + GRACE * 1000
+    assert state["deadline"] == {"stop_timestamp": stop, "kept_by": "server"}
     assert rig.cloud.stop_at is None
     return answer.json()
 

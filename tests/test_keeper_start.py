@@ -77,4 +77,4 @@ def test_a_place_that_cannot_serve_is_replaced(tmp_path: Path, monkeypatch: Any)
     good = tmp_path / "good"
     assert choose_place(str(good), "DE-1.keeper") == (good, "")
     assert choose_place("", "DE-1.keeper") == (tmp_path / "data" / "autostop", "")
-    assert RecordFile(good, "DE-1").load().idle
+    assert RecordFile(good, "DE-1").load() is None

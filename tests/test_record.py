@@ -57,7 +57,7 @@ def test_what_is_saved_is_loaded(record: Record, tmp_path: Path) -> None:
 
 def test_the_first_time_there_is_nothing(tmp_path: Path) -> None:
     """No file is an empty record, and calls for nothing."""
-    assert file_in(tmp_path).load() == EMPTY
+    assert file_in(tmp_path).load() is None
     assert not something_kept(tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
 
@@ -150,7 +150,7 @@ def test_two_instances_have_two_records(tmp_path: Path) -> None:
     file_in(tmp_path, "DE-2").save(RECORD)
     file = tmp_path / "DE-2.keeper"
     before = file.read_bytes()
-    assert file_in(tmp_path).load() == EMPTY
+    assert file_in(tmp_path).load() is None
     file_in(tmp_path).save(OLD)
     assert file.read_bytes() == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -222,11 +223,80 @@ async def test_the_platforms_401_is_not_ours(ask: Ask, emulator: EmulatorServer)
     assert (reply.status, reply.json["code"]) == (502, "APIGW.0301")
 
 
-async def test_a_lost_answer_is_read_back(ask: Ask, emulator: EmulatorServer) -> None:
-    """A write whose answer is lost is sent once and reported by what the platform shows."""
-    await control(emulator, {"method": "PUT", "kind": "lost_answer"})
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "lost_answer"},
+        {"kind": "cut"},
+        {"kind": "hang", "apply": True},
+        {"kind": "status", "status": 500, "apply": True},
+        {"kind": "status", "status": 502, "apply": True},
+        {"kind": "html", "apply": True},
+    ],
+    ids=lambda fault: f"{fault['kind']}-{fault.get('status', '')}",
+)
+async def test_a_lost_answer_is_read_back(ask: Ask, emulator: EmulatorServer, fault: dict[str, Any]) -> None:
+    """A write whose answer is lost, late or nonsense is sent once and reported by what the platform shows."""
+    await control(emulator, {"method": "PUT", **fault})
     reply = await ask("PATCH", "instance", {"description": "landed"})
     assert (reply.status, reply.json["outcome"]["effect"]) == (200, "now")
+    assert [seen["method"] for seen in emulator.emulator.record.shown()] == ["GET", "PUT", "GET"]
+
+
+@pytest.mark.parametrize("fault", [{"kind": "reset"}, {"kind": "hang"}, {"kind": "status", "status": 503}])
+async def test_a_lost_write_is_not_sent_again(ask: Ask, emulator: EmulatorServer, fault: dict[str, Any]) -> None:
+    """A write of which the platform then shows nothing is not said to be done, and is sent once all the same."""
+    await control(emulator, {"method": "PUT", **fault})
+    reply = await ask("PATCH", "instance", {"description": "landed"})
+    assert reply.status in (502, 503, 504)
+    assert "as it was" in reply.json["message"]
+    assert (await ask("GET", "instance")).json["instance"]["description"] != "landed"
+    assert len(writes(emulator)) == 1
+
+
+async def test_who_goes_away_ends_no_write(
+    ask: Ask, emulator: EmulatorServer, clock: ManualClock, jp_http_port: int, jp_auth_header: dict[str, str]
+) -> None:
+    """A client that hangs up while the platform works on its change: the change is made, read back, and entered."""
+    await ask("GET", "instance")
+    await control(emulator, {"method": "PUT", "kind": "slow", "seconds": 1})
+    _, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
+    body = b'{"description": "and gone"}'
+    head = (
+        *("PATCH /a%40b/jupyter-autostop/instance HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"),
+        *(f"{name}: {value}" for name, value in jp_auth_header.items()),
+    )
+    writer.write("\r\n".join((*head, "", "")).encode() + body)
+    while not writes(emulator):  # noqa: ASYNC110 - the emulator tells only when asked
+        await asyncio.sleep(0.01)
+    writer.transport.abort()
+    for _ in range(2):  # by the time that others are answered, the server has noticed
+        await ask("GET", "instance")
+    clock.turn(2)
+    await clock.pass_time(0)
+    while not (entries := (await ask("GET", "journal")).json["entries"]):  # noqa: ASYNC110 - as above
+        await asyncio.sleep(0.01)
+    assert [(entry["what"], entry["result"]) for entry in entries] == [
+        ("description “and gone”", "The description is saved.")
+    ]
+    assert [seen["method"] for seen in emulator.emulator.record.shown()] == ["GET", "GET", "PUT", "GET"]
+
+
+@pytest.mark.parametrize("key", ["instance_id", "project_id", "endpoint", "host", "id", "region", "platform"])
+async def test_no_client_chooses_what_is_asked(ask: Ask, emulator: EmulatorServer, key: str) -> None:
+    """Whatever a client adds to address, headers or body, this instance of this project at this address is asked."""
+    other = {key: "DE-11111111-1111-4111-8111-111111111111"}
+    headers = {"X-Forwarded-Host": "evil.example", "X-Project-Id": "p2", "X-Instance-Id": "i2"}
+    for route, verb, body in (
+        ("instance", "GET", None),
+        ("instance", "PATCH", {"description": "x"}),
+        ("extend", "POST", {"by": 60}),
+        ("stop", "POST", {}),
+    ):
+        query = {"refresh": "1", **other} if verb == "GET" else other
+        await ask(verb, route, None if body is None else {**body, **other}, params=query, headers=headers)
+    assert (await ask("PATCH", "instance", {"description": "x"}, headers=headers)).status == 200
+    assert {seen["path"] for seen in emulator.emulator.record.shown()} == {INSTANCE}
     assert len(writes(emulator)) == 1
 
 
@@ -272,6 +342,21 @@ async def test_the_journal(ask: Ask, clock: ManualClock) -> None:
         (means, f"description “by {means}”", "The description is saved.") for means in ("kernel", "terminal", "page")
     ]
     assert all(abs(entry["at"] - clock.time() * 1000) <= 1500 for entry in reply.json["entries"])
+
+
+async def test_what_could_not_be_made_is_made_later(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A fault at the first look, such as a folder that is not there yet, is no fault of every look after it."""
+    place = tmp_path / "place"
+    await asyncio.to_thread(place.touch)
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setenv("JUPYTER_RUNTIME_DIR", str(place / "below"))
+        reply = await ask("GET", "instance")
+        assert (reply.status, reply.json["code"]) == (500, "error")
+        reply = await ask("PATCH", "instance", {"description": "x"})
+        assert reply.status == 500
+    reply = await ask("GET", "instance")
+    assert reply.status == 200
+    assert reply.json["deadline"] is not None
 
 
 class TestNamed:

@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, service_for
+from fakes import FakePlatform, MemoryRecords, at_rest, service_for
 
 from jupyter_autostop.errors import CredentialsError, NoAnswerError, UnavailableError
-from jupyter_autostop.models import parse_change, parse_extend
+from jupyter_autostop.models import parse_change, parse_extend, parse_hold
 
 
 def reads(platform: FakePlatform) -> int:
@@ -47,6 +47,38 @@ async def test_pages_cost_what_one_page_costs(clock: ManualClock) -> None:
         assert reads(platform) == idle
         await service.close()
     assert counts[0] == counts[1] <= 11
+
+
+async def test_what_waits_for_the_next_run_costs_no_calls(clock: ManualClock) -> None:
+    """A run length that is owed at the next start lies on record for hours, in which the platform is not asked for it.
+
+    A server that finds it there asks once; and again where another server begins to hold the run.
+    """
+    platform, records = FakePlatform(clock, moves=True), MemoryRecords()
+    first, second = (service_for(platform, records=records) for _ in range(2))
+    await first.look()
+    state = await first.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "now"
+    assert not records.record.idle
+    await clock.pass_time(400)  # so that nobody watches any more
+    asked = reads(platform)
+    for service, more in ((first, 0), (second, 1)):
+        for _ in range(20):
+            await service.attend()
+            await at_rest(service)
+            await clock.pass_time(15)
+        asked += more
+        assert reads(platform) == asked
+
+    # Nobody looks at the first any more, and the second has not been looked at.
+    platform.moves = False
+    await second.hold(parse_hold({"until": int(clock.time() * 1000) + 9_000_000}))
+    asked = reads(platform)
+    await first.attend()
+    await at_rest(first)
+    assert reads(platform) == asked + 1
+    for service in (first, second):
+        await service.close()
 
 
 async def test_the_last_ten_minutes_are_watched_closely(clock: ManualClock) -> None:

@@ -186,22 +186,52 @@ async def test_no_credentials_name_every_way(ask: Ask) -> None:
     assert "credentials" in told["message"]
 
 
+KEY, TOKEN, LOGGED_IN, PROFILE, NOTEBOOK = "access key", "token", "login", "profile", "notebook"
+ORDER = (KEY, TOKEN, LOGGED_IN, PROFILE, NOTEBOOK)
+"""Of two ways that are given, the one that stands here before the other is taken."""
+
+NAMED = {
+    KEY: "HUAWEICLOUD_SDK_AK",
+    TOKEN: "JUPYTER_AUTOSTOP_TOKEN",
+    LOGGED_IN: "JUPYTER_AUTOSTOP_IAM_USER",
+    PROFILE: ".huaweicloud/credentials",
+    NOTEBOOK: "the notebook's own file",
+}
+
+
 class TestTheOrder:
-    """All ways at once."""
+    """Of all ways those from one on, which alone is good; each that comes after it would be refused."""
+
+    @pytest.fixture(params=ORDER)
+    def first(self, request: pytest.FixtureRequest) -> str:
+        return str(request.param)
 
     @pytest.fixture(autouse=True)
-    def everything(self, environment: None, jp_home_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        write(jp_home_dir / ".huaweicloud" / "credentials", profile_text("WRONGACCESSKEY"))
-        monkeypatch.setenv("AWS_CREDENTIAL_PROFILES_FILE", write(tmp_path / "own" / "x", notebook_text("wrong-secret")))
+    def everything_from_it_on(
+        self, first: str, environment: None, jp_home_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given = ORDER[ORDER.index(first) :]
         monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", defaults.PROJECT_ID)
-        monkeypatch.setenv("HUAWEICLOUD_SDK_AK", defaults.ACCESS_KEY)
-        monkeypatch.setenv("HUAWEICLOUD_SDK_SK", defaults.SECRET_KEY)
-        monkeypatch.setenv("JUPYTER_AUTOSTOP_TOKEN", "a-token-that-is-no-good")
-        for name, value in LOGIN.items():
-            monkeypatch.setenv(name, value)
+        if KEY in given:
+            monkeypatch.setenv("HUAWEICLOUD_SDK_AK", defaults.ACCESS_KEY)
+            monkeypatch.setenv("HUAWEICLOUD_SDK_SK", defaults.SECRET_KEY)
+        if TOKEN in given:
+            monkeypatch.setenv(
+                "JUPYTER_AUTOSTOP_TOKEN", defaults.TOKEN if first == TOKEN else "a-token-that-is-no-good"
+            )
+        if LOGGED_IN in given:
+            for name, value in LOGIN.items():
+                monkeypatch.setenv(name, value if first == LOGGED_IN or "PASSWORD" not in name else "wrong")
+        if PROFILE in given:
+            key = defaults.ACCESS_KEY if first == PROFILE else "WRONGACCESSKEY"
+            write(jp_home_dir / ".huaweicloud" / "credentials", profile_text(key))
+        secret = defaults.SECRET_KEY if first == NOTEBOOK else "wrong-secret"
+        monkeypatch.setenv("AWS_CREDENTIAL_PROFILES_FILE", write(tmp_path / "own" / "x", notebook_text(secret)))
 
-    async def test_the_environment_is_first(self, ask: Ask, emulator: EmulatorServer) -> None:
-        """The key of the environment is used, and nothing else is tried."""
+    async def test_the_first_is_taken(self, first: str, ask: Ask, emulator: EmulatorServer) -> None:
+        """The first is used and named, and nothing else is tried, neither by a look nor by a write."""
         assert await problem(ask) is None
-        assert "HUAWEICLOUD_SDK_AK" in await source(ask)
-        assert logins(emulator) == 0
+        assert (await ask("PATCH", "instance", {"description": first})).status == 200
+        assert NAMED[first] in await source(ask)
+        assert {seen["status"] for seen in emulator.emulator.record.shown()} <= {200, 201, 400}
+        assert logins(emulator) == (first == LOGGED_IN)

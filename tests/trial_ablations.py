@@ -162,7 +162,7 @@ class StopsAnyRun(Keeper):
         then = super()._run_is_over(record, instance)
         if then.run != record.run:
             return replace(then, stop_at=record.stop_at or self.now())
-        return then if then.over == record.over else replace(over(record), stop_at=record.stops_at)
+        return then if then.over == record.over else replace(over(record), stop_at=self.snapshot.stop_of(record))
 
 
 class PriorPerHold(Extensions):

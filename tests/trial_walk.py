@@ -240,8 +240,33 @@ class Walk:
         end = self.world.now + round(seconds * 1000)
         while self.world.now < end:
             moment = self._next(end, interval)
+            before = self._told()
             self.world.advance((moment - self.world.now) / 1000)
             self.steps()
+            self._as_told(before)
+
+    def _told(self) -> dict[str, int]:
+        """Return the deadline that each server shows, where nothing is in the way of its coming true."""
+        world = self.world
+        ending = world.ghost.ending & {hold.id for hold in world.stored.holds}
+        if world.faults or world.crashes or world.meddling or world.landing or world.stored.pending or ending:
+            return {}
+        for server in world.servers:
+            server.look()
+        # What a look finds done by others is acted on at once.
+        shown = ((server.name, server.shown()) for server in world.servers if not server.keeper.calls_for_step())
+        return {name: stop for name, stop in shown if stop is not None and stop > world.now}
+
+    def _as_told(self, before: dict[str, int]) -> None:
+        """A deadline that was shown is what happens: time alone does not move it, neither nearer nor farther."""
+        now, model = self._told(), self.world.model
+        for name, stop in before.items():
+            if model.status != "RUNNING" or name not in now:
+                continue
+            # Where time is counted anew, nobody can tell before to what a run comes whose time had passed once.
+            anew = model.kind == "count_anew" and now[name] == model.stop_at > stop
+            if abs(now[name] - stop) > 1000 and not anew:
+                raise ViolationError(f"R2: the deadline shown moved by {(now[name] - stop) / 1000:.0f} s by itself")
 
     def wait(self) -> None:
         """Let some time pass."""

@@ -600,16 +600,30 @@ class Server:
         done = self.do("step", self.keeper.step())
         self.observe(done)
 
+    def look(self) -> None:
+        """Be looked at, as by a page that asks for fresh news."""
+
+        async def look() -> None:
+            await self.snapshot.refresh()
+            await self.keeper.peek()
+
+        self.do("look", look())
+
+    def shown(self) -> int | None:
+        """Return the deadline that a person who looks now is told, unless what has not arrived yet will change it."""
+        if not self.alive or self.snapshot.error is not None:
+            return None
+        if self.world.landing or self.looked != self.world.consoles:
+            return None
+        deadline = self.snapshot.deadline()
+        return None if deadline is None else deadline["stop_timestamp"]
+
     def observe(self, done: Any) -> None:
         """Note what a person who looks now is told."""
-        if not self.alive or isinstance(done, (Crash, AutostopError)) or self.snapshot.error is not None:
+        if isinstance(done, (Crash, AutostopError)):
             return
-        if self.world.landing or self.looked != self.world.consoles:
-            return  # what has not arrived yet will change what is shown
-        deadline = self.snapshot.deadline()
-        ghost = self.world.ghost
-        if deadline is not None and deadline["stop_timestamp"] > self.world.now:
-            stop = deadline["stop_timestamp"]
+        stop, ghost = self.shown(), self.world.ghost
+        if stop is not None and stop > self.world.now:
             if stop < ghost.floor:
                 raise ViolationError(f"R2: the deadline shown came nearer by {(ghost.floor - stop) / 1000:.0f} s")
             ghost.floor = stop

@@ -219,16 +219,25 @@ class AutostopApp(ExtensionApp):
         """See to what a record says is held or owed, also where nobody looks; without one, ask and load nothing."""
         while True:
             if await asyncio.to_thread(lambda: any(map(something_kept, record_places(self.state_dir)))):
-                service = await self.service()
-                service.keep()
+                try:
+                    service = await self.service()
+                except Exception:  # a fault of ours, or of this installation; the run must get its stop
+                    self.log.exception("jupyter_autostop: what is held cannot be seen to; it is tried again")
+                else:
+                    await service.attend()
             await asyncio.sleep(RECORD_INTERVAL)
 
     async def service(self) -> AutostopService:
         """Return the service, made once, when it is first needed, and beside the event loop: imports take a while."""
-        if self._service is None:
+        if self._service is None or self._has_failed(self._service):
             self._service = asyncio.ensure_future(asyncio.to_thread(self._build))
         # A look is answered thousands of times a second; shielding is for those who wait for the first one.
         return self._service.result() if self._service.done() else await asyncio.shield(self._service)
+
+    @staticmethod
+    def _has_failed(made: asyncio.Future[AutostopService]) -> bool:
+        """Tell whether making the service came to nothing, as for want of a file handle: not for ever."""
+        return made.done() and (made.cancelled() or made.exception() is not None)
 
     async def doctor(self) -> Doctor:
         """Return what looks into the setup of this server; like the service it is imported beside the event loop."""
@@ -244,7 +253,7 @@ class AutostopApp(ExtensionApp):
 
     def current_state(self) -> State | None:
         """Return the State as far as it is known, without asking anybody."""
-        if self._service is None or not self._service.done():
+        if self._service is None or not self._service.done() or self._has_failed(self._service):
             return None
         return self._service.result().snapshot.state()
 
@@ -259,5 +268,6 @@ class AutostopApp(ExtensionApp):
         if self._watch is not None:
             self._watch.cancel()
         if self._service is not None:
-            service = await asyncio.shield(self._service)
-            await service.close()
+            await asyncio.wait({self._service})
+            if not self._has_failed(self._service):
+                await self._service.result().close()

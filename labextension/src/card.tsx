@@ -52,6 +52,7 @@ export class CardWidget extends Widget {
   constructor(options: ICardOptions) {
     super();
     this.addClass('jp-AutostopCardWidget');
+    this.node.addEventListener('pointerenter', options.model.look);
     this._root.render(<Card {...options} />);
   }
 

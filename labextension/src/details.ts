@@ -21,8 +21,12 @@ export function details(situation: ISituation, kind: Kind, words: IWords): strin
     lines.push(trans.__('The clock of this computer has jumped; asking again.'));
   }
   if (state?.confirmed_at !== null && state?.confirmed_at !== undefined) {
-    const ago = age(now - state.confirmed_at, trans);
-    lines.push(state.stale || link ? trans.__('Last confirmed %1.', ago) : trans.__('Confirmed %1.', ago));
+    const ago = now - state.confirmed_at;
+    // Where all is well, an age that grows until the page next asks would look like a fault.
+    const since = ago < 60_000 ? age(ago, trans) : dayTime(state.confirmed_at, now, words);
+    lines.push(
+      state.stale || link ? trans.__('Last confirmed %1.', age(ago, trans)) : trans.__('Confirmed %1.', since)
+    );
   }
   if (state?.emulated) {
     lines.push(trans.__('Emulated: no real instance is looked at or stopped.'));
@@ -133,6 +137,8 @@ function withoutDeadline(kind: Kind, trans: TranslationBundle): string {
       return trans.__('Auto-stop is off: the instance runs, and bills, until you stop it.');
     case 'idle-rule':
       return trans.__('Auto-stop is on, but no fixed time is set for it.');
+    case 'stopped':
+      return trans.__('Start it again in the ModelArts console; /home/ma-user/work is kept.');
     case 'unknown':
     case 'no-stop-time':
     case 'refused':

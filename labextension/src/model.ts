@@ -61,9 +61,10 @@ export class AutostopModel implements IAutostopModel {
     this.ticker.subscribe(() => this._onTick());
     this._hints = options.events ? new Hints(options.events, () => this._look(), clock) : null;
     options.opened?.connect(this._onOpened, this);
-    window.addEventListener('focus', this._onAttention);
+    window.addEventListener('focus', this.look);
     window.addEventListener('online', this._onWake);
-    document.addEventListener('visibilitychange', this._onAttention);
+    window.addEventListener('pagehide', this._onLeave);
+    document.addEventListener('visibilitychange', this.look);
     void this.refresh();
   }
 
@@ -150,9 +151,10 @@ export class AutostopModel implements IAutostopModel {
     this._cancelTimer();
     this._hints?.dispose();
     this.ticker.dispose();
-    window.removeEventListener('focus', this._onAttention);
+    window.removeEventListener('focus', this.look);
     window.removeEventListener('online', this._onWake);
-    document.removeEventListener('visibilitychange', this._onAttention);
+    window.removeEventListener('pagehide', this._onLeave);
+    document.removeEventListener('visibilitychange', this.look);
     Signal.clearData(this);
   }
 
@@ -274,6 +276,8 @@ export class AutostopModel implements IAutostopModel {
     void this.refresh();
   }
 
+  private readonly _onLeave = (): void => this._writes.flush();
+
   /** After sleep, or back on the network: a request from before may hang for minutes. */
   private readonly _onWake = (): void => {
     this._abort?.abort();
@@ -281,7 +285,7 @@ export class AutostopModel implements IAutostopModel {
     void this.refresh();
   };
 
-  private readonly _onAttention = (): void => {
+  readonly look = (): void => {
     if (document.visibilityState === 'hidden') {
       return;
     }

@@ -28,12 +28,7 @@ export interface IReceived {
 }
 
 /** A request that brought no State. */
-export class RequestError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = new.target.name;
-  }
-}
+export class RequestError extends Error {}
 
 /** The Jupyter server did not answer; what answers in its stead is a proxy. */
 export class ConnectionLostError extends RequestError {}
@@ -85,7 +80,7 @@ export async function receive<T>(
   const body = parsed(text);
   if (response.redirected && body === undefined) {
     // Some hubs and proxies send a stranger to a page for logging in, with a good status.
-    throw new LoggedOutError('The Jupyter server asks to log in again.');
+    throw new LoggedOutError();
   }
   if (response.ok) {
     if (is(body)) {
@@ -123,6 +118,8 @@ async function exchange(connection: IConnection, request: IRequest): Promise<IEx
   const init: RequestInit = { method, signal: timeout.signal };
   if (request.body) {
     init.body = JSON.stringify(request.body);
+    // A page that is closed must not take with it what was asked for.
+    init.keepalive = true;
   }
   init.headers = { 'Content-Type': 'application/json', ...request.headers };
   try {
@@ -150,7 +147,7 @@ async function assertLoggedIn(connection: IConnection, signal: AbortSignal | und
   const { response, text } = await exchange(connection, { path: 'api/me?no_track_activity=1', signal });
   const stranger = response.status === 401 || response.status === 403;
   if (stranger || (response.redirected && parsed(text) === undefined)) {
-    throw new LoggedOutError('The Jupyter server no longer knows this browser.');
+    throw new LoggedOutError();
   }
 }
 

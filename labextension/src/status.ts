@@ -1,13 +1,11 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import { Widget } from '@lumino/widgets';
 
-import type { IconName } from './icons';
 import { drawIcon, iconOf } from './icons';
 import { place } from './popover';
 import type { IAutostopModel } from './tokens';
 import type { IView, IWords } from './view';
-import { describe } from './view';
+import { viewsOf } from './views';
 
 export interface IStatusOptions {
   model: IAutostopModel;
@@ -21,93 +19,74 @@ export interface IStatusOptions {
 /**
  * The countdown in the status bar or in a notebook's toolbar, and what must be known beside it.
  *
- * The whole of it can be clicked. For the keyboard and for screen readers there is a button of its own
- * over it: inside one, the timer would be no timer any more.
+ * The icon is a button and the whole is its label, so that a click anywhere presses the button: inside one,
+ * the timer would be no timer any more.
  */
 export class StatusItem extends Widget {
-  constructor(options: IStatusOptions) {
-    const button = document.createElement('button');
-    super({ node: skeleton(button, options.words.trans) });
-    this.button = button;
+  constructor({ model, words, toggle, name }: IStatusOptions) {
+    super({ node: document.createElement('label') });
     this.addClass('jp-AutostopItem');
-    this.addClass(options.name);
-    this._options = options;
-    this._tick = options.model.ticker.subscribe(() => this._render());
-    options.model.changed.connect(this._render, this);
-    this.node.addEventListener('click', () => {
+    this.addClass(name);
+    const { node, button, _icon: icon, _countdown: countdown } = this;
+    button.type = 'button';
+    button.setAttribute('aria-label', words.trans.__('Auto-stop'));
+    button.setAttribute('aria-haspopup', 'dialog');
+    button.setAttribute('aria-expanded', 'false');
+    icon.setAttribute('aria-hidden', 'true');
+    button.append(icon);
+    countdown.setAttribute('role', 'timer');
+    // A timer is silent by its role; said again for screen readers that announce every change.
+    countdown.setAttribute('aria-live', 'off');
+    node.append(button, countdown, this._note, this._badge);
+    this._followed = viewsOf(model, words).follow((view, more) => this._draw(view, more));
+    node.addEventListener('pointerenter', model.look);
+    button.addEventListener('click', () => {
       this._hideTip();
-      options.toggle(this);
+      toggle(this);
     });
-    button.addEventListener('focus', () => this._showTip());
+    button.addEventListener('focus', () => {
+      model.look();
+      this._showTip();
+    });
     button.addEventListener('blur', () => this._hideTip());
-    this._render();
   }
 
-  readonly button: HTMLButtonElement;
+  readonly button = part('button', 'jp-AutostopItem-button');
 
   override dispose(): void {
-    if (this.isDisposed) {
-      return;
-    }
-    this._tick.dispose();
-    this._options.model.changed.disconnect(this._render, this);
+    this._followed.dispose();
     this._hideTip();
     super.dispose();
   }
 
-  private _render(): void {
-    const view = describe(this._options.model.situation(), this._options.words);
-    const shown = this._shown;
-    this._shown = view;
-    // Once a second for as long as the page is open: only what differs reaches the document.
-    if (view.kind !== shown?.kind || view.level !== shown.level || view.pending !== shown.pending) {
-      this.node.dataset.kind = view.kind;
-      this.node.dataset.level = view.level;
-      this.node.toggleAttribute('data-pending', view.pending);
-      this._draw(iconOf(view));
-    }
-    if (view.text !== shown?.text) {
-      this._part('jp-AutostopCountdown').textContent = view.text;
-    }
-    if (view.label !== shown?.label) {
-      this._part('jp-AutostopCountdown').setAttribute('aria-label', view.label);
-    }
-    if (view.note !== shown?.note) {
-      fill(this._part('jp-AutostopStatus-note'), view.note);
-    }
-    if (view.badge !== shown?.badge) {
-      fill(this._part('jp-AutostopBadge'), view.badge);
-    }
-    if (view.title !== shown?.title) {
-      this.node.title = view.title;
+  private _draw(view: IView, more: boolean): void {
+    this._countdown.textContent = view.text;
+    this._countdown.setAttribute('aria-label', view.label);
+    if (more) {
+      const { node } = this;
+      node.dataset.kind = view.kind;
+      node.dataset.level = view.level;
+      node.toggleAttribute('data-pending', view.pending);
+      this._icon.replaceChildren(drawIcon(iconOf(view)));
+      fill(this._note, view.note);
+      fill(this._badge, view.badge);
       // The button's own: what a screen reader tells beside its name.
-      this.button.title = view.title;
-      this._fillTip();
-    }
-  }
-
-  private _draw(icon: IconName): void {
-    if (icon !== this._icon) {
-      this._icon = icon;
-      this._part('jp-AutostopStatus-icon').replaceChildren(drawIcon(icon));
+      node.title = this.button.title = view.title;
+      if (this._tip) {
+        this._tip.textContent = view.title;
+      }
     }
   }
 
   /** What hovering tells, for those who come by keyboard: browsers show no title then. */
   private _showTip(): void {
     if (!this._tip && this.button.matches(':focus-visible')) {
-      this._tip = part('jp-AutostopTip');
+      this._tip = part('span', 'jp-AutostopTip');
       // The button's title says the same already.
       this._tip.setAttribute('aria-hidden', 'true');
-      this._fillTip();
+      this._tip.textContent = this.node.title;
       document.body.append(this._tip);
       place(this._tip, this.node);
-    }
-  }
-
-  private _fillTip(): void {
-    if (this._tip && this._shown) {
-      this._tip.textContent = this._shown.title;
     }
   }
 
@@ -116,40 +95,16 @@ export class StatusItem extends Widget {
     this._tip = null;
   }
 
-  private _part(name: string): HTMLElement {
-    const part = this.node.getElementsByClassName(name)[0];
-    if (!(part instanceof HTMLElement)) {
-      throw new Error(`The status item has lost its ${name}.`);
-    }
-    return part;
-  }
-
-  private readonly _options: IStatusOptions;
-  private readonly _tick: IDisposable;
-  private _shown: IView | null = null;
-  private _icon: IconName | null = null;
+  private readonly _icon = part('span', 'jp-AutostopStatus-icon');
+  private readonly _countdown = part('span', 'jp-AutostopCountdown');
+  private readonly _note = part('span', 'jp-AutostopStatus-note');
+  private readonly _badge = part('span', 'jp-AutostopBadge');
+  private readonly _followed: IDisposable;
   private _tip: HTMLElement | null = null;
 }
 
-function skeleton(button: HTMLElement, trans: TranslationBundle): HTMLElement {
-  const node = document.createElement('div');
-  button.className = 'jp-AutostopItem-button';
-  button.setAttribute('type', 'button');
-  button.setAttribute('aria-label', trans.__('Auto-stop'));
-  button.setAttribute('aria-haspopup', 'dialog');
-  button.setAttribute('aria-expanded', 'false');
-  const icon = part('jp-AutostopStatus-icon');
-  icon.setAttribute('aria-hidden', 'true');
-  const countdown = part('jp-AutostopCountdown');
-  countdown.setAttribute('role', 'timer');
-  // A timer is silent by its role; said again for screen readers that announce every change.
-  countdown.setAttribute('aria-live', 'off');
-  node.append(button, icon, countdown, part('jp-AutostopStatus-note'), part('jp-AutostopBadge'));
-  return node;
-}
-
-function part(name: string): HTMLElement {
-  const element = document.createElement('span');
+function part<K extends 'span' | 'button'>(tag: K, name: string): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
   element.className = name;
   return element;
 }

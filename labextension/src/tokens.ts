@@ -174,6 +174,8 @@ export interface IAutostopModel extends IDisposable {
    * @param platform - have the server ask the platform first; for a person's click only.
    */
   refresh(platform?: boolean): Promise<void>;
+  /** Somebody looks: read what the server knows, unless that was done a moment ago. */
+  readonly look: () => void;
   /**
    * Let this run last longer by so many seconds.
    *

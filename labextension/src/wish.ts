@@ -31,9 +31,14 @@ export function typedWish(text: string, situation: ISituation, words: IWords): I
   }
 }
 
-/** What so many seconds more would do to the stop time. */
+/** What just so many seconds more would do to the stop time: a button does what stands on it, or nothing. */
 export function moreTime(by: number, situation: ISituation, words: IWords): IWish {
-  return judge({ by }, situation, words);
+  const wish = judge({ by }, situation, words);
+  const { state } = situation;
+  const more = (state?.limits.until[1] ?? 0) - (shownStop(situation) ?? situation.now);
+  return wish.by && by * 1000 > more
+    ? refused(words.trans.__('At most %1 more are possible.', formatDuration(60 * Math.floor(more / 60_000))))
+    : wish;
 }
 
 /** The seconds of a typed length of a run, or why there can be none such. */

@@ -95,9 +95,13 @@ export class Writes {
     );
   }
 
-  /** Send at once what is being gathered; nobody would wait for it any more. */
-  dispose(): void {
+  /** Send at once what is being gathered: the page is left, and nobody would wait for it any more. */
+  flush(): void {
     this._gathered?.send();
+  }
+
+  dispose(): void {
+    this.flush();
     this._disposed = true;
   }
 

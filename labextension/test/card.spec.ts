@@ -286,6 +286,18 @@ describe('more time', () => {
     expect(field('By how long').disabled).toBe(true);
   });
 
+  it('cannot be pressed where it would be less than stands on the button', async () => {
+    know({ state: endingIn(21 * HOUR + 50 * MINUTE) });
+    expect(isOff('Extend 1 h')).toBe(false);
+    expect(isOff('Extend 4 h')).toBe(true);
+    expect(reason(button('Extend 4 h'))).toBe('At most 2 h 10 min more are possible.');
+    await press('Extend 4 h');
+    expect(model.extendBy).not.toHaveBeenCalled();
+    type('By how long', '4h');
+    expect(reason(field('By how long'))).toContain('Asked for 4 h, the limit is 24 h from now.');
+    expect(isOff('Extend')).toBe(false);
+  });
+
   it('says nothing that has stopped being true', async () => {
     await press('Extend 1 h');
     expect(said()).toContain('Now stops today at 14:13.');
@@ -346,6 +358,7 @@ describe('auto-stop', () => {
       state: endingIn(HOUR, { auto_stop: OFF, deadline: { stop_timestamp: NOON + HOUR, kept_by: 'server' } })
     });
     expect(button('Auto-stop').getAttribute('aria-checked')).toBe('true');
+    expect(text()).toContain('on, by this server; off at ModelArts');
     know({ state: stateOf({ deadline: null, next_start: { enable: true, duration: 7200 } }) });
     expect(text()).toContain('on · from the next start');
     know({ state: stateOf({ auto_stop: OFF, next_start: { enable: false, duration: null } }) });
@@ -364,6 +377,8 @@ describe('auto-stop', () => {
 
   it('has reminders to turn off and on', async () => {
     const check = all<HTMLInputElement>('input[type="checkbox"]')[0];
+    expect(check?.labels?.[0]?.textContent).toBe('Reminders by ModelArts');
+    expect(check?.title).toContain('notice before the stop');
     await act(async () => {
       check?.click();
       await Promise.resolve();
@@ -524,6 +539,29 @@ describe('the rest', () => {
     expect(ask).not.toHaveBeenCalled();
     know({ link: { ...LOST, kind: 'failed' } });
     expect(isOff('Extend 1 h')).toBe(false);
+  });
+
+  it('says once of a stopped instance that it does not run, and how to start it again', () => {
+    const sentence = 'The instance is not running.';
+    know({
+      state: limited(
+        { extend: sentence, stop: sentence },
+        { instance: { status: 'STOPPED' }, deadline: null }
+      )
+    });
+    expect(text().split(sentence)).toHaveLength(2);
+    for (const name of ['Extend 1 h', 'Stop now']) {
+      expect(isOff(name)).toBe(true);
+      expect(reason(button(name))).toBe(sentence);
+    }
+    expect(text()).toContain('Start it again in the ModelArts console; /home/ma-user/work is kept.');
+    know({ state: limited({ stop: 'Not from here.' }) });
+    expect(reason(button('Stop now'))).toBe('Not from here.');
+  });
+
+  it('has the server looked at when somebody looks at it', () => {
+    card.node.dispatchEvent(new window.Event('pointerenter'));
+    expect(model.look).toHaveBeenCalledTimes(1);
   });
 
   it('offers nothing where no instance is known', () => {

@@ -18,6 +18,7 @@ export class FakeModel implements IAutostopModel {
   readonly ticker = new Ticker(() => null);
   readonly isDisposed = false;
   readonly refresh = jest.fn(() => Promise.resolve());
+  readonly look = jest.fn();
   readonly extendBy = jest.fn<Promise<IResult>, [number]>(() => Promise.resolve(this.result));
   readonly extendUntil = jest.fn<Promise<IResult>, [number]>(() => Promise.resolve(this.result));
   readonly change = jest.fn<Promise<IResult>, [IChange, string?]>(() => Promise.resolve(this.result));

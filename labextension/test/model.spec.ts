@@ -173,7 +173,7 @@ describe('a model', () => {
       });
     }
     bench = new Bench();
-    expect([...listeners].sort()).toEqual(['focus', 'online', 'visibilitychange']);
+    expect([...listeners].sort()).toEqual(['focus', 'online', 'pagehide', 'visibilitychange']);
     bench.model.dispose();
     expect(listeners).toEqual([]);
   });

@@ -117,7 +117,7 @@ describe('an answer of the server', () => {
       { ...stateOf(), problem: 'bad' }
     ];
     for (const body of wrong) {
-      expect(await failureOf(json(body))).toMatchObject({ name: 'ApiError', code: 'bad_answer' });
+      expect(await failureOf(json(body))).toMatchObject({ code: 'bad_answer' });
     }
     expect(await failureOf(html(200))).toMatchObject({ code: 'bad_answer' });
   });
@@ -129,7 +129,7 @@ describe('an answer of the server', () => {
   });
 
   it('without words of ours is still an error', async () => {
-    expect(await failureOf(html(500))).toMatchObject({ name: 'ApiError', status: 500, code: 'unexpected' });
+    expect(await failureOf(html(500))).toMatchObject({ status: 500, code: 'unexpected' });
     expect(await failureOf(json([1], 500))).toMatchObject({ status: 500, hint: null, requestId: null });
   });
 });
@@ -168,7 +168,7 @@ describe('a refusal', () => {
   });
 
   it('of somebody who is known is a missing permission', async () => {
-    expect(await failureOf(forbidden())).toMatchObject({ name: 'ApiError', status: 403 });
+    expect(await failureOf(forbidden())).toMatchObject({ status: 403 });
   });
 
   it('that is not cleared up because the server has gone is a lost connection', async () => {

@@ -25,6 +25,13 @@ describe('a running instance', () => {
     expect(view.label).toBe('The instance stops in 2 h 13 min');
   });
 
+  it('names the moment of the last confirmation, whose age grows only where something is wrong', () => {
+    const state = stateOf({ confirmed_at: NOON - 4 * MINUTE });
+    expect(viewOf(state).title).toContain('Confirmed today at 11:56.');
+    expect(viewOf({ ...state, stale: true }).title).toContain('Last confirmed 4 min ago.');
+    expect(viewOf(state, NOON, LOST).title).toContain('Last confirmed 4 min ago.');
+  });
+
   it('says when this server keeps the stop time', () => {
     const state = stateOf({ deadline: { stop_timestamp: NOON + HOUR, kept_by: 'server' } });
     const view = viewOf(state);
@@ -54,6 +61,12 @@ describe('a running instance', () => {
     expect(title).toContain('From the next start: auto-stop after 2 h.');
     expect(viewOf(stateOf({ next_start: { enable: false, duration: null } })).title).toContain(
       'From the next start: auto-stop off.'
+    );
+  });
+
+  it('says how a stopped one is started again', () => {
+    expect(viewOf(stateOf({ instance: { status: 'STOPPED' }, deadline: null })).title).toContain(
+      'Start it again in the ModelArts console; /home/ma-user/work is kept.'
     );
   });
 

@@ -129,6 +129,16 @@ describe('more time', () => {
     });
   });
 
+  it('is just as much as stands on the button, or none, with what there could be', () => {
+    const soon = situationOf({ state: endingIn(21 * HOUR + 50 * MINUTE) });
+    expect(moreTime(3600, soon, words)).toMatchObject({ by: 3600, text: 'Stops tomorrow at 10:50.' });
+    expect(moreTime(4 * 3600, soon, words)).toEqual({
+      by: null,
+      until: null,
+      text: 'At most 2 h 10 min more are possible.'
+    });
+  });
+
   it('gives the server’s reason where there is one', () => {
     const limits = {
       ...stateOf().limits,

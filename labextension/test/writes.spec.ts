@@ -239,6 +239,25 @@ describe('an answer to a look', () => {
   });
 });
 
+describe('a page that is left', () => {
+  it('sends what was clicked a moment ago, in a way that outlives it', async () => {
+    void model.extendBy(3600);
+    await pass(GATHER - 1);
+    expect(await bodies()).toEqual([]);
+    window.dispatchEvent(new window.Event('pagehide'));
+    // Nothing waits for a timer any more.
+    for (let step = 0; step < 20; step += 1) {
+      await Promise.resolve();
+    }
+    expect(await bodies()).toEqual([{ until: STOP + HOUR }]);
+    expect(server.requests[server.requests.length - 1]?.keepalive).toBe(true);
+    answers.pop()?.(extended(STOP + HOUR));
+    await pass(GATHER);
+    expect(await bodies()).toHaveLength(1);
+    expect(shown()).toBe(STOP + HOUR);
+  });
+});
+
 describe('a model that is disposed', () => {
   it('still sends what was clicked, tells what came of it, and takes nothing more', async () => {
     const result = model.extendBy(3600);

@@ -1,18 +1,18 @@
-import { useId, useState } from 'react';
+import { useState } from 'react';
 
 import type { IWish } from '../wish';
 import { moreTime, typedWish } from '../wish';
 import { Button, Field, Hint } from './control';
 import { h } from './h';
 import type { IPart } from './part';
-import { extensionText, useWrite } from './part';
+import { extensionText, reasonOf, useWrite } from './part';
 
 /** More time for this run: by a press, by an amount or by the clock. */
 export function Extend({ model, words, situation, state, blocked, blockedBy }: IPart): React.JSX.Element {
   const { trans } = words;
   const [typed, setTyped] = useState('');
   const write = useWrite({ model, words });
-  const ownId = useId();
+  const ownId = reasonOf(blockedBy);
   const id = blocked ? blockedBy : ownId;
   const why = blocked || (state.limits.can_extend ? '' : moreTime(1, situation, words).text);
   const wish = typed.trim() ? typedWish(typed, situation, words) : null;

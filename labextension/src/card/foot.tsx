@@ -5,7 +5,7 @@ import type { IState } from '../tokens';
 import { Button, Hint } from './control';
 import { h } from './h';
 import type { IPart } from './part';
-import { useWrite } from './part';
+import { reasonOf, useWrite } from './part';
 
 /** To look again, and to end the run. */
 export function Foot(part: Omit<IPart, 'state'> & { state: IState | null }): React.JSX.Element {
@@ -24,7 +24,9 @@ export function Foot(part: Omit<IPart, 'state'> & { state: IState | null }): Rea
     // Soon it is no longer so; the head goes on telling.
     window.setTimeout(() => write.say(''), 5000);
   };
-  const why = state?.limits.why_not.stop ?? '';
+  const { stop: why = '', extend } = state?.limits.why_not ?? {};
+  // Said once, beside the first of them.
+  const said = blocked ? blockedBy : why === extend && reasonOf(blockedBy);
   return (
     <div className="jp-AutostopCard-part">
       <div className="jp-AutostopCard-row">
@@ -38,12 +40,12 @@ export function Foot(part: Omit<IPart, 'state'> & { state: IState | null }): Rea
             label={trans.__('Stop now')}
             look="warn"
             off={!!blocked || !!why}
-            by={blocked ? blockedBy : id}
+            by={said || id}
             onClick={() => void write.plan(planStop({}, model, words), ask)}
           />
         )}
       </div>
-      <Hint id={id} text={blocked ? '' : why} bad />
+      <Hint id={id} text={said ? '' : why} bad />
       <Hint text={write.said} live />
     </div>
   );

@@ -1,29 +1,10 @@
 import { useLayoutEffect, useRef, useState } from 'react';
 
-import { shownStop, timeLeft } from '../countdown';
 import { drawIcon, iconOf } from '../icons';
-import type { ISituation } from '../tokens';
-import type { IView, IWords } from '../view';
 import { describe } from '../view';
+import { viewsOf } from '../views';
 import { h } from './h';
 import type { IPart } from './part';
-
-let last: { key: unknown[]; view: IView } | null = null;
-
-/** The view of a situation, made once for all cards that show the same moment. */
-function sharedView(situation: ISituation, words: IWords): IView {
-  const { state, link, now, uncertain, pending } = situation;
-  const minute = (ms: number): number => Math.floor(ms / 60_000);
-  const left = timeLeft(shownStop(situation), now);
-  const key = [
-    ...[words.trans, words.locale, state, link, uncertain, pending?.what, pending?.until],
-    ...[minute(now), minute(now - (state?.confirmed_at ?? 0)), left === null ? null : Math.floor(left / 1000)]
-  ];
-  if (!last?.key.every((part, index) => part === key[index])) {
-    last = { key, view: describe(situation, words) };
-  }
-  return last.view;
-}
 
 type IHead = Pick<IPart, 'model' | 'words' | 'blocked' | 'blockedBy'> & { children: React.ReactNode };
 
@@ -34,29 +15,22 @@ type IHead = Pick<IPart, 'model' | 'words' | 'blocked' | 'blockedBy'> & { childr
  * of many cards; what the rest says changes by the minute at most.
  */
 export function Head({ model, words, blocked, blockedBy, children }: IHead): React.JSX.Element {
-  const [view, setView] = useState(() => sharedView(model.situation(), words));
+  const [view, setView] = useState(() => describe(model.situation(), words));
   const icon = useRef<HTMLSpanElement>(null);
   const timer = useRef<HTMLSpanElement>(null);
 
   useLayoutEffect(() => {
-    const follow = (): void => {
-      const next = sharedView(model.situation(), words);
-      const node = timer.current;
-      if (node && node.textContent !== next.text) {
-        node.textContent = next.text;
+    const followed = viewsOf(model, words).follow((next, more) => {
+      const text = timer.current?.firstChild;
+      if (text) {
+        text.nodeValue = next.text;
+        timer.current.setAttribute('aria-label', next.label);
       }
-      if (node && node.getAttribute('aria-label') !== next.label) {
-        node.setAttribute('aria-label', next.label);
+      if (more) {
+        setView(next);
       }
-      setView(before => (sameBesidesTime(before, next) ? before : next));
-    };
-    const tick = model.ticker.subscribe(follow);
-    model.changed.connect(follow);
-    follow();
-    return () => {
-      tick.dispose();
-      model.changed.disconnect(follow);
-    };
+    });
+    return () => followed.dispose();
   }, [model, words]);
 
   const name = iconOf(view);
@@ -76,7 +50,15 @@ export function Head({ model, words, blocked, blockedBy, children }: IHead): Rea
       <div className="jp-AutostopCard-head" title={view.title}>
         <div>
           <span ref={icon} className="jp-AutostopCard-icon" aria-hidden />
-          <span ref={timer} className="jp-AutostopCountdown" role="timer" aria-live="off" />
+          <span
+            ref={timer}
+            className="jp-AutostopCountdown"
+            role="timer"
+            aria-live="off"
+            aria-label={view.label}
+          >
+            {view.text}
+          </span>
         </div>
         {view.badge && <span className="jp-AutostopBadge">{view.badge}</span>}
         {view.note && <span className="jp-AutostopCard-note">{view.note}</span>}
@@ -94,11 +76,5 @@ export function Head({ model, words, blocked, blockedBy, children }: IHead): Rea
       ))}
       {children}
     </div>
-  );
-}
-
-function sameBesidesTime(one: IView, other: IView): boolean {
-  return (['kind', 'level', 'pending', 'note', 'badge', 'when', 'title'] as const).every(
-    key => one[key] === other[key]
   );
 }

@@ -22,6 +22,11 @@ export interface IPart {
   ask: Ask;
 }
 
+/** The id of the text that says why the run cannot be extended, which may hold for its end as well. */
+export function reasonOf(blockedBy: string): string {
+  return `${blockedBy}-extend`;
+}
+
 /** Render again when something has changed: of a model, more than the passing of time. */
 export function useChanges<T>({ changed }: { readonly changed: ISignal<T, void> }): void {
   const [, again] = useReducer((count: number) => count + 1, 0);

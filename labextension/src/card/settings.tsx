@@ -32,6 +32,7 @@ export function Settings(part: IPart): React.JSX.Element | null {
     return result;
   };
   const { prompt } = auto_stop;
+  const about = trans.__("ModelArts' own notice before the stop (its setting “prompt”).");
   return (
     <div className="jp-AutostopCard-part">
       <div className="jp-AutostopCard-row">
@@ -54,7 +55,11 @@ export function Settings(part: IPart): React.JSX.Element | null {
         >
           {trans.__('Auto-stop')}
         </button>
-        {on ? trans.__('on') : trans.__('off')}
+        {!on
+          ? trans.__('off')
+          : auto_stop.enable === false
+            ? trans.__('on, by this server; off at ModelArts')
+            : trans.__('on')}
         {later && ` · ${trans.__('from the next start')}`}
       </div>
       <Hint id={ownId} text={blocked ? '' : why} bad />
@@ -74,14 +79,15 @@ export function Settings(part: IPart): React.JSX.Element | null {
         </div>
       )}
       <Hint text={write.said} live />
-      <label className="jp-AutostopCard-check">
+      <label className="jp-AutostopCard-check" title={about}>
         <input
           type="checkbox"
+          title={about}
           checked={prompt !== false}
           disabled={!!blocked || write.busy}
           onChange={event => void write.run(model.change({ auto_stop: { prompt: event.target.checked } }))}
         />
-        {prompt === false ? trans.__('Reminders are off') : trans.__('Reminders')}
+        {prompt === false ? trans.__('Reminders are off') : trans.__('Reminders by ModelArts')}
       </label>
       <RunLength {...part} present={auto_stop.duration} />
     </div>
