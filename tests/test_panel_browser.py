@@ -286,15 +286,24 @@ def test_what_ends_idle_kernels_spares_the_busy_one(
     with running_jupyter(folder, *options, module="jupyterlab", settings=emulated(endpoint)) as server:
         tab = Tab(browser, server)
         try:
-            notebook = Notebook(tab, server, "culled.ipynb", [f"{PANEL}\np", SLEEPING, "print(p.version)"]).open()
+            observed = f"{PANEL}\np.observe(lambda change: open('seen', 'a').write('x'), 'version')\np"
+            notebook = Notebook(tab, server, "culled.ipynb", [observed, SLEEPING, "print(p.version)"]).open()
             notebook.run(0)
-            notebook.start_long(1)
             with server.client() as client:
-                # Each second something else, for longer than an idle kernel has.
-                for number in range(14):
+
+                def change(number: int) -> None:
                     change = client.patch("jupyter-autostop/instance", json={"description": f"change {number}"})
                     assert change.raise_for_status().json()["outcome"]["effect"] == "now"
-                    tab.page.wait_for_timeout(1000)
+
+                # From the first message on the kernel has a thread that answers such ones beside a running cell.
+                change(0)
+                wait_for((notebook.folder / "seen").exists)
+                notebook.start_long(1)
+                for number in range(3):
+                    change(number + 1)
+                    tab.page.wait_for_timeout(500)
+                # Nothing more, which would be activity, for longer than an idle kernel has.
+                tab.page.wait_for_timeout(13_000)
                 version = client.get("jupyter-autostop/instance").json()["version"]
             notebook.let_go(1)
             notebook.run(2)

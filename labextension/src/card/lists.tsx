@@ -18,7 +18,7 @@ export function Holds(part: IPart): React.JSX.Element {
   const { trans } = words;
   const write = useWrite(part);
   const owners = {
-    person: trans.__('a person'),
+    person: trans.__('hand'),
     kernel: trans.__('a kernel'),
     command: trans.__('a command')
   };
