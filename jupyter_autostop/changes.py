@@ -7,22 +7,24 @@ from typing import Any
 
 from jupyter_autostop.deadline import NOTICEABLE
 from jupyter_autostop.duration import format_duration
-from jupyter_autostop.errors import AutostopError, InvalidInputError
+from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError
 from jupyter_autostop.journal_file import one_line
 from jupyter_autostop.keeper import Keeper, stop_sent
 from jupyter_autostop.keeping import moved
 from jupyter_autostop.models import Change
 from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import EMPTY, Record
+from jupyter_autostop.record import EMPTY, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance, UpdateRequest
+from jupyter_autostop.words import OFF
 from jupyter_autostop.writing import match, not_running, outcome, triple
 
 STILL_STOPS = "Auto-stop is off from the next start; this run still stops as shown."
+SOON = 1800
+"""Seconds to a stop that people are warned of."""
 SHOWN_DESCRIPTION = 60
 """Characters of a description that the journal keeps, to know it by."""
-OFF_NOW = "Auto-stop is off: the instance runs, and bills, until you stop it."
 
 
 def change_words(change: Change) -> str:
@@ -94,6 +96,9 @@ class Changes:
         if record.sent is not None:
             raise stop_sent()
         keeper.refuse_while_open()
+        if asked["enable"] and self._would_stop_soon(record):
+            match(if_match, before, auto_stop=True, description=False)
+            return await self._on_with_grace(change, asked, before)
         if not record.ours or record.over or setting(before)["enable"]:
             if record.over and record.ours and record.prior is not None:
                 asked.setdefault("duration", record.prior.duration)
@@ -107,26 +112,72 @@ class Changes:
             if more:
                 return None
             await keeper.keep(EMPTY)
-            return None if change.description is not None else outcome("now", OFF_NOW)
+            return None if change.description is not None else outcome("now", OFF)
         prior = record.prior and replace(record.prior, **asked)
         record = await keeper.keep(replace(record, prior=prior, holds=(), stop_at=None, floor=0, off="ending"))
         await keeper.restore(record, before)
-        done = self._on_again()
-        if change.description is not None:
-            described = Change(description=change.description)
-            rest = await self._change(described, {}, None, snapshot.instance or before)
-            return outcome(done["effect"], f"{done['message']} {rest['message']}")
-        return done
+        return await self._and_described(self._on_again(), change, before)
+
+    async def _and_described(self, done: Outcome, change: Change, before: Instance) -> Outcome:
+        """Save the description that was to be changed along with auto-stop."""
+        if change.description is None:
+            return done
+        described = Change(description=change.description)
+        rest = await self._change(described, {}, None, self._writer.snapshot.instance or before)
+        return outcome(done["effect"], f"{done['message']} {rest['message']}")
+
+    def _would_stop_soon(self, record: Record) -> bool:
+        """Tell whether switching on a run that others have left without a stop might stop it within the grace."""
+        known, now = self._writer.snapshot.memory.run, self._keeper.now()
+        if self._writer.snapshot.run.kind != "off" or record.ours or record.over or known is None:
+            return False
+        return known.stop_timestamp <= now + self._keeper.grace * 1000
+
+    async def _on_with_grace(self, change: Change, asked: dict[str, Any], before: Instance) -> Outcome:
+        """Take what was asked for as owed: this run gets the grace, and its stop from us, the next one the setting."""
+        keeper, known = self._keeper, self._writer.snapshot.memory.run
+        record, shown = keeper.record, setting(before)
+        if record.prior is not None and record.probe == shown["duration"]:
+            asked.setdefault("duration", record.prior.duration)
+        wanted = {**shown, **asked}
+        if not self._policy.allow_hold or known is None or wanted["duration"] is None:
+            raise ConflictError(
+                "Switched on now, auto-stop might stop this run at once: its own stop time has come, or is near.",
+                code="stop_near",
+                hint="Save your work and stop the instance, or leave auto-stop off in this run.",
+            )
+        prior = Setting(True, wanted["duration"], wanted["prompt"] is not False)
+        owed = Record(
+            off="ending",
+            prior=prior,
+            probe=record.probe,
+            seen=shown["duration"],
+            t0=known.stop_timestamp,
+            start=known.start,
+            run=keeper.life.marker,
+        )
+        record = await keeper.keep(keeper.stop_after_grace(owed), must=True)
+        self._writer.snapshot.damage = ""
+        words = f"{keeper.why_here(record)}, so auto-stop stays off in this run and this server stops it instead."
+        return await self._and_described(outcome("held", f"{words} {self._stops_in()}"), change, before)
 
     def _on_again(self) -> Outcome:
         record, run = self._keeper.record, self._writer.snapshot.run
         if record.pending or (run.kind != "deadline" and record.stop_at is None):
             return outcome("unconfirmed", "What was held has ended. ModelArts does not tell yet if auto-stop is on.")
         if run.kind == "deadline":
-            return outcome("now", "Auto-stop is on; what was held has ended.")
-        return outcome(
-            "now", "What was held has ended. ModelArts cannot stop this run any more: this server does, as shown."
-        )
+            return outcome("now", f"Auto-stop is on; what was held has ended. {self._stops_in()}")
+        why = self._keeper.why_here(record)
+        return outcome("now", f"What was held has ended. {why}, so this server stops the instance. {self._stops_in()}")
+
+    def _stops_in(self) -> str:
+        """Say when this run stops, and that this can be moved where it comes soon."""
+        at = self._writer.snapshot.stops_at(self._keeper.now())
+        if at is None:
+            return ""
+        said = f"This run stops in {self._keeper.left(at)}"
+        soon = at <= self._keeper.now() + SOON * 1000
+        return f"{said}: extend it if that is too soon." if soon else f"{said}."
 
     async def _change(self, change: Change, asked: dict[str, Any], if_match: str | None, before: Instance) -> Outcome:
         current = setting(before)
@@ -165,11 +216,11 @@ class Changes:
             return outcome("next_start", "The instance is not running; the setting counts from its next start.")
         if differs.get("enable") is False:
             if run.kind == "off":
-                return outcome("now", OFF_NOW)
+                return outcome("now", OFF)
             return outcome("next_start", STILL_STOPS)
         if differs.get("enable") is True:
             if run.kind == "deadline":
-                return outcome("now", "Auto-stop is on.")
+                return outcome("now", f"Auto-stop is on. {self._stops_in()}")
             return outcome("next_start", "Auto-stop is on, but ModelArts gives this run no stop time.")
         if run.stop_timestamp is None or stop_before is None:
             return outcome("next_start", "The run length is saved; this run has no stop time that it could move.")

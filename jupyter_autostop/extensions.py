@@ -198,7 +198,7 @@ class Extensions:
 
     def _held(self, said: str) -> Outcome:
         until = self._snapshot.stop_of(self._keeper.record) or 0
-        left = format_duration(max(0, (until - self._keeper.now()) // 60_000) * 60)
+        left = self._keeper.left(until)
         words = f"This server keeps this run for another {left}; ModelArts' own auto-stop is off until then."
         return outcome("held", f"{said}{words}", clamped=bool(said))
 
@@ -481,6 +481,6 @@ class Extensions:
         if record.holds:
             return outcome("now", f"{said} This run is held by others still.")
         if record.stop_at is not None:
-            why = "ModelArts cannot stop this run any more" if record.ours else "So it was to be"
-            return outcome("now", f"{said} {why}: this server stops the instance at the time shown.")
+            why = f"{self._keeper.why_here(record)}, so this" if record.ours else "As was wished for, this"
+            return outcome("now", f"{said} {why} server stops the instance, in {self._keeper.left(record.stop_at)}.")
         return outcome("now", f"{said} {OFF}" if run.kind == "off" else said)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from jupyter_autostop.deadline import ENDED, RUNNING, TOLERANCE
-from jupyter_autostop.duration import format_duration
+from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
 from jupyter_autostop.keeping import (
     adopted,
@@ -28,7 +28,7 @@ from jupyter_autostop.keeping import (
 )
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Hold, Off, Owner, Pending, Record, Setting, Write
+from jupyter_autostop.record import EMPTY, EXTENSION, LANDS_WITHIN, Hold, Off, Owner, Pending, Record, Setting, Write
 from jupyter_autostop.record_file import DamagedRecordError, Records
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance, UpdateAutoStop, UpdateRequest, UpdateSpec
@@ -380,11 +380,22 @@ class Keeper:
         if record.stop_at is not None:
             return record
         at = self.now() + self.grace * 1000
-        self.note("auto-stop", f"ModelArts cannot stop this run any more; this server does, in {self._in(at)}.")
+        self.note("auto-stop", f"{self.why_here(record)}, so this server stops the instance, in {self.left(at)}.")
         return replace(record, stop_at=at, off="ending")
 
-    def _in(self, at: int) -> str:
-        return format_duration(max(0, (at - self.now()) // 60_000) * 60)
+    def why_here(self, record: Record) -> str:
+        """Say why this server stops a run, and not the platform at its own stop time."""
+        own, now = record.back_at(defers=self.snapshot.memory.defers), self.now()
+        if own is None or own <= now:
+            return "ModelArts' own stop time has passed"
+        if own <= now + self.grace * 1000:
+            return f"ModelArts' own stop time is less than {format_duration(self.grace)} away"
+        return "ModelArts does not take this run back"
+
+    def left(self, at: int) -> str:
+        """Return the time until a moment (ms) in words, in whole minutes where it is one at least, rounded down."""
+        seconds = max(0, (at - self.now()) // 1000)
+        return format_duration(seconds if seconds < MINUTE else seconds // MINUTE * MINUTE)
 
     # Writing
 
@@ -455,13 +466,27 @@ class Keeper:
             await self._settle_at_rest(record, instance)
 
     async def _expired(self, record: Record) -> Record:
-        gone = await self.owners.gone(record.holds)
-        if gone:
-            record = self.end(record, gone, by_person=False)
+        if ended := await self.owners.gone(record.holds):
+            record = self.end(record, ended, by_person=False)
             self.note("hold", "The kernel or command that held this run has ended.")
         elsewhere = not record.ours and self.snapshot.run.kind == "deadline"
         defers = self.snapshot.memory.defers
-        return expired(record, self.now(), self.grace, defers=defers, deadline_elsewhere=elsewhere)
+        left = expired(record, self.now(), self.grace, defers=defers, deadline_elsewhere=elsewhere)
+        if gone := [hold for hold in record.holds if hold.id != EXTENSION and left.hold(hold.id) is None]:
+            self.note("hold", self._ended_words(gone, left, elsewhere=elsewhere))
+        return left
+
+    def _ended_words(self, gone: list[Hold], left: Record, *, elsewhere: bool) -> str:
+        """Say that holds have ended at their time, and what follows."""
+        reason = f" (“{gone[0].reason}”)" if gone[0].reason else ""
+        said = f"{len(gone)} holds have ended at their time." if gone[1:] else f"A hold{reason} has ended at its time."
+        if left.holds:
+            return f"{said} This run is held by others still."
+        if elsewhere:
+            return f"{said} ModelArts stops this run at its own time."
+        if left.stop_at is None or left.stop_at <= self.now():
+            return said
+        return f"{said} {self.why_here(left)}, so this server stops the instance, in {self.left(left.stop_at)}."
 
     def end(self, record: Record, ids: list[str], *, by_person: bool) -> Record:
         """Return the record after holds were ended before their time."""
@@ -658,8 +683,7 @@ class Keeper:
                 return
             if record.off == "no":
                 await self.keep(replace(record, holds=()))
-            elif record.stop_at is None and back is not None and back > self.now() + HAND_BACK * 1000:
-                self.note("shutdown", "This server ends, so ModelArts keeps the stop time again.")
+            elif back is not None and back > self.now() + HAND_BACK * 1000:
                 await self._hand_over(replace(record, holds=(), off="ending"), instance)
 
     async def _hand_over(self, record: Record, instance: Instance) -> None:
@@ -668,6 +692,8 @@ class Keeper:
         record, shown = await self.put(record, "on", instance, replace(record.prior, enable=True))
         if shown:
             record = self.switched_on(record, instance)
+            if self.snapshot.run.kind == "deadline":
+                self.note("shutdown", "This server ends, so ModelArts keeps the stop time again.")
         await self.keep(record)
 
     async def peek(self) -> None:

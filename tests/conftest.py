@@ -23,7 +23,7 @@ from jupyter_autostop.emulator.state import Emulator
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
+pytest_plugins = ["pytest_jupyter.jupyter_server", "keeper_rig"]
 
 
 class ManualClock:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from nursery import Nursery
+from nursery import nursery as running_nursery
 from processes import PATIENCE, own_environment, wait_for
 
 from jupyter_autostop.emulator import defaults
@@ -256,3 +258,16 @@ class Rig:
     def until(self, condition: Callable[[], object]) -> None:
         """Wait until something is so."""
         wait_for(condition)
+
+
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    with running_nursery() as nursery:
+        yield nursery
+
+
+@pytest.fixture
+def rig(nursery: Nursery, tmp_path: Path) -> Iterator[Rig]:
+    """A platform, and servers that a test may start on it; none of them outlives it."""
+    with ExitStack() as stack:
+        yield Rig(stack, nursery, tmp_path)

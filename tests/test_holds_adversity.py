@@ -224,6 +224,111 @@ async def test_off_by_our_doing_is_not_off_for_good(clock: ManualClock, platform
     await service.close()
 
 
+@pytest.mark.parametrize("left", [10, -600])
+async def test_switching_on_near_the_end_of_a_run_leaves_the_grace(
+    clock: ManualClock, platform: ClosingPlatform, left: int
+) -> None:
+    """A run whose own stop time is near or past, switched off by hand: on does not stop it at once, and says when."""
+    service = service_for(platform)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    await pass_time(clock, service, (own - now(platform)) / 1000 - left)
+    switch = parse_change({"auto_stop": {"enable": True, "duration": 4 * 3600}, "description": "late"})
+    state = await service.change(switch)
+    stop = state["deadline"]["stop_timestamp"]
+    assert (state["deadline"]["kept_by"], state["outcome"]["effect"]) == ("server", "held")
+    assert abs(stop - now(platform) - 900_000) <= 1000
+    assert ("passed" if left < 0 else "less than 15 min away") in state["outcome"]["message"]
+    assert "extend it" in state["outcome"]["message"]
+    assert platform.description == "late"
+    assert (await service.look(refresh=True))["deadline"] == state["deadline"]
+    await pass_time(clock, service, (stop - now(platform)) / 1000 - 2)
+    assert platform.status == "RUNNING"
+    await pass_time(clock, service, 40)
+    assert platform.status == "STOPPING"
+    platform.status = "STOPPED"
+    platform.start = int(clock.time() * 1000)
+    await pass_time(clock, service, 90)
+    assert platform.setting == {"enable": True, "duration": 4 * 3600, "prompt": True}
+    await service.close()
+
+
+async def test_switching_on_near_the_end_where_nothing_may_be_held(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """It is refused, and the person told what else there is; the run goes on as it was."""
+    service = service_for(platform, policy=Policy(allow_hold=False))
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    await pass_time(clock, service, (own - now(platform)) / 1000 - 10)
+    written = len(platform.writes)
+    with pytest.raises(ConflictError) as caught:
+        await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert caught.value.code == "stop_near"
+    assert len(platform.writes) == written
+    await service.close()
+
+
+async def test_switching_on_says_when_the_run_stops(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """In the words of the answer too, which the journal keeps, with the way out where it is soon."""
+    service = service_for(platform)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    for seconds, said in ((2950, "This run stops in 49 min."), (1210, "in 20 min: extend it if that is too soon.")):
+        await service.change(parse_change({"auto_stop": {"enable": False}}))
+        await pass_time(clock, service, (own - now(platform)) / 1000 - seconds)
+        state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+        assert state["deadline"] == {"stop_timestamp": own, "kept_by": "platform"}
+        assert said in state["outcome"]["message"]
+    await service.close()
+
+
+async def test_an_early_end_near_the_platforms_stop_time_says_why(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """That time is too near for the grace, and has not passed: so it is said, and so it is in the journal."""
+    service = service_for(platform)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await hold(service, platform, 7200, id="h")
+    await pass_time(clock, service, (own - now(platform)) / 1000 - 60)
+    state = await service.release("h", who="page")
+    why = "ModelArts' own stop time is less than 15 min away, so this server stops the instance, in 1"
+    assert why in state["outcome"]["message"]
+    assert state["deadline"]["stop_timestamp"] > own
+    assert any(why in entry["result"] for entry in await service.journal.entries())
+    await service.close()
+
+
+async def test_a_stop_after_the_grace_is_handed_back_too(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """A server that ends in the grace leaves the run to the platform, where its stop time is still to come."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    shown = (await service.look())["deadline"]
+    own = shown["stop_timestamp"]
+    await hold(service, platform, 7200, id="h")
+    await pass_time(clock, service, (own - now(platform)) / 1000 - 600)
+    assert (await service.release("h", who="page"))["deadline"]["kept_by"] == "server"
+    await service.close()
+    assert platform.setting["enable"]
+    assert records.record.idle
+    service = service_for(platform, records=records)
+    assert (await service.look())["deadline"] == shown
+    await service.close()
+
+
+async def test_a_hold_that_the_platform_lasts_for_is_entered_at_its_end(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """With its reason, and with what follows: nothing was switched off, and nothing is to be put back."""
+    service = service_for(platform)
+    await hold(service, platform, 600, reason="lr sweep")
+    await pass_time(clock, service, 660)
+    assert (await service.look())["holds"] == []
+    entry = (await service.journal.entries())[0]
+    assert (entry["who"], entry["what"]) == ("this server", "hold")
+    assert entry["result"] == "A hold (“lr sweep”) has ended at its time. ModelArts stops this run at its own time."
+    await service.close()
+
+
 async def test_a_failed_stop_blames_nobody_else(clock: ManualClock, platform: ClosingPlatform) -> None:
     """Auto-stop that was put back for it stays on, and the journal says why the hold is over."""
     service = service_for(platform)

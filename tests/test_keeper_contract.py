@@ -3,31 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from keeper_rig import HOUR, PRIOR, Rig, Server
-from nursery import Nursery
-from nursery import nursery as running_nursery
 
 GRACE = 900
 TOLERANCE = 2000
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with running_nursery() as nursery:
-        yield nursery
-
-
-@pytest.fixture
-def rig(nursery: Nursery, tmp_path: Path) -> Iterator[Rig]:
-    with ExitStack() as stack:
-        yield Rig(stack, nursery, tmp_path)
 
 
 @pytest.fixture

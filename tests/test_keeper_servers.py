@@ -9,30 +9,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from keeper_rig import HOUR, PRIOR, Rig, Server
-from nursery import Nursery
-from nursery import nursery as running_nursery
 
 from jupyter_autostop.locks import FileLocks
 
 GRACE = 900
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    with running_nursery() as nursery:
-        yield nursery
-
-
-@pytest.fixture
-def rig(nursery: Nursery, tmp_path: Path) -> Iterator[Rig]:
-    with ExitStack() as stack:
-        yield Rig(stack, nursery, tmp_path)
 
 
 def hold(rig: Rig, server: Server, minutes: int = 60, **body: Any) -> dict[str, Any]:

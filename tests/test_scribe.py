@@ -43,7 +43,7 @@ async def test_what_was_done_is_entered(platform: FakePlatform) -> None:
     await service.stop(who="page")
     assert await told(service) == [
         ("page (Ada)", "auto-stop off", "Auto-stop is off: the instance runs, and bills, until you stop it."),
-        ("terminal", "auto-stop on, run length 4 h", "Auto-stop is on."),
+        ("terminal", "auto-stop on, run length 4 h", "Auto-stop is on. This run stops in 49 min."),
         ("kernel", "reminders off", "Reminders are off."),
         ("script", "description “run 7”", "The description is saved."),
         ("page", "stop", "ModelArts is stopping this instance."),
