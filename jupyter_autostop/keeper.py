@@ -262,8 +262,9 @@ class Keeper:
             stop, prior = run.stop_timestamp, record.prior
             if prior is None or record.probe is None or shown["duration"] != record.probe:
                 return record.probe is not None
-            longer = (record.probe - prior.duration) * 1000
-            return record.t0 is None or stop is None or not moved(stop, record.t0, longer)
+            if record.t0 is None or stop is None:
+                return not self._too_late(record, prior)
+            return not moved(stop, record.t0, (record.probe - prior.duration) * 1000)
         return bool(shown["enable"]) or shown["duration"] != record.seen or self.snapshot.stop_of(record) is None
 
     def _arrived(self, record: Record, instance: Instance) -> Record:
@@ -541,7 +542,7 @@ class Keeper:
     async def _settle_probe(self, record: Record, instance: Instance) -> Record:
         """Put back a run length that was made longer for this run or an earlier one."""
         prior, shown = record.prior, setting(instance)
-        run, now = self.snapshot.run, self.now()
+        run = self.snapshot.run
         if prior is None or run.kind not in ("deadline", "off") or shown["enable"] is None:
             return record
         if shown["duration"] != record.probe:
@@ -550,12 +551,15 @@ class Keeper:
         longer = ((record.probe or 0) - prior.duration) * 1000
         if record.t0 is not None and stop is not None and moved(stop, record.t0, longer):
             return await self.keep(replace(record, old=None))  # the run that needed it goes on
+        return record if self._too_late(record, prior) else await self._put_back_unasked(record, instance)
+
+    def _too_late(self, record: Record, prior: Setting) -> bool:
+        """Tell whether an inherited run length waits for the next start: putting it back would stop this run."""
         known = self.snapshot.memory.run
+        if record.t0 is not None or self.snapshot.memory.defers or self.snapshot.run.kind != "deadline":
+            return False
         ends = None if known is None or known.start is None else known.start + prior.duration * 1000
-        too_late = run.kind == "deadline" and (ends is None or ends < now + SETTLE_MARGIN * 1000)
-        if record.t0 is None and not self.snapshot.memory.defers and too_late:
-            return record  # would stop this run; it waits for the next start
-        return await self._put_back_unasked(record, instance)
+        return ends is None or ends < self.now() + SETTLE_MARGIN * 1000
 
     def not_the_probe(self, record: Record, instance: Instance) -> Record:
         """Another run length stands than the one we set last: the one before it, or somebody's, which then counts."""

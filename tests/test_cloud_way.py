@@ -22,7 +22,7 @@ async def test_a_redirect_is_not_followed(status: str, method: str) -> None:
             await exchange.answer(b"", f"Location: {other.url}/v1/p1", status=status)
 
         async with RawServer(script) as server:
-            error = await failure(cloud(server.url), method)
+            error = await failure(cloud(server.url, timeout=10), method)
             assert isinstance(error, BadAnswerError)
             assert "redirect" in error.message
             assert len(server.requests) == 1
@@ -51,7 +51,7 @@ async def test_a_redirect_to_nonsense_is_a_typed_error(location: str) -> None:
         await exchange.answer(b"", f"Location: {location}", status="302 Found")
 
     async with RawServer(script) as server:
-        await failure(cloud(server.url), "GET")
+        await failure(cloud(server.url, timeout=10), "GET")
 
 
 async def test_a_proxy_is_never_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, MemoryRecords, at_rest, service_for
+from fakes import FakeLife, FakePlatform, MemoryRecords, at_rest, service_for
 
 from jupyter_autostop.errors import CredentialsError, NoAnswerError, UnavailableError
 from jupyter_autostop.models import parse_change, parse_extend, parse_hold
@@ -79,6 +79,28 @@ async def test_what_waits_for_the_next_run_costs_no_calls(clock: ManualClock) ->
     assert reads(platform) == asked + 1
     for service in (first, second):
         await service.close()
+
+
+async def test_what_is_too_late_to_be_put_back_costs_no_calls(clock: ManualClock) -> None:
+    """In a run that has inherited a longer run length, which waits for the next start, a look is one call, not two."""
+    platform, records = FakePlatform(clock, moves=True), MemoryRecords()
+    service = service_for(platform, records=records)
+    await service.look()
+    await service.extend(parse_extend({"by": 7200}))
+    await service.close()
+    await clock.pass_time(20_000)
+    platform.restart(int(clock.time() * 1000) - 3_000_000)
+    platform.calls.clear()
+    service = service_for(platform, records=records, container="two", life=FakeLife("two", 3000.0))
+    for _ in range(10):
+        await service.look()
+        await at_rest(service)
+        await clock.pass_time(60)
+        await at_rest(service)
+    assert records.record.probe is not None
+    assert platform.writes == []
+    assert reads(platform) <= 12
+    await service.close()
 
 
 async def test_the_last_ten_minutes_are_watched_closely(clock: ManualClock) -> None:

@@ -6,7 +6,7 @@ import calendar
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 import pytest
@@ -145,6 +145,18 @@ def test_a_token_is_sent_as_it_is() -> None:
     assert "Authorization" not in request.headers
 
 
+def test_the_notebooks_user_goes_along() -> None:
+    """The user's id is sent where it is known, beside a signature that is as it would be without, and else not."""
+    known = replace(VECTORS["V1"].credentials, user_id="u-1")
+    with_user, without = (
+        send(CloudAuth(credentials, HOST, PROJECT, lambda: epoch("20240102T030405Z")), VECTORS["V1"].request())
+        for credentials in (known, VECTORS["V1"].credentials)
+    )
+    assert with_user.headers["x-modelarts-user-id"] == "u-1"
+    assert "x-modelarts-user-id" not in without.headers
+    assert with_user.headers["Authorization"] == without.headers["Authorization"]
+
+
 @pytest.mark.parametrize(
     "credentials", [VECTORS["V2"].credentials, Credentials("t", token="a.b.c")], ids=["key", "token"]
 )
@@ -155,7 +167,7 @@ def test_a_token_is_sent_as_it_is() -> None:
 def test_another_host_gets_nothing(credentials: Credentials, url: str) -> None:
     """A request to any other host or port is stopped before a token or a signature is on it."""
     request = httpx.Request("GET", url)
-    with pytest.raises(UpstreamError):
+    with pytest.raises(UpstreamError, match=r"^A request to another host .* stopped before signing"):
         send(CloudAuth(credentials, HOST, PROJECT, lambda: 0.0), request)
     assert not {"authorization", "x-auth-token", "x-security-token"} & set(request.headers)
 
