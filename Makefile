@@ -61,6 +61,8 @@ build: $(READY)
 
 $(READY): pyproject.toml $(BUILT)
 	@echo 'Installing …'
+	@# Through the link of last time pip would write into the built front end, and no wheel could be made of that.
+	@rm -rf $(VENV)/share/jupyter/labextensions/jupyter-autostop jupyter_autostop/labextension/install.json
 	@SKIP_JUPYTER_BUILDER=1 $(BIN)/python -m pip install --quiet --editable '.[test,lint]'
 	@$(BIN)/jupyter-builder develop . --overwrite >/dev/null
 	@touch $@

@@ -145,7 +145,7 @@ async def write_rows(table: Table, site: Site, platform: Platform) -> None:
 
 async def shared_rows(table: Table, running: Running) -> None:
     """Measure a server with the peers' servers beside it."""
-    server = running.jupyter("ours", "--AutostopApp.request_timeout=6")
+    server = running.jupyter("ours", "--AutostopApp.request_timeout=15")
     site, platform = Site.of(server), running.platform
     await asyncio.gather(*(site.ask(INSTANCE) for _ in range(200)))
     calls = (await platform.calls()).total()

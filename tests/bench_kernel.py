@@ -1,4 +1,4 @@
-"""What it costs in a kernel: importing it, loading the magic, and what a person waits for."""
+"""What it costs in a kernel: importing it, loading the magic, what a person waits for, and what an open panel says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 import statistics
 
 from bench_table import Table
+from browser import Tab
+from panels import LOAD, Cloud, Notebook
+from playwright.sync_api import Browser, expect
 from processes import JupyterServer, running_kernel
 
 TIMES = 5
@@ -33,6 +36,19 @@ with capture_output():
 print("@" + json.dumps([imported, loaded, first, ours, peer]))
 """
 
+MINUTE = 60_000
+"""ms that the messages of an open panel are counted for."""
+STOCK = """
+import ipywidgets, threading, time
+label = ipywidgets.Label()
+def count():
+    for left in range(3600, 0, -1):
+        label.value = f"{left // 60}:{left % 60:02d}"
+        time.sleep(1)
+threading.Thread(target=count, daemon=True).start()
+label
+"""
+
 
 def kernel_rows(table: Table, server: JupyterServer) -> None:
     """Measure in kernels of a server, each figure the median of new ones."""
@@ -47,3 +63,30 @@ def kernel_rows(table: Table, server: JupyterServer) -> None:
     table.row("  %load_ext jupyter_autostop after that, ms", loaded)
     table.row("  the first %autostop status, ms", first)
     table.row("warm %autostop status, ms", ours, peer=("/api/status by urllib", peer), most=50)
+
+
+def message_rows(table: Table, browser: Browser, server: JupyterServer, endpoint: str) -> None:
+    """Count what goes over the kernel's channels while a panel ticks, and a stock widget beside it."""
+    cloud = Cloud(endpoint)
+    with server.client() as client:
+        cloud.new_run(client)
+        cloud.ask("PATCH", "/instance", {"remaining": 550})
+        client.get("jupyter-autostop/instance", params={"refresh": 1}).raise_for_status()
+    cloud.close()
+    tabs = Tab(browser, server), Tab(browser, server)
+    panel = Notebook(tabs[0], server, "panel.ipynb", [LOAD]).open()
+    stock = Notebook(tabs[1], server, "stock.ipynb", [STOCK]).open()
+    for notebook in (panel, stock):
+        notebook.run(0)
+    label = stock.cell(0).locator(".widget-label")
+    shown = [panel.countdown(0).inner_text(), label.inner_text()]
+    tabs[0].page.wait_for_timeout(10_000)  # until what running a cell has to say has been said
+    before = len(panel.frames), len(stock.frames)
+    tabs[0].page.wait_for_timeout(MINUTE)
+    ours, peer = len(panel.frames) - before[0], len(stock.frames) - before[1]
+    # Both have ticked, or their silence would say nothing.
+    expect(panel.countdown(0)).not_to_have_text(shown[0])
+    expect(label).not_to_have_text(shown[1])
+    table.row("kernel messages of an open, ticking panel, a minute", ours, peer=("a Label set at 1 Hz", peer), most=0)
+    for tab in tabs:
+        tab.close()

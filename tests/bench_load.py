@@ -91,9 +91,9 @@ def cycle_rows(table: Table) -> None:
 
 
 def size(folder: Path) -> tuple[float, float]:
-    """Return the KB of JavaScript in a folder, raw and each file packed."""
+    """Return the KiB of JavaScript in a folder, raw and each file packed."""
     scripts = [script.read_bytes() for script in folder.rglob("*.js")]
-    return sum(map(len, scripts)) / 1000, sum(len(gzip.compress(script)) for script in scripts) / 1000
+    return sum(map(len, scripts)) / 1024, sum(len(gzip.compress(script)) for script in scripts) / 1024
 
 
 def bundle_rows(table: Table) -> None:
@@ -103,4 +103,4 @@ def bundle_rows(table: Table) -> None:
     others = [(peer.package, size(peer.folder / shared / peer.labextension / "static")) for peer in PEERS]
     for part, what, most in ((0, "raw", 60), (1, "gzip", 20)):
         for name, sizes in others:
-            table.row(f"labextension JavaScript, KB {what}", ours[part], peer=(name, sizes[part]), most=most)
+            table.row(f"labextension JavaScript, KiB {what}", ours[part], peer=(name, sizes[part]), most=most)

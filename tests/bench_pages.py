@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench_kernel import message_rows
 from bench_peers import PEERS
 from bench_table import Table
 from bench_traffic import percentile
@@ -164,6 +165,7 @@ def browser_rows(table: Table, folder: Path, seconds: int = IDLE) -> None:
     ):
         follow_rows(table, browser, ours)
         panel_rows(table, browser, ours, platform, min(seconds, TICKING))
+        message_rows(table, browser, ours, endpoint)
         idle_rows(table, browser, ours, peers, seconds)
 
 

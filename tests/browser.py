@@ -191,7 +191,7 @@ class Tab:
 
     def _on_console(self, line: ConsoleMessage) -> None:
         # How long its plugins took to start is what JupyterLab says on a busy machine.
-        if line.type in ("warning", "error") and "ms to activate" not in line.text:
+        if line.type in ("warning", "error") and "to activate" not in line.text:
             self.said.append(f"{line.type}: {line.text} ({line.location.get('url', '')})")
 
     def _on_error(self, error: Error) -> None:

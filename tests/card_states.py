@@ -85,13 +85,14 @@ BEGUN = {
     "no-credentials": Begun(_PLACE, "no-credentials", "credentials"),
 }
 
+_NOTHING_TO_EXTEND = {"can_extend": False, "why_not": {"extend": "Auto-stop is off: nothing will stop this run."}}
 TOLD: dict[str, tuple[dict[str, Any], Reached]] = {
     "idle-rule": (
         {"deadline": None, "platform": "notebooks"},
         Reached("idle-rule", "no fixed time is set", lambda _: None),
     ),
     "off-until-next-start": (
-        {"deadline": None, "next_start": {"enable": True, "duration": 14400}},
+        {"deadline": None, "next_start": {"enable": True, "duration": 14400}, "limits": _NOTHING_TO_EXTEND},
         Reached("next-start", "From the next start: auto-stop after 4 h.", lambda _: None),
     ),
 }
@@ -108,7 +109,8 @@ def told(page: Page, parts: dict[str, Any]) -> Iterator[None]:
 
     def answer(route: Route) -> None:
         state = route.fetch().json()
-        route.fulfill(body=json.dumps({**state, **parts}), content_type="application/json")
+        limits = {**state["limits"], **parts.get("limits", {})}
+        route.fulfill(body=json.dumps({**state, **parts, "limits": limits}), content_type="application/json")
 
     page.route("**/jupyter-autostop/instance*", answer)
     page.evaluate(_AGAIN)

@@ -149,6 +149,9 @@ def draw_write(card: Card, platform: Platform, theme: str) -> None:
     expect(card.node).to_contain_text("It still stops ")
     keep(f"card-refused-{theme}.png", card.node.screenshot())
     platform.heal()
+    # What was said of the last extension goes with what is typed next.
+    card.amount.fill("1h")
+    card.amount.fill("")
     card.page.route("**/jupyter-autostop/**", lambda route: route.abort())
     card.button("Refresh").click()
     expect(card.button("Extend 1 h")).to_be_disabled()

@@ -93,6 +93,8 @@ class Card:
     def theme(self, name: str) -> None:
         self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", THEMES[name])
         self.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=THEMES[name])
+        # It lies over the page while a theme is loaded, and fades.
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
 
     def faults(self) -> list[str]:
         """Return what axe finds wrong in the card."""

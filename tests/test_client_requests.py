@@ -26,6 +26,8 @@ CALLS: list[tuple[Callable[[LocalClient], Any], str, str, Any]] = [
     (lambda client: client.change({"description": "é"}), "PATCH", "instance", {"description": "é"}),
     (lambda client: client.extend(by=60), "POST", "extend", {"by": 60}),
     (lambda client: client.extend(until=5), "POST", "extend", {"until": 5}),
+    (lambda client: client.hold(until=5, then="stop"), "POST", "holds", {"until": 5, "then": "stop"}),
+    (lambda client: client.release("a/b?c"), "DELETE", "holds/a%2Fb%3Fc", None),
     (lambda client: client.journal(), "GET", "journal", None),
     (lambda client: client.doctor(), "GET", "doctor", None),
 ]

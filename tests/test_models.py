@@ -21,6 +21,7 @@ from jupyter_autostop.models import (
     check_duration,
     parse_change,
     parse_extend,
+    parse_hold,
     parse_nothing,
 )
 
@@ -181,6 +182,56 @@ def test_a_wrong_extension(body: Any) -> None:
     nothing = isinstance(body, dict) and body in ({"by": 0}, {"by": -1}) and not isinstance(body["by"], bool)
     assert error.code == ("duration_range" if nothing else "invalid_body")
     assert not nothing or "at least 1 s" in error.message
+
+
+HOLD = {"until": 1795000000000}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *(
+            {},
+            {"then": "stop"},
+            {"then": "restore"},
+            {"reason": ""},
+            {"reason": "lr sweep, 学习率"},
+            {"reason": "x" * 200},
+        ),
+        *({"id": "a"}, {"id": "Z.9_-" + "x" * 59}, {"kernel_id": "0f-_Z" + "x" * 59}, {"kernel_id": "k"}),
+        *({"pid": 1}, {"pid": 2**31 - 1}, {"until": 0}, {"reason": "x" * 200}),
+    ],
+    ids=str,
+)
+def test_a_hold(more: dict[str, Any]) -> None:
+    """A time and what else is said of it; the service judges the time."""
+    wish = parse_hold({**HOLD, **more})
+    assert wish.model_dump(exclude_unset=True) == {**HOLD, **more}
+    assert (parse_hold(HOLD).then, parse_hold(HOLD).id, parse_hold(HOLD).reason) == ("restore", "", "")
+    assert (parse_hold(HOLD).kernel_id, parse_hold(HOLD).pid) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        *[({"until": wrong}, "“until” must be a whole number") for wrong in (True, 1.5, "18:00", [])],
+        *[({"until": None}, "null is no value")],
+        *[({"id": wrong}, "“id” is of letters") for wrong in ("", ".a", "-a", "a/b", "é", "a\n", "x" * 65, "a b")],
+        *[({"kernel_id": wrong}, "“kernel_id” is no kernel's id") for wrong in ("", "../x", "x" * 65, "a\n", "é")],
+        *[({"reason": wrong}, "“reason” is one line of 200") for wrong in ("x" * 201, "a\nb", "\x1b[2J", "\u202e")],
+        *[({"pid": wrong}, "“pid” is no process id") for wrong in (0, -1, 2**31)],
+        *[({"then": wrong}, "“then” must be one of 'restore' or 'stop'") for wrong in ("", "STOP", 1)],
+        *[({"pid": True}, "“pid” must be a whole number"), ({"instance_id": "x"}, "Unknown key “instance_id”")],
+    ],
+    ids=str,
+)
+def test_a_wrong_hold(more: dict[str, Any], words: str) -> None:
+    """Each part has its limits, and the one that is wrong is named with them."""
+    error = refused(parse_hold, {**HOLD, **more})
+    assert error.code == "invalid_body"
+    assert words.replace("” must", "”: must") in error.message
+    assert error.message.endswith(".")
+    refused(parse_hold, more if "until" not in more else {})
 
 
 def test_a_body_that_must_be_empty() -> None:

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from nbconvert import HTMLExporter
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
 
 EXAMPLE = Path(__file__).parent.parent / "jupyter_autostop" / "example.ipynb"
@@ -81,6 +82,14 @@ def test_the_functions_in_a_running_event_loop(server: JupyterServer) -> None:
     [shown] = outputs(notebook, 4)
     assert shown["output_type"] == "execute_result"
     assert "As of " in shown["data"]["text/html"]
+
+
+def test_as_a_page(server: JupyterServer) -> None:
+    """What nbconvert makes of a notebook has the panel's picture: the state, its date, and what to write instead."""
+    page, _ = HTMLExporter().from_notebook_node(executed(server, "%autostop"))
+    assert re.search(r"<strong>\[emulator\] [^<]*(Stops at|Auto-stop is off)", page)
+    assert re.search(r"As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+; this picture does not move\.", page)
+    assert "%autostop extend 2h" in page
 
 
 def test_misuse_stops_a_notebook(server: JupyterServer) -> None:

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, final
+from collections.abc import Iterator
+from typing import Any
 
 import httpx
-import nbformat
 import pytest
 from browser import Tab, running_browser
-from playwright.sync_api import Browser, Locator, WebSocket, expect
+from panels import (
+    COMPUTING,
+    LOAD,
+    OBSERVED,
+    OPTIONS,
+    PANEL,
+    SLEEPING,
+    Cloud,
+    Notebook,
+    check_panel,
+    extend,
+)
+from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
 
 pytestmark = pytest.mark.browser
-
-OPTIONS = ("--LabApp.expose_app_in_browser=True", "--AutostopApp.request_timeout=2")
-LOAD = "%load_ext jupyter_autostop\n%autostop"
-PANEL = "import jupyter_autostop as autostop\np = autostop.panel()"
-SLEEPING = "import os, time\nprint('started', flush=True)\nwhile not os.path.exists('go'):\n    time.sleep(0.05)"
-COMPUTING = "import os\nprint('started', flush=True)\nwhile not os.path.exists('go'):\n    sum(range(10_000))"
-"""Cells that end when a test says so: whatever happens before that happened while they ran."""
-
-RUN = """index => {
-  const notebook = window.jupyterapp.shell.currentWidget.content;
-  notebook.activeCellIndex = index;
-  // Not waited for: a cell may run for long.
-  void window.jupyterapp.commands.execute('notebook:run-cell');
-}"""
 
 
 @pytest.fixture(autouse=True)
@@ -61,107 +56,16 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@final
-class Cloud:
-    """The emulator, by its control routes."""
-
-    def __init__(self, endpoint: str) -> None:
-        self._control = httpx.Client(base_url=f"{endpoint}/_emulator", trust_env=False, timeout=60)
-
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
-        return self._control.request(method, path, json=body).raise_for_status().json()
-
-    def close(self) -> None:
-        self._control.close()
-
-    def reset(self) -> None:
-        """Have a run with fifty minutes left, which a longer duration makes longer."""
-        self.ask("PATCH", "/instance", {"reset": True, "status": "RUNNING", "remaining": 3000})
-        self.ask("PATCH", "/behaviour", {"duration_applies": "now"})
-
-    def writes(self) -> int:
-        """Return how many changes have arrived."""
-        return sum(seen["method"] == "PUT" for seen in self.ask("GET", "/requests")["requests"])
-
-
 @pytest.fixture
 def cloud(endpoint: str, server: JupyterServer) -> Iterator[Cloud]:
     """A fresh run, which the server has seen; the kernels of a test end with it."""
     cloud = Cloud(endpoint)
-    cloud.reset()
     with server.client() as client:
-        client.get("jupyter-autostop/instance", params={"refresh": 1}).raise_for_status()
+        cloud.new_run(client)
         yield cloud
         for kernel in client.get("api/kernels").json():
             client.delete(f"api/kernels/{kernel['id']}")
     cloud.close()
-
-
-@final
-class Notebook:
-    """A notebook in a tab, and what is in its outputs."""
-
-    def __init__(self, tab: Tab, server: JupyterServer, name: str, cells: Sequence[str]) -> None:
-        self.tab, self.server, self.name = tab, server, name
-        self.folder = server.folder / "work"
-        self.go = self.folder / "go"
-        self.go.unlink(missing_ok=True)
-        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
-        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(book, self.folder / name)
-        self.frames: list[dict[str, Any]] = []
-        tab.page.on("websocket", self._on_websocket)
-
-    def open(self) -> Notebook:
-        # A workspace of its own: the other notebooks of these tests are not opened along.
-        self.tab.open(f"lab/workspaces/{Path(self.name).stem}/tree/{self.name}")
-        expect(self.cell(0)).to_be_visible()
-        expect(self.tab.page.locator("#jp-main-statusbar").get_by_text("| Idle")).to_be_visible()
-        return self
-
-    def cell(self, index: int) -> Locator:
-        return self.tab.page.locator(".jp-Notebook .jp-Cell").nth(index)
-
-    def prompt(self, index: int) -> Locator:
-        return self.cell(index).locator(".jp-InputPrompt")
-
-    def card(self, index: int, nth: int = 0) -> Locator:
-        """The card that can be seen in a cell's output."""
-        return self.cell(index).locator(".jp-AutostopCard:visible").nth(nth)
-
-    def start(self, index: int) -> None:
-        self.tab.page.evaluate(RUN, index)
-
-    def run(self, index: int) -> None:
-        """Run a cell to its end."""
-        self.start(index)
-        expect(self.prompt(index)).to_have_text(_number())
-
-    def start_long(self, index: int) -> None:
-        """Run a cell that ends when it is told to, and wait until it runs."""
-        self.start(index)
-        expect(self.cell(index).locator(".jp-OutputArea-output").get_by_text("started")).to_be_visible()
-
-    def let_go(self, index: int) -> None:
-        """End it; it has run until now."""
-        expect(self.prompt(index)).to_have_text("[*]:")
-        self.go.touch()
-        expect(self.prompt(index)).to_have_text(_number())
-
-    def save(self) -> None:
-        self.tab.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
-
-    def text(self, index: int) -> Locator:
-        return self.cell(index).locator(".jp-OutputArea-output")
-
-    def _on_websocket(self, socket: WebSocket) -> None:
-        if "/channels" in socket.url:
-            socket.on("framesent", lambda frame: self.frames.append({"sent": frame}))
-            socket.on("framereceived", lambda frame: self.frames.append({"received": frame}))
-
-
-def _number() -> Any:
-    return re.compile(r"^\[\d+\]:$")
 
 
 @pytest.fixture
@@ -179,13 +83,6 @@ def open_notebook(browser: Browser, server: JupyterServer, cloud: Cloud) -> Iter
     finally:
         for tab in tabs:
             tab.close()
-
-
-def extend(cloud: Cloud, card: Locator) -> None:
-    """Click for an hour more, and wait until that has arrived in the cloud."""
-    before = cloud.writes()
-    card.get_by_role("button", name="Extend 1 h").click()
-    wait_for(lambda: cloud.writes() > before)
 
 
 @pytest.mark.parametrize("busy", [SLEEPING, COMPUTING], ids=["asleep", "computing"])
@@ -333,6 +230,18 @@ def test_without_a_kernel(open_notebook: Any, browser: Browser, server: JupyterS
         extend(cloud, card)
     finally:
         tab.close()
+
+
+def test_in_notebook_7(browser: Browser, endpoint: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The same panel, in the newest Notebook 7; the older ones and older JupyterLabs are `test_front_ends`' matter."""
+    folder = tmp_path_factory.mktemp("notebook-7")
+    with running_jupyter(folder, *OPTIONS, module="notebook", settings=emulated(endpoint)) as server:
+        tab = Tab(browser, server)
+        try:
+            check_panel(Notebook(tab, server, "seven.ipynb", [LOAD, SLEEPING, OBSERVED]).open("notebook"), cloud)
+            assert tab.ours() == []
+        finally:
+            tab.close()
 
 
 def test_inserted_while_a_cell_runs(open_notebook: Any, cloud: Cloud) -> None:

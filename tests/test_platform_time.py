@@ -129,6 +129,20 @@ def test_two_dates_that_share_one_moment_tell_it_exactly(clock: ManualClock, dat
     assert learned.now() == NINE + 1
 
 
+@pytest.mark.parametrize("wall_error", [-3600, 0, 3600])
+def test_what_has_surely_come(clock: ManualClock, wall_error: float) -> None:
+    """Whatever must not be early goes by the earliest time that the answers allow; before them, by this machine's."""
+    platform = Platform(clock, 1_795_000_000.5)
+    clock.wall_error = wall_error
+    assert platform.learned.surely_ms() == platform.learned.now_ms() == math.floor(clock.time() * 1000)
+    for there, back in ((0.0, 0.0), (0.3, 0.2), (4.0, 0.0), (0.0, 0.0)):
+        platform.ask(there, back)
+        for _ in range(3):
+            now = platform.now() * 1000
+            assert now - 1000 - (there + back) * 1000 - 1 <= platform.learned.surely_ms() <= now
+            clock.turn(100.4)
+
+
 WAY = st.floats(0, 10)
 STEP = st.tuples(st.floats(0, 100_000), WAY, WAY, st.just(0.0) | st.floats(-100_000, 100_000))
 

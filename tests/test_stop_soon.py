@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any, cast
 import pytest
 from conftest import ManualClock
 from fake_autostop import FakeAutostop, running_fake
+from processes import own_environment
 
 import jupyter_autostop as autostop
 from jupyter_autostop.duration import HOUR, MINUTE, DurationError
@@ -18,6 +22,7 @@ from jupyter_autostop.errors import ClientError
 from jupyter_autostop.kernel.stop_soon import FAR, NEAR, Watchman
 from jupyter_autostop.state import State
 
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 START = 1_795_000_000_000
 
 
@@ -191,6 +196,34 @@ def test_an_error_is_told(error: BaseException, capsys: pytest.CaptureFixture[st
     site.stop_in(HOUR)
     site.watch(HOUR)
     assert site.watchman.calls == 2
+
+
+AROUND = """
+from types import SimpleNamespace
+saved = []
+torch = SimpleNamespace(save=lambda *what: saved.append(what))
+model = SimpleNamespace(state_dict=lambda: "weights")
+train_step = lambda *_: 0.1
+def batches():
+    while not saved:
+        yield 1
+    yield from range(100)
+batches = batches()
+{recipe}
+[(what, where)] = saved
+print(what["model"], 0 < what["step"] < step, where)
+"""
+
+
+def test_the_recipe_of_the_readme(tmp_path: Path) -> None:
+    """It saves between two steps, once, where it survives the stop, and goes on training."""
+    [recipe] = (text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "on_stop_soon(save" in text)
+    fake = FakeAutostop()
+    fake.stop = fake.state()["server_time"] + 60_000
+    with running_fake(tmp_path / "runtime", fake) as environment:
+        command = [sys.executable, "-c", AROUND.replace("{recipe}", recipe)]
+        said = subprocess.check_output(command, env={**own_environment(tmp_path), **environment}, text=True, timeout=60)
+    assert said.splitlines()[-1] == "weights True /home/ma-user/work/checkpoint.pt"
 
 
 @pytest.mark.parametrize(("callback", "before", "error"), [("no", "10m", TypeError), (print, "10", DurationError)])

@@ -58,7 +58,7 @@ class Door:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_POST = do_PATCH = do_GET  # noqa: N815 - the library's name
+            do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - the library's name
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
                 pass

@@ -220,8 +220,7 @@ class AutostopApp(ExtensionApp):
         while True:
             if await asyncio.to_thread(lambda: any(map(something_kept, record_places(self.state_dir)))):
                 try:
-                    service = await self.service()
-                    await service.attend()
+                    await (await self.service()).attend()
                 except Exception:  # a fault of ours, or of this installation; the run must get its stop
                     self.log.exception("jupyter_autostop: what is held cannot be seen to; it is tried again")
             await asyncio.sleep(RECORD_INTERVAL)

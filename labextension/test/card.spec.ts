@@ -487,6 +487,16 @@ describe('the rest', () => {
     });
     expect(text()).toContain('Kept running by a kernel until today at 17:00: train');
     expect(text()).toContain('Kept running by a command until today at 17:00 · then it stops');
+    know({
+      state: stateOf({
+        holds: [
+          { ...hold, id: 'a', then: 'restore', reason: 'train', owner: { kind: 'kernel' } },
+          { ...hold, id: 'extension', then: 'stop', reason: null, owner: { kind: 'person' } }
+        ]
+      })
+    });
+    expect(text()).toContain('Extended until today at 17:00 · then it stops');
+    expect(text()).not.toContain('by a person');
     model.result = refusedWith('Gone already.');
     await press('End: train');
     expect(model.endHold).toHaveBeenCalledWith('a');

@@ -7,6 +7,8 @@ import { h } from './h';
 import type { IPart } from './part';
 import { useWrite } from './part';
 
+/** The id of the hold that an extension is, where this server keeps it. */
+const EXTENSION = 'extension';
 /** The last changes that are shown. */
 const SHOWN = 8;
 
@@ -24,7 +26,10 @@ export function Holds(part: IPart): React.JSX.Element {
     <>
       {state.holds.map(({ id, until, then, reason, owner }) => {
         const day = dayTime(until, situation.now, words);
-        const what = trans.__('Kept running by %1 until %2', owners[owner.kind], day);
+        const what =
+          id === EXTENSION
+            ? trans.__('Extended until %1', day)
+            : trans.__('Kept running by %1 until %2', owners[owner.kind], day);
         return (
           <div key={id} className="jp-AutostopCard-part">
             {what}
