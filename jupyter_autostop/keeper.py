@@ -385,11 +385,15 @@ class Keeper:
 
     def why_here(self, record: Record) -> str:
         """Say why this server stops a run, and not the platform at its own stop time."""
-        own, now = record.back_at(defers=self.snapshot.memory.defers), self.now()
-        if own is None or own <= now:
+        own, now = record.t0, self.now()
+        if own is None:
+            return "ModelArts' own stop time of this run is not known"
+        if own <= now:
             return "ModelArts' own stop time has passed"
         if own <= now + self.grace * 1000:
             return f"ModelArts' own stop time is less than {format_duration(self.grace)} away"
+        if record.prior is not None and not self.in_time(replace(record, floor=0)):
+            return f"A run length of {format_duration(record.prior.duration)} might end this run at once"
         return "ModelArts does not take this run back"
 
     def left(self, at: int) -> str:

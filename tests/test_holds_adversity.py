@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -295,6 +296,22 @@ async def test_an_early_end_near_the_platforms_stop_time_says_why(
     assert why in state["outcome"]["message"]
     assert state["deadline"]["stop_timestamp"] > own
     assert any(why in entry["result"] for entry in await service.journal.entries())
+    await service.close()
+
+
+async def test_a_run_length_that_would_end_the_run_is_said_to(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Where nobody knows that this platform defers, a shorter length may count at once: the grace, and its reason."""
+    platform.in_force = platform.setting["duration"] = 5 * 3600
+    service = service_for(platform)
+    shown = (await service.look())["deadline"]
+    await service.snapshot.remember(replace(service.snapshot.memory, defers=True))
+    await hold(service, platform, 6 * 3600, id="h")
+    await service.snapshot.remember(replace(service.snapshot.memory, defers=False))
+    await pass_time(clock, service, 3600)
+    state = await service.change(parse_change({"auto_stop": {"enable": True, "duration": 3600}}))
+    assert "A run length of 1 h might end this run at once" in state["outcome"]["message"]
+    assert state["deadline"]["kept_by"] == "server"
+    assert now(platform) + 890_000 < state["deadline"]["stop_timestamp"] < shown["stop_timestamp"]
     await service.close()
 
 
