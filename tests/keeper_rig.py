@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -228,9 +229,12 @@ class Rig:
             nonlocal url
             assert not self._nursery.ended(pid), log.read_text(encoding="utf-8")
             try:
-                url = json.loads(file.read_text(encoding="utf-8"))["url"]
+                info = json.loads(file.read_text(encoding="utf-8"))
+                # It is written before anybody listens.
+                socket.create_connection(("127.0.0.1", info["port"]), timeout=5).close()
             except (OSError, ValueError):
                 return False
+            url = info["url"]
             return True
 
         pause = threading.Event()
