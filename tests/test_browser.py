@@ -110,6 +110,10 @@ class Platform:
         answer = self._server.get("jupyter-autostop/instance", params={"refresh": int(refresh)})
         return answer.raise_for_status().json()
 
+    def journal(self) -> list[Any]:
+        """Return what was changed through the Jupyter server, newest first; each when all was done for it."""
+        return list(self._server.get("jupyter-autostop/journal").raise_for_status().json()["entries"])
+
     def post_event(self, data: dict[str, Any]) -> int:
         """Post an event of ours as any logged-in client can; returns the status."""
         event = {"schema_id": CHANGED_EVENT, "version": "1", "data": data}
