@@ -70,8 +70,13 @@ class Platform:
         self._server.close()
 
     def reset(self) -> None:
-        """Have a healthy instance that runs for `BELOW` seconds more, and the Jupyter server know it."""
+        """Have a healthy instance in a run of its own for `BELOW` seconds more, and the Jupyter server know it.
+
+        A run whose stop time was moved against the platform's rules has no known start; extended it is held.
+        """
         self._ask("DELETE", "/faults")
+        self.edit(reset=True, status="STOPPED")
+        self.state(refresh=True)
         instance = {"name": "example-notebook", "description": "An example", "auto_stop": {"prompt": True}}
         self.edit(reset=True, status="RUNNING", remaining=BELOW)
         self.edit(**instance)
