@@ -161,9 +161,12 @@ async def page_rows(table: Table, running: Running) -> None:
     site = Site.of(running.jupyter("pages", "--AutostopApp.refresh_interval=1"))
     for count in (1, 20, 100, 200):
         await running.platform.forget()
+        begun = time.perf_counter()
         await open_pages(site, count, 5.0, INSTANCE)
         calls = (await running.platform.calls()).total()
-        table.row(f"calls to the platform in 5 s, one a second allowed, {count} page(s)", calls, most=6)
+        # On a busy machine the pages take longer than they should.
+        most = int(time.perf_counter() - begun) + 1
+        table.row(f"calls to the platform in 5 s or so, one a second allowed, {count} page(s)", calls, most=most)
 
 
 def main() -> None:

@@ -70,8 +70,13 @@ class Platform:
         self._server.close()
 
     def reset(self) -> None:
-        """Have a healthy instance that runs for `BELOW` seconds more, and the Jupyter server know it."""
+        """Have a healthy instance in a run of its own for `BELOW` seconds more, and the Jupyter server know it.
+
+        A run whose stop time was moved against the platform's rules has no known start; extended it is held.
+        """
         self._ask("DELETE", "/faults")
+        self.edit(reset=True, status="STOPPED")
+        self.state(refresh=True)
         instance = {"name": "example-notebook", "description": "An example", "auto_stop": {"prompt": True}}
         self.edit(reset=True, status="RUNNING", remaining=BELOW)
         self.edit(**instance)
@@ -109,6 +114,10 @@ class Platform:
         """Return the State that the Jupyter server serves."""
         answer = self._server.get("jupyter-autostop/instance", params={"refresh": int(refresh)})
         return answer.raise_for_status().json()
+
+    def journal(self) -> list[Any]:
+        """Return what was changed through the Jupyter server, newest first; each when all was done for it."""
+        return list(self._server.get("jupyter-autostop/journal").raise_for_status().json()["entries"])
 
     def post_event(self, data: dict[str, Any]) -> int:
         """Post an event of ours as any logged-in client can; returns the status."""
