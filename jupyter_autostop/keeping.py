@@ -59,7 +59,7 @@ def ended_early(record: Record, ids: Collection[str], now: int, grace: int, *, d
         return record
     nearest = now + grace * 1000
     if left.holds:
-        stop = replace(left, floor=0).stops_at(grace, defers=defers) or left.last.until
+        stop = replace(left, floor=0).stops_at(grace, now, defers=defers) or left.last.until
         return replace(left, floor=min(left.floor, max(nearest, stop)))
     left = replace(left, floor=min(left.floor, nearest), off="ending" if record.ours else left.off)
     return replace(left, stop_at=nearest) if record.last.then == "stop" and not by_person else left
@@ -68,8 +68,7 @@ def ended_early(record: Record, ids: Collection[str], now: int, grace: int, *, d
 def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_elsewhere: bool) -> Record:
     """Return the record after the holds whose time has come have ended; the last one to go decides what follows.
 
-    It is what was shown before: the stop, or where the platform cannot keep the run any more, the stop after the
-    grace (s).
+    That is the stop, or after a `restore` where the platform cannot keep the run any more, the stop after the grace (s).
     """
     left = record.without(*(hold.id for hold in record.holds if hold.until <= now))
     if left.holds or not record.holds:
@@ -79,7 +78,11 @@ def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_else
         last.then == "restore" and record.back_in_time(last.until, grace, defers=defers) is not None
     )
     if not kept_elsewhere:
-        left = replace(left, stop_at=record.stops_at(grace, defers=defers))
+        stop = record.stops_at(grace, now, defers=defers)
+        if stop is not None and last.then == "restore" and now - last.until > TOLERANCE:
+            # Nobody was there to end it in time, so the grace counts from now.
+            stop = max(stop, now + grace * 1000)
+        left = replace(left, stop_at=stop)
     return replace(left, off="ending") if record.ours else left
 
 

@@ -172,7 +172,7 @@ class Snapshot:
 
     def stop_of(self, record: Record) -> int | None:
         """Return when a run with such a record is stopped, where that is this server's affair."""
-        return record.stops_at(self._policy.grace, defers=self.memory.defers)
+        return record.stops_at(self._policy.grace, self._platform.time.now_ms(), defers=self.memory.defers)
 
     @property
     def stopping(self) -> bool:

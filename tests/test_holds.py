@@ -108,7 +108,7 @@ async def test_a_hold_that_ends_early_gives_the_run_back(platform: ClosingPlatfo
         "owner": {"kind": "person"},
         "created_at": one["created_at"],
     }
-    assert (await service.look())["deadline"] == {"stop_timestamp": one["until"] + GRACE, "kept_by": "server"}
+    assert (await service.look())["deadline"] == {"stop_timestamp": one["until"], "kept_by": "server"}
     state = await service.release("one")
     assert state["deadline"] == shown
     assert (state["holds"], state["outcome"]["effect"]) == ([], "now")
@@ -122,14 +122,16 @@ async def test_a_hold_that_ends_early_gives_the_run_back(platform: ClosingPlatfo
 async def test_the_deadline_of_a_hold_is_when_the_run_is_stopped(
     clock: ManualClock, platform: ClosingPlatform, then: str, after: int
 ) -> None:
-    """Shown from its beginning, the same at every look until then, and not moved by the hold's own end."""
+    """The same at every look until the hold's time has come; then the stop, or from that moment on the grace."""
     service = service_for(platform)
     one = await hold(service, platform, 7200, then=then)
-    deadline = {"stop_timestamp": one["until"] + after, "kept_by": "server"}
     entry = (await service.journal.entries())[0]
-    assert f"another {'2 h 15 min' if after else '2 h'}; " in entry["result"]
-    while (left := (deadline["stop_timestamp"] - now(platform)) / 1000 - 1) > 0:
-        assert (await service.look())["deadline"] == deadline
+    assert "another 2 h; " in entry["result"]
+    while (left := (one["until"] + after - now(platform)) / 1000 - 1) > 0:
+        state = await service.look()
+        stop = one["until"] + (after if state["server_time"] >= one["until"] else 0)
+        assert state["deadline"] == {"stop_timestamp": stop, "kept_by": "server"}
+        assert state["problem"] is None
         until_end = (one["until"] - now(platform)) / 1000
         await pass_time(clock, service, min(left, 0.5 if -3 < until_end <= 3 else max(1, min(30, until_end - 2))))
     assert platform.status == "RUNNING"
@@ -156,13 +158,28 @@ async def test_a_hold_that_ends_in_time_shows_the_platforms_stop_time(
 
 
 async def test_an_extension_counts_from_what_is_shown(clock: ManualClock, platform: ClosingPlatform) -> None:
-    """Of a run that stops after the grace of a hold too; what lies before that time shortens nothing."""
+    """The time of the hold; what lies before that shortens nothing."""
     service = service_for(platform)
     one = await hold(service, platform, 7200)
-    state = await service.extend(parse_extend({"until": one["until"] + GRACE // 2}))
+    state = await service.extend(parse_extend({"until": one["until"] - HOUR // 2}))
     assert state["outcome"]["effect"] == "none"
     state = await service.extend(parse_extend({"by": 3600}))
-    assert state["deadline"] == {"stop_timestamp": one["until"] + GRACE + HOUR, "kept_by": "server"}
+    assert state["deadline"] == {"stop_timestamp": one["until"] + HOUR, "kept_by": "server"}
+    await service.close()
+
+
+async def test_a_hold_whose_end_nobody_saw_leaves_the_grace(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """A server that comes back long after it stops nothing at once: the grace counts from then, shown."""
+    service = service_for(platform)
+    one = await hold(service, platform, 7200)
+    platform.fail_read = NoAnswerError("gone")
+    await pass_time(clock, service, 7200 + 3600)
+    platform.fail_read = None
+    await pass_time(clock, service, 120)
+    deadline = (await service.look())["deadline"]
+    assert deadline["stop_timestamp"] >= one["until"] + HOUR + GRACE - 1000
+    assert deadline["stop_timestamp"] - now(platform) > GRACE - 200_000
+    assert platform.status == "RUNNING"
     await service.close()
 
 
@@ -186,7 +203,7 @@ async def test_one_of_several_ends(platform: ClosingPlatform) -> None:
     service = service_for(platform)
     late = await hold(service, platform, 4 * 3600, id="late")
     await hold(service, platform, 3001, id="early")
-    assert (await service.look())["deadline"]["stop_timestamp"] == late["until"] + GRACE
+    assert (await service.look())["deadline"]["stop_timestamp"] == late["until"]
     state = await service.release("late")
     left = state["deadline"]["stop_timestamp"] - now(platform)
     assert left >= GRACE - 1000
@@ -504,7 +521,7 @@ async def test_the_routes(ask: Ask, emulator: EmulatorServer) -> None:
     assert emulator.emulator.instance.run.stop_at is None
     state = (await ask("GET", "instance")).json
     assert state["holds"] == [reply.json]
-    assert state["deadline"] == {"stop_timestamp": reply.json["until"] + GRACE, "kept_by": "server"}
+    assert state["deadline"] == {"stop_timestamp": reply.json["until"], "kept_by": "server"}
     reply = await ask("POST", "holds", {"until": time + HOUR, "kernel_id": "none-such"})
     assert (reply.status, reply.json["code"]) == (404, "kernel_not_found")
     reply = await ask("POST", "holds", {"until": time + HOUR, "pid": 2**31 - 1})

@@ -165,8 +165,7 @@ def held(rig: Rig, server: Server, until: int, **body: Any) -> dict[str, Any]:
     answer = server.ask("POST", "holds", {"until": until, **body})
     assert answer.status_code == 201, answer.text
     state = server.look()
-    stop = until if body.get("then") == "stop" else until + GRACE * 1000
-    assert state["deadline"] == {"stop_timestamp": stop, "kept_by": "server"}
+    assert state["deadline"] == {"stop_timestamp": until, "kept_by": "server"}
     assert rig.cloud.stop_at is None
     return answer.json()
 

@@ -83,7 +83,7 @@ def test_holds_of_two_servers_at_once(rig: Rig) -> None:
     early, late = hold(rig, first, 30), hold(rig, second, 60)
     state = first.look()
     assert {known["id"] for known in state["holds"]} == {early["id"], late["id"]}
-    assert state["deadline"]["stop_timestamp"] == max(early["until"], late["until"]) + GRACE * 1000
+    assert state["deadline"]["stop_timestamp"] == max(early["until"], late["until"])
     assert first.ask("DELETE", f"holds/{late['id']}").status_code == 200
     assert second.ask("DELETE", f"holds/{early['id']}").status_code == 200
     assert rig.cloud.setting == PRIOR
@@ -244,7 +244,7 @@ def test_a_hold_on_a_full_disk_is_refused_or_kept(rig: Rig) -> None:
         if answer.status_code == 201:
             server.end()
             server = rig.server()
-            assert server.look()["deadline"] == {"stop_timestamp": until + GRACE * 1000, "kept_by": "server"}
+            assert server.look()["deadline"] == {"stop_timestamp": until, "kept_by": "server"}
         else:
             assert set(answer.json()) >= {"message", "code", "hint", "request_id"}
             assert rig.cloud.setting == PRIOR
@@ -302,7 +302,7 @@ def test_only_the_last_server_hands_the_run_back(rig: Rig) -> None:
     until = hold(rig, first)["until"]
     second.look()
     first.end(signal.SIGTERM)
-    assert second.look()["deadline"] == {"stop_timestamp": until + GRACE * 1000, "kept_by": "server"}
+    assert second.look()["deadline"] == {"stop_timestamp": until, "kept_by": "server"}
     second.end(signal.SIGTERM)
     assert (rig.cloud.stop_at, rig.cloud.setting) == (own, PRIOR)
 
@@ -317,5 +317,5 @@ def test_a_shutdown_is_not_held_up_by_the_platform(rig: Rig) -> None:
     server = rig.server()
     rig.until(lambda: server.look()["deadline"])
     deadline = server.look()["deadline"]
-    assert deadline["stop_timestamp"] in (until + GRACE * 1000, until - HOUR * 1000)
+    assert deadline["stop_timestamp"] in (until, until - HOUR * 1000)
     assert (deadline["kept_by"] == "platform") == (rig.cloud.stop_at is not None)
