@@ -68,7 +68,7 @@ def ended_early(record: Record, ids: Collection[str], now: int, grace: int, *, d
 def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_elsewhere: bool) -> Record:
     """Return the record after the holds whose time has come have ended; the last one to go decides what follows.
 
-    That is the stop, or after a `restore` where the platform cannot keep the run any more, the stop after the grace (s).
+    That is the stop, or after a `restore` where the platform cannot keep the run any more, one after the grace (s).
     """
     left = record.without(*(hold.id for hold in record.holds if hold.until <= now))
     if left.holds or not record.holds:

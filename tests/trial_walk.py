@@ -258,7 +258,7 @@ class Walk:
         return {name: stop for name, stop in shown if stop is not None and stop > world.now}
 
     def _as_told(self, before: dict[str, int]) -> None:
-        """A deadline that was shown is what happens: time alone moves it no nearer, and farther to the grace from now."""
+        """A deadline that was shown is what happens: time alone moves it no nearer, and no farther than the grace."""
         now, model = self._told(), self.world.model
         for name, stop in before.items():
             if model.status != "RUNNING" or name not in now:
