@@ -348,6 +348,7 @@ def test_the_journal_and_long_names(card: Card, platform: Platform) -> None:
     expect(card.node).to_contain_text(HOSTILE)
     card.node.get_by_text("Last changes").click()
     expect(card.node.locator("details")).to_contain_text("description “Run 8”")
+    card.node.get_by_text("Last changes").click()
     card.node.evaluate("node => { node.style.width = '180px'; }")
     assert card.node.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert card.page.evaluate("window.hacked") is None
@@ -431,7 +432,8 @@ def test_the_rest_by_keyboard(card: Card, platform: Platform) -> None:
     keyboard.type("Run 9")
     tab_to(card, card.button("Save"))
     keyboard.press("Enter")
-    expect(node).to_contain_text("The description is saved.")
+    # The journal says so too, of every time.
+    expect(node.get_by_role("status").filter(has_text="The description is saved.")).to_be_visible()
     assert platform.state()["instance"]["description"] == "Run 9"
     text.focus()
     tab_to(card, journal)
