@@ -9,7 +9,7 @@ from jupyter_autostop.deadline import NOTICEABLE
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError
 from jupyter_autostop.journal_file import one_line
-from jupyter_autostop.keeper import Keeper, stop_sent
+from jupyter_autostop.keeper import HAND_BACK, Keeper, stop_sent
 from jupyter_autostop.keeping import moved
 from jupyter_autostop.models import Change
 from jupyter_autostop.policy import Policy
@@ -112,7 +112,8 @@ class Changes:
             if more:
                 return None
             await keeper.keep(EMPTY)
-            return None if change.description is not None else outcome("now", OFF)
+            ended = "What was held has ended. " if record.holds else ""
+            return None if change.description is not None else outcome("now", f"{ended}{OFF}")
         prior = record.prior and replace(record.prior, **asked)
         record = await keeper.keep(replace(record, prior=prior, holds=(), stop_at=None, floor=0, off="ending"))
         await keeper.restore(record, before)
@@ -127,11 +128,11 @@ class Changes:
         return outcome(done["effect"], f"{done['message']} {rest['message']}")
 
     def _would_stop_soon(self, record: Record) -> bool:
-        """Tell whether switching on a run that others have left without a stop might stop it within the grace."""
-        known, now = self._writer.snapshot.memory.run, self._keeper.now()
-        if self._writer.snapshot.run.kind != "off" or record.ours or record.over or known is None:
+        """Tell whether switching on a run that others have left without a stop might stop it as good as at once."""
+        memory, now = self._writer.snapshot.memory, self._keeper.now()
+        if self._writer.snapshot.run.kind != "off" or record.ours or record.over or memory.run is None or memory.ended:
             return False
-        return known.stop_timestamp <= now + self._keeper.grace * 1000
+        return memory.run.stop_timestamp <= now + HAND_BACK * 1000
 
     async def _on_with_grace(self, change: Change, asked: dict[str, Any], before: Instance) -> Outcome:
         """Take what was asked for as owed: this run gets the grace, and its stop from us, the next one the setting."""

@@ -148,7 +148,7 @@ class Extensions:
         target = min(asked, self._policy.latest(self._snapshot.memory.run, now, by_us=by_us))
         said = self._clamped_words(asked, target, stop) if target < asked else ""
         if target <= stop or (target < asked and target - stop < NOTICEABLE):
-            words = "This run lasts that long already; it was not shortened."
+            words = "Nothing was changed." if said else "This run lasts that long already; it was not shortened."
             if run.kind == "off":
                 await self._outlive_others(record, target, now)
             return outcome("none", f"{said}{words}", clamped=bool(said))

@@ -254,6 +254,27 @@ async def test_switching_on_near_the_end_of_a_run_leaves_the_grace(
     await service.close()
 
 
+async def test_switching_on_with_minutes_left_is_the_platforms(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """A stop that is still to come is what was asked for, and said; of a run that was seen to end nothing is known."""
+    service = service_for(platform)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    await pass_time(clock, service, (own - now(platform)) / 1000 - 300)
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert state["deadline"] == {"stop_timestamp": own, "kept_by": "platform"}
+    assert "extend it" in state["outcome"]["message"]
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    platform.status = "STOPPED"
+    await service.look(refresh=True)
+    platform.restart(int(clock.time() * 1000))
+    assert (await service.look(refresh=True))["deadline"] is None
+    await pass_time(clock, service, 600)
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert state["deadline"]["kept_by"] == "platform"
+    assert platform.setting["enable"]
+    await service.close()
+
+
 async def test_switching_on_near_the_end_where_nothing_may_be_held(
     clock: ManualClock, platform: ClosingPlatform
 ) -> None:
