@@ -366,10 +366,13 @@ class Extensions:
         keeper, instance = self._keeper, self._snapshot.instance
         if instance is None or intent.prior is None:
             return
-        record, shown = await keeper.put(intent, "on", instance, replace(intent.prior, enable=True))
-        if shown:
-            record = replace(before, probe=None, prior=None, old=None, pending=record.pending)
-        await keeper.keep(record)
+        wanted, left = replace(intent.prior, enable=True), replace(before, probe=None, prior=None, old=None)
+        old = before.old
+        if old is not None and old.probe is not None and old.t0 is not None:
+            # This run goes on by the longer run length that it had before, which its end still owes a return.
+            wanted, left = replace(wanted, duration=old.probe), replace(before, probe=old.probe, t0=old.t0, old=None)
+        record, shown = await keeper.put(intent, "on", instance, wanted)
+        await keeper.keep(replace(left, pending=record.pending) if shown else record)
 
     # Holds
 

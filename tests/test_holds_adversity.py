@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ManualClock
-from fakes import FakeOwners, MemoryRecords, at_rest, remembering_service, service_for
+from fakes import FakeOwners, FakePlatform, MemoryRecords, at_rest, remembering_service, service_for
 from test_holds import HOUR, ClosingPlatform, hold, now, pass_time
 
 from jupyter_autostop.errors import ConflictError, ForbiddenError, ThrottledError, UnavailableError
@@ -397,4 +398,31 @@ async def test_looks_at_the_record_alone_are_no_looks(clock: ManualClock, platfo
         await service.look()
         await pass_time(clock, service, 15)
     assert platform.calls.count("read") >= 4
+    await service.close()
+
+
+class CappedPlatform(FakePlatform):
+    """A platform that moves the stop time within two hours of run only, and stops at it with auto-stop off too."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock, moves=True)
+        self.stops_anyway = True
+
+    def apply(self, body: dict[str, Any]) -> None:
+        before = self.in_force
+        super().apply(body)
+        self.in_force = before if self.in_force > 7200 else self.in_force
+
+
+async def test_what_was_moved_stays_so_where_more_cannot_be_had(clock: ManualClock) -> None:
+    """A second extension that neither moves the stop time nor can be held leaves the first one as it is."""
+    platform = CappedPlatform(clock)
+    service = service_for(platform)
+    first = (await service.look())["deadline"]["stop_timestamp"]
+    state = await service.extend(parse_extend({"until": first + 1_800_000}))
+    assert state["outcome"]["effect"] == "now"
+    moved = state["deadline"]
+    state = await service.extend(parse_extend({"until": first + 7_200_000}))
+    assert state["deadline"]["stop_timestamp"] >= moved["stop_timestamp"] - 2000
+    assert platform.setting["enable"]
     await service.close()
