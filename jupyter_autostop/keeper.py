@@ -37,7 +37,7 @@ from jupyter_autostop.writing import Comparison, Writer
 SETTLE_MARGIN = 900
 """Seconds that putting a shorter run length back must leave the run it happens in."""
 HAND_BACK = 60
-"""Seconds to the platform's own stop time from which a server that ends hands the run back to it."""
+"""Seconds that the platform's own stop time must leave, so that giving the run back is not as good as stopping it."""
 _STOPPING = {"STOPPING", "STOPPED", "DELETED"}
 
 

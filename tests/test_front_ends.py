@@ -6,13 +6,12 @@ import json
 import subprocess
 import sys
 import venv
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from browser import Tab, running_browser
+from browser import Tab
 from panels import LOAD, OBSERVED, OPTIONS, SLEEPING, Cloud, Notebook, check_panel
 from playwright.sync_api import Browser, expect
 from processes import emulated, running_emulator, running_jupyter
@@ -49,16 +48,6 @@ class Environment:
         subprocess.run(command, check=True, capture_output=True, timeout=600)
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """No loop of pytest-jupyter's here: in this thread runs Playwright's, which it would take for its own and close."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server of pytest-jupyter's here either, to be cleaned up on that loop."""
-
-
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of these sources, with the front end as it is built."""
@@ -80,12 +69,6 @@ def environment(request: pytest.FixtureRequest, wheel: Path) -> Environment:
         ready.write_text(wanted, encoding="utf-8")
     environment.install("--force-reinstall", "--no-deps", wheel)
     return environment
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.mark.parametrize("module", list(PAGES))

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browser import Tab, running_browser
+from browser import Tab
 from panels import (
     COMPUTING,
     LOAD,
@@ -27,16 +27,6 @@ from processes import JupyterServer, emulated, running_emulator, running_jupyter
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(autouse=True)
-def jp_asyncio_loop() -> None:
-    """No loop of pytest-jupyter's here: in this thread runs Playwright's."""
-
-
-@pytest.fixture(autouse=True)
-def jp_server_cleanup() -> None:
-    """No server of pytest-jupyter's here either."""
-
-
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     with running_emulator("--remaining", "3000s") as endpoint:
@@ -48,12 +38,6 @@ def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("lab")
     with running_jupyter(folder, *OPTIONS, module="jupyterlab", settings=emulated(endpoint)) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture
