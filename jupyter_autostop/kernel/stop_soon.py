@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.errors import ClientError
@@ -118,10 +118,14 @@ class Watchman:
             self._say(f"on_stop_soon: {name} has run in {self._monotonic() - begun:.0f} s, since {stops}.")
 
     def _say(self, line: str) -> None:
-        print(aside(line, emulated=self._emulated), flush=True)  # noqa: T201 - below the cell, where people look
+        self._write(line, sys.stdout)
 
     def _complain(self, line: str) -> None:
-        print(aside(line, emulated=self._emulated), file=sys.stderr, flush=True)  # noqa: T201 - as above
+        self._write(line, sys.stderr)
+
+    def _write(self, line: str, stream: TextIO) -> None:
+        # The end of the line in the same write, since the cell's own thread may be printing too.
+        print(f"{aside(line, emulated=self._emulated)}\n", end="", file=stream, flush=True)
 
 
 class StopSoon:
