@@ -465,7 +465,7 @@ class Extensions:
             if record.sent is not None:
                 raise stop_sent()
             by_person = by_person or hold.owner.kind == "person"
-            await keeper.keep(keeper.end(record, [hold_id], by_person=by_person))
+            self._snapshot.record = keeper.end(record, [hold_id], by_person=by_person)
             try:
                 await keeper.go_on(instance)
             except AutostopError as error:

@@ -457,7 +457,8 @@ class Keeper:
         running = instance.status == RUNNING and record.run == self.life.marker and not record.over
         if running or record.holds:
             record = await self._expired(record)
-        record = await self.keep(record)
+        # Saved with the write that follows from it, or at the end of the operation.
+        self.snapshot.record = record
         if record.pending:
             return
         if running:
@@ -528,9 +529,9 @@ class Keeper:
             return await self.keep(replace(EMPTY, asks=True, run=record.run))
         if not self.in_time(record) or prior is None:
             return await self.keep(self.stop_after_grace(record))
-        record = await self.keep(replace(record, off="ending"))
         try:
-            record, shown = await self.put(record, "on", instance, replace(prior, enable=True))
+            ending = replace(record, off="ending")
+            record, shown = await self.put(ending, "on", instance, replace(prior, enable=True))
         except InvalidInputError:
             return await self.keep(self.stop_after_grace(self.record))
         if shown and self.snapshot.instance is not None:

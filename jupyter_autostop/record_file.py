@@ -38,12 +38,18 @@ def pack(number: int, record: Record, instance_id: str) -> bytes:
     return header.ljust(_HEADER, b" ") + body
 
 
-def unpack(slot: bytes) -> tuple[int, Any]:
-    """Return a slot's number and its JSON; raises `ValueError` where it is not whole."""
-    if slot[: len(_MAGIC)] != _MAGIC:
+def _unpack(file: int, at: int) -> tuple[int, Any] | None:
+    """Return the number and the JSON of the slot at a place, `None` for an unused one; `ValueError`: it is not whole.
+
+    Only what is used of it is read: the rest of a slot is room.
+    """
+    header = os.pread(file, _HEADER, at)
+    if not header.strip(b"\0"):
+        return None
+    if header[: len(_MAGIC)] != _MAGIC:
         raise ValueError("no slot of ours")
-    number, length, checksum = slot[len(_MAGIC) : _HEADER].split()
-    body = slot[_HEADER : _HEADER + int(length)]
+    number, length, checksum = header[len(_MAGIC) :].split()
+    body = os.pread(file, min(int(length), SLOT - _HEADER), at + _HEADER)
     if len(body) != int(length) or zlib.crc32(b"%d " % int(number) + body) != int(checksum, 16):
         raise ValueError("the checksum is wrong")
     return int(number), json.loads(body)
@@ -58,20 +64,17 @@ class _Found:
     data: Any = None
 
 
-def _find(raw: bytes) -> _Found:
-    """Return the newest whole slot; raises `DamagedRecordError` where there is none."""
+def _find(file: int) -> _Found:
+    """Return the newest whole slot of an open file; raises `DamagedRecordError` where there is none."""
     found, why = _Found(), []
     for slot in (0, 1):
-        part = raw[slot * SLOT : (slot + 1) * SLOT]
-        if not part.strip(b"\0"):
-            continue
         try:
-            number, data = unpack(part)
+            unpacked = _unpack(file, slot * SLOT)
         except (ValueError, RecursionError) as error:
             why.append(str(error) or "not readable")
             continue
-        if number > found.number:
-            found = _Found(number, slot, data)
+        if unpacked is not None and unpacked[0] > found.number:
+            found = _Found(unpacked[0], slot, unpacked[1])
     if found.number == 0:
         raise DamagedRecordError(why[0] if why else "it is empty")
     return found
@@ -86,7 +89,7 @@ class RecordFile:
 
     def _read(self) -> _Found:
         with opened(self.path, os.O_RDONLY) as file:
-            return _find(os.pread(file, 2 * SLOT + 1, 0))
+            return _find(file)
 
     def load(self) -> Record | None:
         """Return the record, `None` for none; `DamagedRecordError` or `OSError` where one cannot be read."""
@@ -108,7 +111,7 @@ class RecordFile:
         """Write the record into the older slot and see it to the disk, or raise `OSError`."""
         try:
             with opened(self.path, os.O_RDWR | os.O_NOFOLLOW) as file:
-                found = _find(os.pread(file, 2 * SLOT, 0))
+                found = _find(file)
                 content = pack(found.number + 1, record, self._instance_id)
                 _write(file, content, (1 - found.slot) * SLOT)
         except (FileNotFoundError, DamagedRecordError):

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +38,16 @@ class _WithoutHeaders(logging.Filter):
 
 # At DEBUG the HTTP library writes every response header down.
 logging.getLogger("httpcore.http11").addFilter(_WithoutHeaders())
+
+
+class _NoCookies(CookieJar):
+    """Each call stands for itself: a cookie would outlive it, and could not even be sent back safely."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Take none."""
+
+    def add_cookie_header(self, request: Any) -> None:
+        """Send none."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -184,8 +194,7 @@ class Connection:
                 verify=verify,
                 trust_env=not self._loopback,
                 transport=self._transport,
-                # Each call stands for itself; a cookie would outlive it, and could not even be sent back safely.
-                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+                cookies=_NoCookies(),
                 headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "jupyter_autostop"},
             )
         except (ImportError, ValueError, OSError) as error:
