@@ -42,6 +42,7 @@ class Cloud:
     """The emulator, by its control routes."""
 
     def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
         self._control = httpx.Client(base_url=f"{endpoint}/_emulator", trust_env=False, timeout=60)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:

@@ -11,6 +11,7 @@ import pytest
 from browser import Tab
 from panels import (
     COMPUTING,
+    IS_IDLE,
     LOAD,
     OBSERVED,
     OPTIONS,
@@ -160,10 +161,10 @@ def test_traits_follow_an_idle_kernel_only(open_notebook: Any, cloud: Cloud) -> 
     seen = notebook.folder / "seen"
     notebook.run(0)
     notebook.start_long(1)
-    before = sum("sent" in frame for frame in notebook.frames)
+    before = _sent(notebook)
     extend(cloud, notebook.card(0))
     expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("1 h 49 min")
-    assert sum("sent" in frame for frame in notebook.frames) == before
+    assert _sent(notebook) == before
     assert not seen.exists()
     notebook.let_go(1)
     wait_for(seen.exists)
@@ -259,38 +260,67 @@ def test_without_ipywidgets_in_the_page(
 
 
 CULL = ("--MappingKernelManager.cull_idle_timeout=8", "--MappingKernelManager.cull_interval=1")
+ANSWERING = (
+    f"{PANEL}\ndef answer(change):\n    p.tooltip = p.version\n    open('seen', 'w').write(p.model_id)\n"
+    "p.observe(answer, 'version')\np"
+)
+"""A panel that answers what a page tells it; from its first answer on ipykernel takes such messages beside a cell."""
+TELL = """id => {
+  const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  kernel._comms.get(id).send({ method: 'custom', content: {} });
+}"""
 
 
 def test_what_ends_idle_kernels_spares_the_busy_one(
     browser: Browser, endpoint: str, cloud: Cloud, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A running cell outlives a culler of idle kernels by far, although the page has changes to tell its kernel."""
+    """A running cell outlives a culler of idle kernels, although the page has changes to tell its kernel."""
     options = (*OPTIONS, *CULL, "--MappingKernelManager.cull_connected=True")
     folder = tmp_path_factory.mktemp("culled")
     with running_jupyter(folder, *options, module="jupyterlab", settings=emulated(endpoint)) as server:
         tab = Tab(browser, server)
         try:
-            observed = f"{PANEL}\np.observe(lambda change: open('seen', 'a').write('x'), 'version')\np"
-            notebook = Notebook(tab, server, "culled.ipynb", [observed, SLEEPING, "print(p.version)"]).open()
+            notebook = Notebook(tab, server, "culled.ipynb", [ANSWERING, SLEEPING, "print(p.version)"]).open()
             notebook.run(0)
             with server.client() as client:
-
-                def change(number: int) -> None:
-                    change = client.patch("jupyter-autostop/instance", json={"description": f"change {number}"})
-                    assert change.raise_for_status().json()["outcome"]["effect"] == "now"
-
-                # From the first message on the kernel has a thread that answers such ones beside a running cell.
-                change(0)
+                _change(client, notebook, "the first")
                 wait_for((notebook.folder / "seen").exists)
                 notebook.start_long(1)
-                for number in range(3):
-                    change(number + 1)
-                    tab.page.wait_for_timeout(500)
-                # Nothing more, which would be activity, for longer than an idle kernel has.
-                tab.page.wait_for_timeout(13_000)
+                [busy] = _kernels(client)
+                before = _sent(notebook)
+                _change(client, notebook, "the second")
+                _change(client, notebook, "the third")
+                # Once a kernel started later is ended as idle, one whose cell is taken for idle has been.
+                idle = client.post("api/kernels", json={"name": "python3"}).raise_for_status().json()["id"]
+                wait_for(lambda: idle not in _kernels(client))
+                assert _kernels(client) == {busy: "busy"}
+                assert _sent(notebook) == before
+                # A message as the page has kept to itself: had it sent that, the running cell would have been ended.
+                tab.page.evaluate(TELL, (notebook.folder / "seen").read_text(encoding="utf-8"))
+                wait_for(lambda: _kernels(client) == {busy: "idle"})
+                # Nor does the page take such a report for the end of the cell.
+                tab.page.wait_for_function(IS_IDLE)
+                tab.page.wait_for_timeout(500)
+                assert _sent(notebook) == before + 1
+                notebook.let_go(1)
                 version = client.get("jupyter-autostop/instance").json()["version"]
-            notebook.let_go(1)
             notebook.run(2)
             expect(notebook.text(2)).to_have_text(version)
         finally:
             tab.close()
+
+
+def _change(client: httpx.Client, notebook: Notebook, description: str) -> None:
+    """Change something, and wait until the page shows it."""
+    changed = client.patch("jupyter-autostop/instance", json={"description": description}).raise_for_status().json()
+    assert changed["outcome"]["effect"] == "now"
+    expect(notebook.card(0)).to_contain_text(description)
+
+
+def _kernels(client: httpx.Client) -> dict[str, str]:
+    """Return the kernels there are, and what the server takes each to be doing."""
+    return {kernel["id"]: kernel["execution_state"] for kernel in client.get("api/kernels").json()}
+
+
+def _sent(notebook: Notebook) -> int:
+    return sum("sent" in frame for frame in notebook.frames)
