@@ -45,6 +45,7 @@ COVERED_BY = {
     "runtime": ("test_ways_in_finding",),
     "servers": ("test_ways_in_finding",),
     "local_http": ("test_ways_in_finding",),
+    "record_file": ("test_record", "test_holds_adversity"),
     "client": ("test_ways_in_finding", "test_client_requests"),
 }
 SAME_IN_ANY_CASE = re.compile(r"""headers\[|^SIGNED = |\.decode\("ascii"\)""")
