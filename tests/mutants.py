@@ -52,6 +52,7 @@ SAME_IN_ANY_CASE = re.compile(r"""headers\[|^SIGNED = |\.decode\("ascii"\)""")
 """Names of headers and encodings: a change of their case alone is none, so it is not counted."""
 UNTOUCHED = (
     r"""^\s*(\w+=)?(["'])[^{]* [^{]*\2,?$""",  # a line of prose
+    r"^\w+ = (Literal\[.*\]|TypeVar\(.*\))$",  # a type by a name, which only the type checker reads
     r"_BOOTTIME",  # the two clocks differ only on a machine that has been suspended
 )
 SETTINGS = """\
