@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ SLOT = 128 * 1024
 """Bytes; a hold takes some 300, the record to go back to as much again."""
 _MAGIC = b"jupyter_autostop keeper 1"
 _HEADER = 96
+_NUMBERS = re.compile(_MAGIC + rb" ([0-9]{20}) ([0-9]{8}) ([0-9a-f]{8})\n *")
 ENDING = ".keeper"
 
 
@@ -46,13 +48,14 @@ def _unpack(file: int, at: int) -> tuple[int, Any] | None:
     header = os.pread(file, _HEADER, at)
     if not header.strip(b"\0"):
         return None
-    if header[: len(_MAGIC)] != _MAGIC:
+    said = _NUMBERS.fullmatch(header)
+    if said is None:
         raise ValueError("no slot of ours")
-    number, length, checksum = header[len(_MAGIC) :].split()
-    body = os.pread(file, min(int(length), SLOT - _HEADER), at + _HEADER)
-    if len(body) != int(length) or zlib.crc32(b"%d " % int(number) + body) != int(checksum, 16):
+    number, length, checksum = int(said[1]), int(said[2]), int(said[3], 16)
+    body = os.pread(file, min(length, SLOT - _HEADER), at + _HEADER)
+    if len(body) != length or zlib.crc32(b"%d " % number + body) != checksum:
         raise ValueError("the checksum is wrong")
-    return int(number), json.loads(body)
+    return number, json.loads(body)
 
 
 @dataclass
