@@ -161,6 +161,23 @@ def test_a_click_is_not_lost_with_the_page(page: Page, platform: Platform) -> No
     assert abs(platform.stops() - stops - 4 * HOUR * 1000) < 2000
 
 
+def test_a_click_that_waits_is_not_lost_with_the_page(page: Page, platform: Platform) -> None:
+    """What waits for the answer to an earlier click when the page is left is carried out, and is no conflict with it."""
+    stops = platform.stops()
+    card = page.open_card()
+    # Done by the server, which the page never hears of.
+    page.tab.page.route("**/jupyter-autostop/extend", lambda route: route.fetch(), times=1)
+    card.get_by_role("button", name="Extend 1 h").click()
+    # Playwright carries the request on while it is asked for something.
+    wait_for(lambda: page.tab.page.evaluate("true") and abs(platform.stops() - stops - HOUR * 1000) < 2000)
+    page.tab.page.evaluate(STOP_GATHERING)
+    card.get_by_role("button", name="Extend 4 h").click()
+    expect(page.item.locator(".jp-AutostopCountdown")).to_have_text("5 h 49 min")
+    assert len(page.sent) == 1
+    page.tab.page.goto("about:blank")
+    wait_for(lambda: abs(platform.stops() - stops - 5 * HOUR * 1000) < 2000)
+
+
 def test_the_button_is_what_is_pressed(page: Page) -> None:
     """Whoever presses the button by its name, as a screen reader or a program does, opens the card, and closes it."""
     button = page.item.get_by_role("button", name="Auto-stop")
