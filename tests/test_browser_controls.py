@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from browser import Tab, faults
+from browser import Tab, faults, write_notebook
 from playwright.sync_api import Browser, Locator, Route, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
 from test_browser import BELOW, OPTIONS, Platform, opened
@@ -26,7 +26,6 @@ STOP_GATHERING = """(() => {
   const real = window.setTimeout.bind(window);
   window.setTimeout = (done, ms, ...more) => (ms === 500 ? 0 : real(done, ms, ...more));
 })()"""
-NOTEBOOK = {"cells": [], "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}}}
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +46,9 @@ def front_end(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def server(front_end: str, endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     folder = tmp_path_factory.mktemp(front_end)
-    (folder / "work").mkdir()
-    content = json.dumps({**NOTEBOOK, "nbformat": 4, "nbformat_minor": 5})
-    (folder / "work" / "first.ipynb").write_text(content, encoding="utf-8")
-    options = (*OPTIONS, "--JupyterNotebookApp.expose_app_in_browser=True")
+    write_notebook(folder)
     module = FRONT_ENDS[front_end][0]
-    with running_jupyter(folder, *options, module=module, settings=emulated(endpoint)) as server:
+    with running_jupyter(folder, *OPTIONS, module=module, settings=emulated(endpoint)) as server:
         yield server
 
 
