@@ -139,6 +139,14 @@ class RecordFile:
         finally:
             os.close(folder)
 
+    def trace(self) -> object:
+        """Return what tells this state of the file from another one, without reading it."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            return error.errno
+        return found.st_size, found.st_mtime_ns
+
     def put_aside(self) -> Path:
         """Move what lies in the record's place out of the way, and return where it is now."""
         number = 1
@@ -179,6 +187,9 @@ class Records(Protocol):
     async def save(self, record: Record) -> None:
         """Return once it is durable."""
 
+    async def changed(self) -> bool:
+        """Tell whether it is another one, or none, since it was last read or written here; costs next to nothing."""
+
     async def put_aside(self) -> str:
         """Move a damaged one away; return where to."""
 
@@ -188,14 +199,29 @@ class DiskRecords:
 
     def __init__(self, file: RecordFile) -> None:
         self._file = file
+        self._seen: object = None
 
     async def load(self) -> Record | None:
         """Return the record, `None` where there is none."""
-        return await asyncio.to_thread(self._file.load)
+        return await asyncio.to_thread(self._load)
+
+    def _load(self) -> Record | None:
+        self._seen = self._file.trace()  # what is written while it is read counts as later
+        return self._file.load()
 
     async def save(self, record: Record) -> None:
         """Return once it is durable."""
-        await asyncio.to_thread(self._file.save, record)
+        await asyncio.to_thread(self._save, record)
+
+    def _save(self, record: Record) -> None:
+        try:
+            self._file.save(record)
+        finally:
+            self._seen = self._file.trace()
+
+    async def changed(self) -> bool:
+        """Tell whether the file is another one, or none, since it was last read or written here."""
+        return await asyncio.to_thread(self._file.trace) != self._seen
 
     async def put_aside(self) -> str:
         """Move a damaged one away; return where to."""
@@ -212,6 +238,10 @@ class NoRecords:
     async def save(self, record: Record) -> None:  # noqa: ARG002 - nothing is written
         """Refuse."""
         raise OSError(None, "there is no place for it")
+
+    async def changed(self) -> bool:
+        """There is nothing to change."""
+        return False
 
     async def put_aside(self) -> str:
         """There is nothing to move."""
