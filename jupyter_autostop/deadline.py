@@ -179,6 +179,14 @@ def learn_run(known: KnownRun | None, instance: Instance, stop: int, now: int) -
     return KnownRun(None, stop, duration), False
 
 
+def follows(known: KnownRun | None, now_known: KnownRun) -> bool:
+    """Tell whether the stop time of a run has moved with another run length: this platform does not defer it."""
+    if known is None or known.start is None or known.start != now_known.start or known.duration is None:
+        return False
+    longer = ((now_known.duration or 0) - known.duration) * 1000
+    return longer != 0 and abs(now_known.stop_timestamp - known.stop_timestamp - longer) <= TOLERANCE
+
+
 def next_start(known: KnownRun | None, instance: Instance, run: Run) -> NextStart | None:
     """Return the setting that waits for the next start, where it is known to differ from this run's."""
     auto_stop = instance.auto_stop

@@ -68,12 +68,16 @@ def _extension(until: int, now: int) -> Hold:
 
 @dataclass(frozen=True)
 class _Aim:
-    """What is to be reached: a stop no sooner than `target` (ms), where `stop` is the platform's; or else a hold."""
+    """What is to be reached: a stop no sooner than `target` (ms), where `stop` is the platform's; or else a hold.
+
+    `said`: what is told beforehand. `probed`: the platform has been sent a longer run length for it.
+    """
 
     target: int
     stop: int
     wish: Hold
     said: str = ""
+    probed: bool = False
 
     @property
     def clamped(self) -> bool:
@@ -232,6 +236,7 @@ class Extensions:
             record, done = await self._probe(record, before, aim, prior, replace(seen, duration=probe))
             if done is not None:
                 return done
+            aim = replace(aim, probed=True)
         elif not self._policy.allow_hold:
             if deferring:
                 return outcome("next_start", f"{DEFERS} Nothing was changed.", clamped=aim.clamped)
@@ -273,21 +278,33 @@ class Extensions:
             if not keeper.writer.open:
                 await keeper.keep(first)
             raise
-        stop = self._snapshot.run.stop_timestamp
-        if not shown or self._snapshot.run.kind != "deadline" or stop is None:
+        has_moved = await keeper.writer.comes(lambda: self._has_moved(aim)) if shown else None
+        stands = setting(self._snapshot.instance)["duration"] == wanted.duration
+        if has_moved is None or not stands or self._snapshot.run.kind != "deadline":
             return record, outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
-        if not moved(stop, aim.stop, aim.target - aim.stop):
-            await self._snapshot.remember(replace(self._snapshot.memory, defers=True))
+        if not has_moved:
+            if aim.target - aim.stop > 2 * TOLERANCE:  # less is not told from rounding
+                await self._snapshot.remember(replace(self._snapshot.memory, defers=True))
             return record, None
+        return await self._moved(record, aim)
+
+    def _has_moved(self, aim: _Aim) -> bool:
+        """Tell whether the platform shows a later stop time since it was asked for one."""
+        stop = self._snapshot.run.stop_timestamp
+        return stop is not None and moved(stop, aim.stop, aim.target - aim.stop)
+
+    async def _moved(self, record: Record, aim: _Aim) -> tuple[Record, Outcome | None]:
+        """Note that the platform itself has moved the stop time; no outcome yet if that is not enough for a hold."""
+        stop = self._snapshot.run.stop_timestamp or aim.stop
         record = replace(record, old=None, stop_at=None)
         said = aim.said
         if aim.target - stop > NOTICEABLE:
             if aim.wish.id != EXTENSION:
-                return await keeper.keep(record), None
+                return await self._keeper.keep(record), None
             said = f"ModelArts moved the stop time by less than was asked for. {said}"
         if aim.wish.id != EXTENSION:
             record = record.with_hold(aim.wish)
-        record = await keeper.keep(record)
+        record = await self._keeper.keep(record)
         words = f"{said}This run now stops later, by {_longer(stop, aim.stop)}."
         return record, outcome("now", words, clamped=bool(said))
 
@@ -329,14 +346,32 @@ class Extensions:
             if not keeper.writer.open:
                 await self._undo(record)
             raise
+        off = await keeper.writer.comes(lambda: self._snapshot.run.kind != "deadline") if shown else None
         if self.is_off(shown=shown):
             held = replace(intent, off="yes", probe=None, old=None).with_hold(aim.wish)
             await keeper.keep(self.confirmed(held), must=True)
             return self._held(aim.said)
-        if not shown or self._snapshot.run.kind != "deadline":
+        if off is not False or setting(self._snapshot.instance)["enable"]:
             return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+        if aim.probed and self._has_moved(aim):
+            return await self._moved_late(intent, record, aim)
         await self._switch_on_again(intent, record)
         return outcome("next_start", f"{_STILL_STOPS} It is on again.", clamped=aim.clamped)
+
+    async def _moved_late(self, intent: Record, record: Record, aim: _Aim) -> Outcome:
+        """The stop time has moved after all, when it was not looked for any more: the platform keeps this run."""
+        keeper, known, instance = self._keeper, self._snapshot.memory.run, self._snapshot.instance
+        if instance is None or intent.prior is None or record.probe is None:
+            return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+        wanted = replace(intent.prior, enable=True, duration=record.probe)
+        then, shown = await keeper.put(intent, "on", instance, wanted)
+        stop = self._snapshot.run.stop_timestamp
+        if not shown or stop is None or not self._has_moved(aim):
+            return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+        run = known and replace(known, start=intent.start, stop_timestamp=stop, duration=record.probe)
+        await self._snapshot.remember(replace(self._snapshot.memory, run=run, defers=False))
+        _, done = await self._moved(replace(record, pending=then.pending), aim)
+        return done or outcome("next_start", f"{_STILL_STOPS} It is on again.", clamped=aim.clamped)
 
     def is_off(self, *, shown: bool) -> bool:
         """Tell whether the platform shows that nothing of its own stops this run."""

@@ -23,7 +23,7 @@ from jupyter_autostop.scribe import Scribe
 from jupyter_autostop.snapshot import Snapshot
 from jupyter_autostop.state import Hold, Outcome, State
 from jupyter_autostop.vigil import Vigil
-from jupyter_autostop.writing import Writer
+from jupyter_autostop.writing import LOOK_AGAIN, Writer
 
 WATCH = 360.0
 """Seconds after the last look for which the platform is still asked in the background."""
@@ -44,7 +44,7 @@ class AutostopService:
 
     `on_change` is called with the State's `version` when anything but the time has changed. Seconds:
     `refresh_interval` between looks, `patience` of a write for the one before it, `close_patience` of a shutdown for
-    a write under way and for handing the run back.
+    a write under way and for handing the run back, `second_looks` before it is believed that nothing follows a write.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class AutostopService:
         refresh_interval: float = 60.0,
         patience: float = 30.0,
         close_patience: float = 5.0,
+        second_looks: tuple[float, ...] = LOOK_AGAIN,
     ) -> None:
         self._platform = platform
         self._clock = clock
@@ -74,7 +75,7 @@ class AutostopService:
         self._on_change = on_change
         self.snapshot = Snapshot(platform, policy, memory)
         self.journal = journal
-        writer = Writer(platform, self.snapshot, clock)
+        writer = Writer(platform, self.snapshot, clock, second_looks)
         self._scribe = Scribe(journal, writer)
         self._locks = locks
         self.keeper = Keeper(writer, policy, records, locks, owners, life, log)

@@ -13,6 +13,7 @@ from jupyter_autostop.deadline import (
     TOLERANCE,
     Run,
     damaged,
+    follows,
     learn_run,
     next_start,
     overdue,
@@ -146,7 +147,8 @@ class Snapshot:
             # The same stop time is the same run, whatever passing status was seen meanwhile.
             anew = memory.ended and memory.run is not None and abs(stop - memory.run.stop_timestamp) > TOLERANCE
             known, another = learn_run(None if anew else memory.run, reading.instance, stop, now)
-            self._live.note(replace(memory, run=known, serial=memory.serial + another, ended=False))
+            defers = memory.defers and (anew or not follows(memory.run, known))
+            self._live.note(replace(memory, run=known, serial=memory.serial + another, ended=False, defers=defers))
         elif reading.instance.status in ENDED and not memory.ended:
             self._live.note(replace(memory, ended=True))
 

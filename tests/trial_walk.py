@@ -265,7 +265,8 @@ class Walk:
         """Return the deadline that each server shows, where nothing is in the way of its coming true."""
         world = self.world
         ending = world.ghost.ending & {hold.id for hold in world.stored.holds}
-        if world.faults or world.crashes or world.meddling or world.landing or world.stored.pending or ending:
+        late = world.landing or world.model.moving or world.stored.pending
+        if world.faults or world.crashes or world.meddling or late or ending:
             return {}
         for server in world.servers:
             server.look()
