@@ -701,6 +701,8 @@ class Keeper:
             record = self.record
             back = record.back_at(defers=self.snapshot.memory.defers)
             if record.pending or record.sent is not None or record.off not in ("no", "yes", "ending"):
+                # A write that lands later would undo what is handed back.
+                self._log.warning("jupyter_autostop: a change may still take effect; the next server goes on with it")
                 return
             if record.off == "no":
                 await self.keep(replace(record, holds=()))

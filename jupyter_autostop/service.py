@@ -32,6 +32,8 @@ NEAR = 600.0
 NEAR_INTERVAL = 10.0
 LONGEST_PAUSE = 900.0
 """Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
+FOR_THE_RUN = 0.4
+"""The part of a shutdown's time that a write under way leaves for handing the run back."""
 _Result = TypeVar("_Result")
 
 
@@ -278,16 +280,24 @@ class AutostopService:
         ends = asyncio.get_running_loop().time() + self._close_patience
         await self._end(self._watch, self._flight)
         if self._writes:
-            await asyncio.wait(self._writes, timeout=self._close_patience)
+            await asyncio.wait(self._writes, timeout=self._close_patience * (1 - self._part_for_the_run()))
         await self._end(self._vigil.task, *self._writes)
         await self._hand_back(ends - asyncio.get_running_loop().time())
         await self.snapshot.close()
         await self.journal.close()
         await self._platform.close()
 
+    def _part_for_the_run(self) -> float:
+        """Return the part of the time that is not for a write under way: all is, where it is a write of auto-stop.
+
+        What that one comes to decides whether the run can be handed back; until it is known, nobody may.
+        """
+        record = self.keeper.record
+        return 0.0 if record.rests or record.pending else FOR_THE_RUN
+
     async def _hand_back(self, patience: float) -> None:
         """Let the platform keep the run again, if it answers in time; else the record is there for the next start."""
-        late = "jupyter_autostop: ModelArts did not take this run back in time"
+        late = "jupyter_autostop: ModelArts did not take this run back in time; the next server goes on with it"
         try:
             if patience > 0:
                 await asyncio.wait_for(self.keeper.hand_back(), patience)
@@ -296,7 +306,10 @@ class AutostopService:
         except asyncio.TimeoutError:
             self._log.warning(late)
         except AutostopError as error:
-            self._log.warning("jupyter_autostop: ModelArts did not take this run back: %s", error.message)
+            self._log.warning(
+                "jupyter_autostop: ModelArts did not take this run back; the next server goes on with it: %s",
+                error.message,
+            )
         await self._enter_notes()
         await self._locks.close()
 
