@@ -20,10 +20,10 @@ from jupyter_autostop.errors import (
     NotFoundError,
 )
 from jupyter_autostop.keeper import Keeper, stop_sent
-from jupyter_autostop.keeping import moved, people_chose
+from jupyter_autostop.keeping import fallen_back, moved, people_chose
 from jupyter_autostop.models import LONGEST_DURATION, Extend, HoldWish
 from jupyter_autostop.policy import BEING_PUT_BACK, DEFERS, HOLDING, OFF, Policy
-from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
+from jupyter_autostop.record import EMPTY, EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
@@ -340,11 +340,15 @@ class Extensions:
         before = self._snapshot.instance
         if before is None:
             return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+        if aim.probed:
+            standing = fallen_back(record)
+        else:
+            standing = record if record.probe == setting(before)["duration"] else None
         try:
             intent, shown = await keeper.put(intent, "off", before, replace(prior, enable=False), must=True)
         except AutostopError:
             if not keeper.writer.open:
-                await self._undo(record)
+                await self._undo(record, aim)
             raise
         off = await keeper.writer.comes(lambda: self._snapshot.run.kind != "deadline") if shown else None
         if self.is_off(shown=shown):
@@ -355,7 +359,7 @@ class Extensions:
             return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
         if aim.probed and self._has_moved(aim):
             return await self._moved_late(intent, record, aim)
-        await self._switch_on_again(intent, record)
+        await self._switch_on_again(intent, standing)
         return outcome("next_start", f"{_STILL_STOPS} It is on again.", clamped=aim.clamped)
 
     async def _moved_late(self, intent: Record, record: Record, aim: _Aim) -> Outcome:
@@ -387,25 +391,28 @@ class Extensions:
             )
         return record.prior
 
-    async def _undo(self, record: Record) -> None:
+    async def _undo(self, record: Record, aim: _Aim) -> None:
         """The off was refused: put back what the probe before it has changed; later, if not now."""
         record = await self._keeper.keep(record)
-        if record.probe is not None and record.old is None and record.t0 is not None:
+        if aim.probed and record.probe is not None and record.old is None and record.t0 is not None:
             try:
                 await self._keeper.put_back(record)
             except AutostopError as error:
                 self._keeper.note("run length", f"It could not be put back yet. {error.message}")
 
-    async def _switch_on_again(self, intent: Record, before: Record) -> None:
-        """The off has not helped this run, so it must not be left for the next one."""
+    async def _switch_on_again(self, intent: Record, standing: Record | None) -> None:
+        """The off has not helped this run, so it must not be left for the next one.
+
+        The run goes on by the longer run length that it had before, if it had one.
+        """
         keeper, instance = self._keeper, self._snapshot.instance
         if instance is None or intent.prior is None:
             return
-        wanted, left = replace(intent.prior, enable=True), replace(before, probe=None, prior=None, old=None)
-        old = before.old
-        if old is not None and old.probe is not None and old.t0 is not None:
-            # This run goes on by the longer run length that it had before, which its end still owes a return.
-            wanted, left = replace(wanted, duration=old.probe), replace(before, probe=old.probe, t0=old.t0, old=None)
+        wanted, left = replace(intent.prior, enable=True), standing
+        if left is not None and left.probe is not None:
+            wanted = replace(wanted, duration=left.probe)
+        else:
+            left = replace(intent.old or EMPTY, probe=None, prior=None, old=None)
         record, shown = await keeper.put(intent, "on", instance, wanted)
         await keeper.keep(replace(left, pending=record.pending) if shown else record)
 

@@ -20,6 +20,7 @@ from jupyter_autostop.keeping import (
     another,
     ended_early,
     expired,
+    fallen_back,
     moved,
     over,
     people_chose,
@@ -584,9 +585,9 @@ class Keeper:
 
     def not_the_probe(self, record: Record, instance: Instance) -> Record:
         """Another run length stands than the one we set last: the one before it, or somebody's, which then counts."""
-        old = record.old
-        if old is not None and old.probe is not None and setting(instance)["duration"] == old.probe:
-            return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
+        before = fallen_back(record)
+        if before is not None and setting(instance)["duration"] == before.probe:
+            return before
         return replace(record, prior=None, probe=None, t0=None, old=None)
 
     async def _put_back_unasked(self, record: Record, instance: Instance) -> Record:
@@ -608,16 +609,13 @@ class Keeper:
         shown, prior = setting(instance), record.prior
         if instance is None or prior is None or shown["enable"] is None:
             return record
-        old = record.old
-        if record.t0 is not None and old is not None and old.probe is not None:
-            # This run needs the longer length that it had before.
-            wanted = Setting(shown["enable"], old.probe, shown["prompt"] is not False)
-            record, done = await self.put(record, "on", instance, wanted)
-            return await self.keep(replace(record, probe=old.probe, old=None) if done else record)
-        wanted = Setting(shown["enable"], prior.duration, shown["prompt"] is not False)
+        before = fallen_back(record) if record.t0 is not None else None  # no later run needs what this one does
+        length = prior.duration if before is None or before.probe is None else before.probe
+        wanted = Setting(shown["enable"], length, shown["prompt"] is not False)
         record, done = await self.put(record, "on", instance, wanted)
         if done:
-            record = replace(record, prior=None, probe=None, t0=None, old=None)
+            left = before or replace(record, prior=None, probe=None, t0=None, old=None)
+            record = replace(left, pending=record.pending)
         return await self.keep(record)
 
     async def _settle_at_rest(self, record: Record, instance: Instance) -> None:

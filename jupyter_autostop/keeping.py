@@ -32,6 +32,17 @@ def settled(record: Record, now: int) -> Record:
     return replace(record, pending=tuple(write for write in record.pending if write.may_land(now)))
 
 
+def fallen_back(record: Record) -> Record | None:
+    """Return the record with the longer run length that stood before the one under way, `None` where none did.
+
+    The run that goes on needs it, since somebody was told that it lasts that long; its return stays owed.
+    """
+    old = record.old
+    if old is None or old.probe is None:
+        return None
+    return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
+
+
 def over(record: Record) -> Record:
     """Return what is left once the run that was held is over: the settings that are owed, and nothing of the holds."""
     if record.prior is None or (record.off == "no" and record.probe is None):

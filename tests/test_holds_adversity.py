@@ -18,6 +18,7 @@ from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record_file import RecordFile
 from jupyter_autostop.vigil import RECORD
+from jupyter_autostop.wire import UpdateRequest
 from jupyter_autostop.words import status_line
 
 
@@ -468,4 +469,43 @@ async def test_what_was_moved_stays_so_where_more_cannot_be_had(clock: ManualClo
     state = await service.extend(parse_extend({"until": first + 7_200_000}))
     assert state["deadline"]["stop_timestamp"] >= moved["stop_timestamp"] - 2000
     assert platform.setting["enable"]
+    await service.close()
+
+
+class ShutPlatform(FakePlatform):
+    """A platform that now and then refuses to switch auto-stop off."""
+
+    refuses_off = False
+
+    async def update(self, request: UpdateRequest) -> None:
+        if self.refuses_off and request.body()["spec"]["auto_stop"]["enable"] is False:
+            raise ThrottledError("Busy.")
+        await super().update(request)
+
+
+async def test_a_run_at_its_longest_that_cannot_be_held_stays_so(clock: ManualClock) -> None:
+    """A hold that nothing more can be asked of the platform for, and that no off helps, shortens nothing."""
+    platform = ShutPlatform(clock, moves=True)
+    platform.stops_anyway = True
+    service = service_for(platform)
+    first = (await service.look())["deadline"]["stop_timestamp"]
+    state = await service.extend(parse_extend({"until": first + 82_799_000}))
+    assert state["outcome"]["effect"] == "now"
+    longest = state["deadline"]
+    platform.refuses_off = True
+    with pytest.raises(ThrottledError):
+        await hold(service, platform, 86_400)
+    assert (await service.look(refresh=True))["deadline"] == longest
+    platform.refuses_off = False
+    with pytest.raises(ConflictError) as caught:
+        await hold(service, platform, 86_400)
+    assert caught.value.code == "not_held"
+    assert (await service.look(refresh=True))["deadline"] == longest
+    assert platform.setting == {"enable": True, "duration": 86_399, "prompt": True}
+    await pass_time(clock, service, 120)
+    assert (await service.look(refresh=True))["deadline"] == longest
+    platform.status = "STOPPED"
+    await service.look(refresh=True)
+    await pass_time(clock, service, 120)
+    assert platform.setting["duration"] == 3600
     await service.close()
