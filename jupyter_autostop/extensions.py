@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE, next_start
+from jupyter_autostop.deadline import NOTICEABLE, next_start
 from jupyter_autostop.duration import LONGEST, format_duration
 from jupyter_autostop.errors import (
     AutostopError,
@@ -23,13 +23,14 @@ from jupyter_autostop.keeper import Keeper, stop_sent
 from jupyter_autostop.keeping import fallen_back, moved, people_chose
 from jupyter_autostop.models import LONGEST_DURATION, Extend, HoldWish
 from jupyter_autostop.policy import BEING_PUT_BACK, DEFERS, HOLDING, OFF, Policy
-from jupyter_autostop.record import EMPTY, EXTENSION, MOST_HOLDS, Hold, Owner, Record, Setting
+from jupyter_autostop.record import EMPTY, EXTENSION, MOST_HOLDS, ROUNDING, Hold, Owner, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, not_running, outcome
 
 UNCONFIRMED = "The {what} was sent, but ModelArts does not tell what became of it; it will be put in order."
+NOTED = "This run is held that long by others already; the extension is noted, and counts if they end sooner."
 _STILL_STOPS = "ModelArts still stops this run at its old time, auto-stop off or not, so it cannot be held."
 
 
@@ -58,7 +59,7 @@ def _longer(stop: int, before: int) -> str:
     """Say by how much a stop time (ms) has moved; whole minutes are told as such, whatever the rounding of both."""
     seconds = round((stop - before) / 1000)
     minutes = round(seconds / 60)
-    return format_duration(minutes * 60 if abs(seconds - minutes * 60) * 1000 <= TOLERANCE else seconds)
+    return format_duration(minutes * 60 if abs(seconds - minutes * 60) * 1000 <= ROUNDING else seconds)
 
 
 def _extension(until: int, now: int) -> Hold:
@@ -119,12 +120,15 @@ class Extensions:
             return None
         raise ConflictError(f"{OFF} There is nothing to extend.", code="no_deadline", hint="")
 
-    async def _outlive_others(self, record: Record, target: int, now: int) -> None:
-        """Note down an extension that others' holds outlast for now: they may end sooner."""
+    async def _outlive_others(self, record: Record, target: int, now: int) -> bool:
+        """Note down an extension that others' holds outlast for now: they may end sooner. Tell whether it was."""
         mine = record.hold(EXTENSION)
         by_others = record.ours and record.holds and target > max(now, record.t0 or 0)
-        if self._policy.allow_hold and by_others and (mine is None or mine.until < target):
-            await self._keep_longer(record, _extension(target, now))
+        new = mine is None or mine.until < target
+        if not (self._policy.allow_hold and by_others and new):
+            return False
+        await self._keep_longer(record, _extension(target, now))
+        return True
 
     def _person_has_acted(self, done: Outcome) -> None:
         if done["effect"] in ("now", "held"):
@@ -153,8 +157,8 @@ class Extensions:
         said = self._clamped_words(asked, target, stop) if target < asked else ""
         if target <= stop or (target < asked and target - stop < NOTICEABLE):
             words = "Nothing was changed." if said else "This run lasts that long already; it was not shortened."
-            if run.kind == "off":
-                await self._outlive_others(record, target, now)
+            if run.kind == "off" and await self._outlive_others(record, target, now):
+                words = NOTED
             return outcome("none", f"{said}{words}", clamped=bool(said))
         aim = _Aim(target, stop, _extension(target, now), said)
         if run.kind != "deadline":
@@ -283,7 +287,7 @@ class Extensions:
         if has_moved is None or not stands or self._snapshot.run.kind != "deadline":
             return record, outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
         if not has_moved:
-            if aim.target - aim.stop > 2 * TOLERANCE:  # less is not told from rounding
+            if aim.target - aim.stop > 2 * ROUNDING:  # less is not told from rounding
                 await self._snapshot.remember(replace(self._snapshot.memory, defers=True))
             return record, None
         return await self._moved(record, aim)

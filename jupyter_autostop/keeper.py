@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Protocol
 
-from jupyter_autostop.deadline import ENDED, RUNNING, TOLERANCE
+from jupyter_autostop.deadline import ENDED, RUNNING
 from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, UnavailableError
 from jupyter_autostop.keeping import (
@@ -29,7 +29,19 @@ from jupyter_autostop.keeping import (
 )
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import EMPTY, EXTENSION, LANDS_WITHIN, Hold, Off, Owner, Pending, Record, Setting, Write
+from jupyter_autostop.record import (
+    EMPTY,
+    EXTENSION,
+    LANDS_WITHIN,
+    ROUNDING,
+    Hold,
+    Off,
+    Owner,
+    Pending,
+    Record,
+    Setting,
+    Write,
+)
 from jupyter_autostop.record_file import DamagedRecordError, Records
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance, UpdateAutoStop, UpdateRequest, UpdateSpec
@@ -333,7 +345,7 @@ class Keeper:
         known = self.snapshot.memory.run
         if record.off != "no" or record.t0 is None or known is None or known.start is None:
             return False
-        return self.snapshot.run.kind == "deadline" and known.start > record.t0 + TOLERANCE
+        return self.snapshot.run.kind == "deadline" and known.start > record.t0 + ROUNDING
 
     def _seen(self, record: Record, instance: Instance) -> Record:
         """Return the record after a look at its own, running run."""

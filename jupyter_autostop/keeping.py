@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE
-from jupyter_autostop.record import EMPTY, Off, Record, Setting
+from jupyter_autostop.deadline import NOTICEABLE
+from jupyter_autostop.record import EMPTY, ROUNDING, Off, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
 
 
 def moved(stop: int, before: int, wanted: int) -> bool:
     """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
-    return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
+    return stop - before > max(ROUNDING, min(NOTICEABLE, wanted // 2))
 
 
 def people_chose(instance: Instance) -> Setting | None:
@@ -90,7 +90,7 @@ def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_else
     )
     if not kept_elsewhere:
         stop = record.stops_at(grace, now, defers=defers)
-        if stop is not None and last.then == "restore" and now - last.until > TOLERANCE:
+        if stop is not None and last.then == "restore" and now - last.until > ROUNDING:
             # Nobody was there to end it in time, so the grace counts from now.
             stop = max(stop, now + grace * 1000)
         left = replace(left, stop_at=stop)

@@ -13,6 +13,7 @@ from fakes import FakeOwners, FakePlatform, MemoryRecords, at_rest, remembering_
 from test_holds import HOUR, ClosingPlatform, hold, now, pass_time
 
 from jupyter_autostop.errors import ConflictError, ForbiddenError, ThrottledError, UnavailableError
+from jupyter_autostop.extensions import NOTED
 from jupyter_autostop.locks import FileLocks
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
@@ -238,13 +239,29 @@ async def test_an_extension_outlives_a_longer_hold_that_ends(clock: ManualClock,
     service = service_for(platform, owners=owners)
     await hold(service, platform, 4 * 3600, id="k", kernel_id="k1")
     until = now(platform) + 3 * HOUR
-    assert (await service.extend(parse_extend({"until": until})))["outcome"]["effect"] == "none"
+    done = (await service.extend(parse_extend({"until": until})))["outcome"]
+    assert (done["effect"], done["message"]) == ("none", NOTED)
+    again = (await service.extend(parse_extend({"until": until})))["outcome"]
+    assert (again["effect"], again["message"] == NOTED) == ("none", False)
     await pass_time(clock, service, 3600)
     owners.ended.add("k1")
     await pass_time(clock, service, 60)
     deadline = (await service.look())["deadline"]
     assert deadline is not None
     assert deadline["stop_timestamp"] == until
+    await service.close()
+
+
+async def test_a_clamped_extension_that_others_outlast_says_that_it_is_noted(platform: ClosingPlatform) -> None:
+    """Not that nothing was changed: once the others have ended, the run lasts as long as the limit leaves it."""
+    service = service_for(platform, policy=Policy(max_extension=4 * 3600))
+    one = await hold(service, platform, 4 * 3600, id="k", kernel_id="k1")
+    done = (await service.extend(parse_extend({"by": 7200})))["outcome"]
+    assert (done["effect"], done["clamped"]) == ("none", True)
+    assert done["message"].endswith(NOTED)
+    state = await service.release("k")
+    assert [held["id"] for held in state["holds"]] == ["extension"]
+    assert abs(state["deadline"]["stop_timestamp"] - one["until"]) <= 2000
     await service.close()
 
 
