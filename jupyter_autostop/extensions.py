@@ -109,7 +109,8 @@ class Extensions:
         """Return when a run without auto-stop will be stopped once ours is put back, `None` if nothing will stop it."""
         self._keeper.refuse_while_open()
         if record.ours and extend.until is not None:
-            return max(now + 1, record.back_at(defers=self._snapshot.memory.defers) or 0)
+            grace, defers = self._policy.grace, self._snapshot.memory.defers
+            return record.back_in_time(now, grace, defers=defers) or max(now + grace * 1000, record.floor)
         if record.ours:
             raise ConflictError(
                 BEING_PUT_BACK,

@@ -287,6 +287,30 @@ async def test_off_by_our_doing_is_not_off_for_good(clock: ManualClock, platform
     await service.close()
 
 
+async def test_an_extension_while_auto_stop_is_put_back_is_no_less_than_the_grace(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """Whoever asks for less than the run has anyway, once a hold that ended has been dealt with, shortens nothing."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await hold(service, platform, 7200, id="h")
+    await pass_time(clock, service, (own - now(platform)) / 1000 - 60)
+    await service.close()
+    platform.setting["enable"] = False
+    # A server that was killed just after it had noted that the hold has ended.
+    records.record = replace(next(save for save in records.saves if save.off == "yes"), off="ending", holds=(), floor=0)
+    service = service_for(platform, records=records)
+    state = await service.extend(parse_extend({"until": now(platform) + 600_000}))
+    assert state["outcome"]["effect"] == "none"
+    asked = now(platform)
+    await pass_time(clock, service, 65)
+    deadline = (await service.look())["deadline"]
+    assert deadline["kept_by"] == "server"
+    assert deadline["stop_timestamp"] >= asked + 900_000 - 1000
+    await service.close()
+
+
 @pytest.mark.parametrize("left", [10, -600])
 async def test_switching_on_near_the_end_of_a_run_leaves_the_grace(
     clock: ManualClock, platform: ClosingPlatform, left: int
