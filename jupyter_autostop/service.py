@@ -9,10 +9,11 @@ from typing import Any, TypeVar, cast
 
 from jupyter_autostop.changes import Changes, change_words
 from jupyter_autostop.clock import Clock
+from jupyter_autostop.custody import Life
 from jupyter_autostop.errors import AutostopError, ClockSkewError, UnavailableError
 from jupyter_autostop.extensions import Extensions, extension_words, hold_words
 from jupyter_autostop.journal import Journal
-from jupyter_autostop.keeper import HoldOwners, Keeper, Life
+from jupyter_autostop.keeper import HoldOwners, Keeper
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend, HoldWish
