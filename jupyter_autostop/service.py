@@ -11,7 +11,8 @@ from jupyter_autostop.changes import Changes, change_words
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.custody import Life
 from jupyter_autostop.errors import AutostopError, ClockSkewError, UnavailableError
-from jupyter_autostop.extensions import Extensions, extension_words, hold_words
+from jupyter_autostop.extensions import Extensions, extension_words
+from jupyter_autostop.holds import Holds, hold_words
 from jupyter_autostop.journal import Journal
 from jupyter_autostop.keeper import HoldOwners, Keeper
 from jupyter_autostop.locks import Locks
@@ -19,6 +20,7 @@ from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend, HoldWish
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.reach import Reach
 from jupyter_autostop.record_file import Records
 from jupyter_autostop.scribe import Scribe
 from jupyter_autostop.snapshot import Snapshot
@@ -83,7 +85,9 @@ class AutostopService:
         self._locks = locks
         self.keeper = Keeper(writer, policy, records, locks, owners, life, log)
         self._changes = Changes(self.keeper, policy)
-        self._extensions = Extensions(self.keeper, policy)
+        reach = Reach(self.keeper, policy)
+        self._extensions = Extensions(self.keeper, policy, reach)
+        self._holds = Holds(self.keeper, policy, reach)
         self._vigil = Vigil(self.keeper, clock, self._step, self._mend, self._tell, refresh_interval, log)
         self._flight: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -218,7 +222,7 @@ class AutostopService:
         held: list[Hold] = []
 
         async def write() -> Outcome:
-            hold, outcome = await self._extensions.hold(wish)
+            hold, outcome = await self._holds.hold(wish)
             held.append(cast("Hold", hold.shown()))
             return outcome
 
@@ -229,7 +233,7 @@ class AutostopService:
         """End a hold."""
         by_person = who.startswith("page")
         return await self._written(
-            lambda: self._extensions.release(hold_id, by_person=by_person), who, f"end the hold {hold_id}"
+            lambda: self._holds.release(hold_id, by_person=by_person), who, f"end the hold {hold_id}"
         )
 
     async def stop(self, *, who: str = "script") -> State:

@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from trial_ablations import ABLATIONS, NoLock
 from trial_walk import ACTS, Walk, history
 
-from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.keeper import Keeper
+from jupyter_autostop.reach import Reach
 
 SHORT, LONG = 2000, 50_000
 LATE = [1000, 1900, 5000, 20_000]
@@ -65,12 +65,12 @@ def test_no_long_history_breaks_a_rule(capsys: pytest.CaptureFixture[str]) -> No
     assert len(reached) >= 100
 
 
-def names(makers: tuple[type[Keeper], type[Extensions]]) -> str:
+def names(makers: tuple[type[Keeper], type[Reach]]) -> str:
     return (makers[0] if makers[0] is not Keeper else makers[1]).__name__
 
 
 @pytest.mark.parametrize("makers", ABLATIONS, ids=names)
-def test_each_safeguard_is_missed(makers: tuple[type[Keeper], type[Extensions]]) -> None:
+def test_each_safeguard_is_missed(makers: tuple[type[Keeper], type[Reach]]) -> None:
     """Without any one of the protocol's points some history breaks a rule."""
     # What only shows when two servers act at once is sought where they do.
     options = {"meddling": 0.15} if makers[0] is NoLock else {}

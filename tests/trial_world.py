@@ -25,11 +25,13 @@ from jupyter_autostop.errors import (
     UnavailableError,
 )
 from jupyter_autostop.extensions import Extensions
+from jupyter_autostop.holds import Holds
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.memory import Memory, MemoryFile
 from jupyter_autostop.platforms.port import Reading
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.reach import Reach
 from jupyter_autostop.record import EMPTY, Hold, Owner, Record
 from jupyter_autostop.snapshot import Snapshot
 from jupyter_autostop.wire import Instance, UpdateRequest
@@ -178,7 +180,7 @@ class Ghost:
 class World:
     """Everything there is. `rng` decides faults, crashes and interruptions; `reached` counts crash points."""
 
-    def __init__(self, rng: random.Random, makers: tuple[type[Keeper], type[Extensions]], **traits: Any) -> None:
+    def __init__(self, rng: random.Random, makers: tuple[type[Keeper], type[Reach]], **traits: Any) -> None:
         self.rng = rng
         self.makers = makers
         self.now = START + 60_000
@@ -581,7 +583,7 @@ class Server:
         self.alive = True
         self.doing = "nothing"
         self.persons = False
-        keeper_class, extensions_class = world.makers
+        keeper_class, reach_class = world.makers
         platform: Any = TrialPlatform(world, self)
         policy = Policy(grace=GRACE)
         self.snapshot = Snapshot(platform, policy, TrialMemory(world))
@@ -589,7 +591,9 @@ class Server:
         locks = TrialLocks(world, self)
         owners = TrialOwners(world, self)
         self.keeper = keeper_class(writer, policy, TrialRecords(world, self), locks, owners, TrialLife(world), LOG)
-        self.extensions = extensions_class(self.keeper, policy)
+        reach = reach_class(self.keeper, policy)
+        self.extensions = Extensions(self.keeper, policy, reach)
+        self.holds = Holds(self.keeper, policy, reach)
         self.changes = Changes(self.keeper, policy)
         self.looked = 0
         self.early = False
