@@ -237,6 +237,8 @@ class Changes:
 
         tells = wanted > NOTICEABLE
         moves = has_moved() if snapshot.memory.defers or not tells else await self._writer.comes(has_moved)
+        if snapshot.run.kind != "deadline":
+            moves = None  # the run has come to its end meanwhile, or it is not told what stops it
         if moves or (tells and moves is False):
             await snapshot.remember(replace(snapshot.memory, defers=not moves))
         if moves is None:

@@ -128,6 +128,20 @@ async def test_a_look_that_fails_teaches_nothing(clock: ManualClock, platform: F
     await service.close()
 
 
+async def test_a_run_that_ends_while_it_is_looked_at_teaches_nothing(clock: ManualClock) -> None:
+    """A run length set in the last second of a run: an unmoved stop time says nothing of others."""
+    platform = slow(clock, 1)
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    await service.look()
+    writing = asyncio.create_task(service.change(parse_change({"auto_stop": {"duration": 7200}})))
+    await settle()
+    platform.status = "STOPPING"
+    await clock.pass_time(3)
+    assert (await writing)["outcome"]["effect"] == "unconfirmed"
+    assert not service.snapshot.memory.defers
+    await service.close()
+
+
 async def test_an_extension_that_has_moved_while_it_was_to_be_held_is_no_hold(clock: ManualClock) -> None:
     """Seen at the look after the off: the platform keeps this run then, with auto-stop on, and owes the old length."""
     platform = slow(clock, 3)
