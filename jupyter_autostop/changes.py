@@ -225,11 +225,26 @@ class Changes:
             return outcome("next_start", "Auto-stop is on, but ModelArts gives this run no stop time.")
         if run.stop_timestamp is None or stop_before is None:
             return outcome("next_start", "The run length is saved; this run has no stop time that it could move.")
-        wanted = abs(run_length_change) * 1000
-        has_moved = moved(abs(run.stop_timestamp - stop_before), 0, wanted)
-        if has_moved or wanted > NOTICEABLE:
-            await self._writer.snapshot.remember(replace(self._writer.snapshot.memory, defers=not has_moved))
-        if has_moved:
+        return await self._length_outcome(stop_before, abs(run_length_change) * 1000)
+
+    async def _length_outcome(self, stop_before: int, wanted: int) -> Outcome:
+        """Say whether the stop time (ms) has moved with the run length, which was changed by `wanted` ms."""
+        snapshot = self._writer.snapshot
+
+        def has_moved() -> bool:
+            stop = snapshot.run.stop_timestamp
+            return stop is not None and moved(abs(stop - stop_before), 0, wanted)
+
+        tells = wanted > NOTICEABLE
+        moves = has_moved() if snapshot.memory.defers or not tells else await self._writer.comes(has_moved)
+        if snapshot.run.kind != "deadline":
+            moves = None  # the run has come to its end meanwhile, or it is not told what stops it
+        if moves or (tells and moves is False):
+            await snapshot.remember(replace(snapshot.memory, defers=not moves))
+        if moves is None:
+            words = "The run length is saved; ModelArts does not tell whether the stop time of this run moves with it."
+            return outcome("unconfirmed", words)
+        if moves:
             return outcome("now", "The run length is saved, and the stop time of this run moved with it.")
         return outcome("next_start", "The run length is saved; it counts from the next start.")
 

@@ -16,8 +16,6 @@ _AT_REST = set(get_args(InstanceStatus)) - {RUNNING} - _IN_BETWEEN
 """Documented, and without a run that could be stopped; an unknown status must not hide a stop time."""
 ENDED = {"STOPPING", "STOPPED", "STARTING", "START_QUEUING", "READY_TO_START", "START_FAILED", "DELETED"}
 """Between two runs."""
-TOLERANCE = ROUNDING
-"""ms by which two tellings of one moment may differ: whole seconds, and the way."""
 NOTICEABLE = 60_000
 """ms by which a stop time moves if somebody moves it; limits are in hours, and less is rounding."""
 _DIGITS = 13
@@ -88,13 +86,13 @@ def _read_auto_stop(instance: Instance, now: int, *, now_is_platforms: bool, bef
         )
     if stop is None:
         believed = by_remain
-    elif by_remain is None or (now_is_platforms and abs(stop - by_remain) <= TOLERANCE):
+    elif by_remain is None or (now_is_platforms and abs(stop - by_remain) <= ROUNDING):
         believed = stop
     elif now_is_platforms:
         believed = min(stop, by_remain)
     else:
         believed = by_remain
-    if believed != stop and before is not None and believed is not None and abs(believed - before) <= TOLERANCE:
+    if believed != stop and before is not None and believed is not None and abs(believed - before) <= ROUNDING:
         believed = before
     return Run("deadline", stop_timestamp=believed)
 
@@ -165,18 +163,26 @@ def learn_run(known: KnownRun | None, instance: Instance, stop: int, now: int) -
     guess = None if duration is None else stop - duration * 1000
     text = instance.creation_timestamp or ""
     created = _timestamp(int(text)) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
-    if guess is not None and (guess > now + TOLERANCE or (created is not None and guess < created - TOLERANCE)):
+    if guess is not None and (guess > now + ROUNDING or (created is not None and guess < created - ROUNDING)):
         guess = None
     if known is None:
         return KnownRun(guess, stop, duration), True
-    if abs(stop - known.stop_timestamp) <= TOLERANCE:
+    if abs(stop - known.stop_timestamp) <= ROUNDING:
         return known, False
-    if known.start is not None and duration is not None and abs(stop - duration * 1000 - known.start) <= TOLERANCE:
+    if known.start is not None and duration is not None and abs(stop - duration * 1000 - known.start) <= ROUNDING:
         return KnownRun(known.start, stop, duration), False
     another = guess is not None and guess > known.stop_timestamp
     if another or duration == known.duration:
         return KnownRun(guess, stop, duration), another
     return KnownRun(None, stop, duration), False
+
+
+def follows(known: KnownRun | None, now_known: KnownRun) -> bool:
+    """Tell whether the stop time of a run has moved with another run length: this platform does not defer it."""
+    if known is None or known.start is None or known.start != now_known.start or known.duration is None:
+        return False
+    longer = ((now_known.duration or 0) - known.duration) * 1000
+    return longer != 0 and abs(now_known.stop_timestamp - known.stop_timestamp - longer) <= ROUNDING
 
 
 def next_start(known: KnownRun | None, instance: Instance, run: Run) -> NextStart | None:
@@ -190,4 +196,4 @@ def next_start(known: KnownRun | None, instance: Instance, run: Run) -> NextStar
     if known.start is None or auto_stop.duration is None:
         return None
     in_force = known.stop_timestamp - known.start
-    return waiting if abs(in_force - auto_stop.duration * 1000) > TOLERANCE else None
+    return waiting if abs(in_force - auto_stop.duration * 1000) > ROUNDING else None

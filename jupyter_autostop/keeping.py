@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from jupyter_autostop.deadline import NOTICEABLE, TOLERANCE
-from jupyter_autostop.record import EMPTY, Off, Record, Setting
+from jupyter_autostop.deadline import NOTICEABLE
+from jupyter_autostop.record import EMPTY, ROUNDING, Off, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
 
 
 def moved(stop: int, before: int, wanted: int) -> bool:
     """Tell whether a stop time (ms) has moved because `wanted` ms more were asked for, and not by rounding."""
-    return stop - before > max(TOLERANCE, min(NOTICEABLE, wanted // 2))
+    return stop - before > max(ROUNDING, min(NOTICEABLE, wanted // 2))
 
 
 def people_chose(instance: Instance) -> Setting | None:
@@ -30,6 +30,17 @@ def people_chose(instance: Instance) -> Setting | None:
 def settled(record: Record, now: int) -> Record:
     """Return the record without the writes that cannot take effect any more."""
     return replace(record, pending=tuple(write for write in record.pending if write.may_land(now)))
+
+
+def fallen_back(record: Record) -> Record | None:
+    """Return the record with the longer run length that stood before the one under way, `None` where none did.
+
+    The run that goes on needs it, since somebody was told that it lasts that long; its return stays owed.
+    """
+    old = record.old
+    if old is None or old.probe is None:
+        return None
+    return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
 
 
 def over(record: Record) -> Record:
@@ -79,7 +90,7 @@ def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_else
     )
     if not kept_elsewhere:
         stop = record.stops_at(grace, now, defers=defers)
-        if stop is not None and last.then == "restore" and now - last.until > TOLERANCE:
+        if stop is not None and last.then == "restore" and now - last.until > ROUNDING:
             # Nobody was there to end it in time, so the grace counts from now.
             stop = max(stop, now + grace * 1000)
         left = replace(left, stop_at=stop)

@@ -20,7 +20,7 @@ Then = Literal["restore", "stop"]
 OwnerKind = Literal["person", "kernel", "command"]
 Write = Literal["probe", "off", "on", "stop"]
 ROUNDING = 2000
-"""ms by which two tellings of one moment may differ."""
+"""ms by which two tellings of one moment may differ: whole seconds, and the way."""
 EXTENSION = "extension"
 """The id of the hold that an extension is: one, moved later by the next extension."""
 

@@ -9,21 +9,24 @@ from typing import Any, TypeVar, cast
 
 from jupyter_autostop.changes import Changes, change_words
 from jupyter_autostop.clock import Clock
+from jupyter_autostop.custody import Life
 from jupyter_autostop.errors import AutostopError, ClockSkewError, UnavailableError
-from jupyter_autostop.extensions import Extensions, extension_words, hold_words
+from jupyter_autostop.extensions import Extensions, extension_words
+from jupyter_autostop.holds import Holds, hold_words
 from jupyter_autostop.journal import Journal
-from jupyter_autostop.keeper import HoldOwners, Keeper, Life
+from jupyter_autostop.keeper import HoldOwners, Keeper
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend, HoldWish
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.reach import Reach
 from jupyter_autostop.record_file import Records
 from jupyter_autostop.scribe import Scribe
 from jupyter_autostop.snapshot import Snapshot
 from jupyter_autostop.state import Hold, Outcome, State
 from jupyter_autostop.vigil import Vigil
-from jupyter_autostop.writing import Writer
+from jupyter_autostop.writing import LOOK_AGAIN, Writer
 
 WATCH = 360.0
 """Seconds after the last look for which the platform is still asked in the background."""
@@ -32,6 +35,8 @@ NEAR = 600.0
 NEAR_INTERVAL = 10.0
 LONGEST_PAUSE = 900.0
 """Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
+FOR_THE_RUN = 0.4
+"""The part of a shutdown's time that a write under way leaves for handing the run back."""
 _Result = TypeVar("_Result")
 
 
@@ -44,7 +49,7 @@ class AutostopService:
 
     `on_change` is called with the State's `version` when anything but the time has changed. Seconds:
     `refresh_interval` between looks, `patience` of a write for the one before it, `close_patience` of a shutdown for
-    a write under way and for handing the run back.
+    a write under way and for handing the run back, `second_looks` before it is believed that nothing follows a write.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class AutostopService:
         refresh_interval: float = 60.0,
         patience: float = 30.0,
         close_patience: float = 5.0,
+        second_looks: tuple[float, ...] = LOOK_AGAIN,
     ) -> None:
         self._platform = platform
         self._clock = clock
@@ -74,12 +80,14 @@ class AutostopService:
         self._on_change = on_change
         self.snapshot = Snapshot(platform, policy, memory)
         self.journal = journal
-        writer = Writer(platform, self.snapshot, clock)
+        writer = Writer(platform, self.snapshot, clock, second_looks)
         self._scribe = Scribe(journal, writer)
         self._locks = locks
         self.keeper = Keeper(writer, policy, records, locks, owners, life, log)
         self._changes = Changes(self.keeper, policy)
-        self._extensions = Extensions(self.keeper, policy)
+        reach = Reach(self.keeper, policy)
+        self._extensions = Extensions(self.keeper, policy, reach)
+        self._holds = Holds(self.keeper, policy, reach)
         self._vigil = Vigil(self.keeper, clock, self._step, self._mend, self._tell, refresh_interval, log)
         self._flight: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -214,7 +222,7 @@ class AutostopService:
         held: list[Hold] = []
 
         async def write() -> Outcome:
-            hold, outcome = await self._extensions.hold(wish)
+            hold, outcome = await self._holds.hold(wish)
             held.append(cast("Hold", hold.shown()))
             return outcome
 
@@ -225,7 +233,7 @@ class AutostopService:
         """End a hold."""
         by_person = who.startswith("page")
         return await self._written(
-            lambda: self._extensions.release(hold_id, by_person=by_person), who, f"end the hold {hold_id}"
+            lambda: self._holds.release(hold_id, by_person=by_person), who, f"end the hold {hold_id}"
         )
 
     async def stop(self, *, who: str = "script") -> State:
@@ -277,16 +285,24 @@ class AutostopService:
         ends = asyncio.get_running_loop().time() + self._close_patience
         await self._end(self._watch, self._flight)
         if self._writes:
-            await asyncio.wait(self._writes, timeout=self._close_patience)
+            await asyncio.wait(self._writes, timeout=self._close_patience * (1 - self._part_for_the_run()))
         await self._end(self._vigil.task, *self._writes)
         await self._hand_back(ends - asyncio.get_running_loop().time())
         await self.snapshot.close()
         await self.journal.close()
         await self._platform.close()
 
+    def _part_for_the_run(self) -> float:
+        """Return the part of the time that is not for a write under way: all is, where it is a write of auto-stop.
+
+        What that one comes to decides whether the run can be handed back; until it is known, nobody may.
+        """
+        record = self.keeper.record
+        return 0.0 if record.rests or record.pending else FOR_THE_RUN
+
     async def _hand_back(self, patience: float) -> None:
         """Let the platform keep the run again, if it answers in time; else the record is there for the next start."""
-        late = "jupyter_autostop: ModelArts did not take this run back in time"
+        late = "jupyter_autostop: ModelArts did not take this run back in time; the next server goes on with it"
         try:
             if patience > 0:
                 await asyncio.wait_for(self.keeper.hand_back(), patience)
@@ -295,7 +311,10 @@ class AutostopService:
         except asyncio.TimeoutError:
             self._log.warning(late)
         except AutostopError as error:
-            self._log.warning("jupyter_autostop: ModelArts did not take this run back: %s", error.message)
+            self._log.warning(
+                "jupyter_autostop: ModelArts did not take this run back; the next server goes on with it: %s",
+                error.message,
+            )
         await self._enter_notes()
         await self._locks.close()
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from jupyter_autostop.deadline import (
     ENDED,
-    TOLERANCE,
     Run,
     damaged,
+    follows,
     learn_run,
     next_start,
     overdue,
@@ -26,7 +26,7 @@ from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
 from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
 from jupyter_autostop.policy import Policy, limits
-from jupyter_autostop.record import EMPTY, Record
+from jupyter_autostop.record import EMPTY, ROUNDING, Record
 from jupyter_autostop.state import AutoStopState, Deadline, Outcome, Problem, State
 from jupyter_autostop.wire import Instance
 
@@ -144,9 +144,10 @@ class Snapshot:
         stop = self.run.stop_timestamp
         if stop is not None:
             # The same stop time is the same run, whatever passing status was seen meanwhile.
-            anew = memory.ended and memory.run is not None and abs(stop - memory.run.stop_timestamp) > TOLERANCE
+            anew = memory.ended and memory.run is not None and abs(stop - memory.run.stop_timestamp) > ROUNDING
             known, another = learn_run(None if anew else memory.run, reading.instance, stop, now)
-            self._live.note(replace(memory, run=known, serial=memory.serial + another, ended=False))
+            defers = memory.defers and (anew or not follows(memory.run, known))
+            self._live.note(replace(memory, run=known, serial=memory.serial + another, ended=False, defers=defers))
         elif reading.instance.status in ENDED and not memory.ended:
             self._live.note(replace(memory, ended=True))
 

@@ -97,10 +97,13 @@ def match(if_match: str | None, instance: Instance, *, auto_stop: bool, descript
 class Writer:
     """Sends a change and finds out what became of it. Assumes that no other write is under way."""
 
-    def __init__(self, platform: Platform, snapshot: Snapshot, clock: Clock) -> None:
+    def __init__(
+        self, platform: Platform, snapshot: Snapshot, clock: Clock, second_looks: tuple[float, ...] = LOOK_AGAIN
+    ) -> None:
         self.platform = platform
         self.snapshot = snapshot
         self._clock = clock
+        self._second_looks = second_looks
         self.sent = 0
         """How many changes have been handed to the platform."""
         self.open = False
@@ -154,6 +157,19 @@ class Writer:
             code=code,
             request_id=request_id,
         )
+
+    async def comes(self, so: Callable[[], bool]) -> bool | None:
+        """Look again for a while, until something is so: what follows from a setting may show later than the setting.
+
+        Returns whether it is so in the end, `None` where a look failed and nobody can tell.
+        """
+        for wait in self._second_looks:
+            if so():
+                return True
+            await self._clock.sleep(wait)
+            if not await self.snapshot.refresh():
+                return None
+        return so()
 
     async def put(self, request: UpdateRequest, before: Instance) -> bool:
         """Send a change of settings; otherwise like `send`."""

@@ -38,6 +38,8 @@ class FakePlatform:
         self.clock = clock
         self.time = PlatformClock(clock)
         self.moves = moves
+        self.moves_after = 0.0
+        self.moving: list[tuple[float, int]] = []
         self.start = int(clock.time() * 1000) - 600_000
         self.in_force = 3600
         self.status = "RUNNING"
@@ -53,6 +55,8 @@ class FakePlatform:
         self.on_update: Callable[[], None] = lambda: None
 
     def answer(self) -> dict[str, Any]:
+        while self.moving and self.moving[0][0] <= self.clock.time():
+            self.in_force = self.moving.pop(0)[1]
         auto_stop = dict(self.setting)
         if (self.setting["enable"] or self.stops_anyway) and self.status == "RUNNING":
             stop = self.start + self.in_force * 1000
@@ -91,7 +95,9 @@ class FakePlatform:
     def apply(self, body: dict[str, Any]) -> None:
         self.description = body.get("description", self.description)
         self.setting |= body.get("spec", {}).get("auto_stop", {})
-        if self.moves:
+        if self.moves and self.moves_after:
+            self.moving.append((self.clock.time() + self.moves_after, self.setting["duration"]))
+        elif self.moves:
             self.in_force = self.setting["duration"]
 
     def restart(self, start_ms: int) -> None:
@@ -195,6 +201,7 @@ def service_for(
         journal=more.pop("journal", None) or Journal(journal_file(state_dir, "DE-1", None), log),
         on_change=(changes if changes is not None else []).append,
         log=log,
+        second_looks=more.pop("second_looks", ()),  # a clock that is turned by hand would keep them waiting
         **more,
     )
 

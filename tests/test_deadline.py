@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_autostop.deadline import TOLERANCE, Run, overdue, read_run
+from jupyter_autostop.deadline import Run, overdue, read_run
+from jupyter_autostop.record import ROUNDING
 from jupyter_autostop.wire import Instance, InstanceStatus
 
 NOW = 1_795_000_000_000
@@ -178,8 +179,8 @@ def test_time_left_is_never_more_than_either_tells(
     """Whatever the clocks say, the time shown as left exceeds neither telling by more than rounding."""
     now = NOW + clock_error
     left = (run_of(told(stop, remain), now, known=known, before=before).stop_timestamp or 0) - now
-    assert left <= remain * 1000 + TOLERANCE
-    assert not known or left <= stop - now + TOLERANCE
+    assert left <= remain * 1000 + ROUNDING
+    assert not known or left <= stop - now + ROUNDING
 
 
 def test_the_problem_of_a_passed_stop_time() -> None:

@@ -50,6 +50,23 @@ def test_a_duration_applied_now_moves_the_stop_time(cloud: Cloud) -> None:
     assert cloud.set(enable=True, duration=8 * HOUR).json()["spec"]["auto_stop"]["remain_time"] == 3 * HOUR
 
 
+def test_a_duration_applied_now_may_move_the_stop_time_later(cloud: Cloud) -> None:
+    """`moves_after`: the setting is shown at once, the stop time that it brings seconds later, if auto-stop is on."""
+    turn(cloud, duration_applies="now", moves_after=3)
+    assert cloud.set(enable=True, duration=8 * HOUR).json()["spec"]["auto_stop"]["stop_timestamp"] == STOPS
+    cloud.clock.advance(2)
+    assert (cloud.auto_stop()["duration"], cloud.auto_stop()["stop_timestamp"]) == (8 * HOUR, STOPS)
+    cloud.clock.advance(1)
+    assert cloud.auto_stop()["stop_timestamp"] == (STARTED + 8 * HOUR) * 1000
+    cloud.set(enable=True, duration=6 * HOUR)
+    cloud.set(enable=False, duration=6 * HOUR)
+    cloud.clock.advance(3)
+    assert "stop_timestamp" not in cloud.auto_stop()
+    assert cloud.set(enable=True, duration=6 * HOUR).json()["spec"]["auto_stop"]["remain_time"] == 3 * HOUR - 6
+    for wrong in (-1, 61, "3", True):
+        assert cloud.control("PATCH", "/behaviour", {"moves_after": wrong}).status_code == 400
+
+
 def test_a_duration_applied_now_that_has_passed_is_refused(cloud: Cloud) -> None:
     """A stop time that is not later than now is 6346, and nothing changes."""
     turn(cloud, duration_applies="now")

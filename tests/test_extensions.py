@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from fakes import FakePlatform, at_rest, lost, remembering_service, service_for
 from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputError, NoAnswerError, NotAppliedError
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.state import State
+from jupyter_autostop.writing import LOOK_AGAIN
 
 NO_HOLD = Policy(allow_hold=False)
 
@@ -60,6 +63,122 @@ async def test_a_platform_that_defers(platform: FakePlatform) -> None:
     assert state["deadline"]["stop_timestamp"] == shown + 10_800_000
     assert (await service.extend(parse_extend({"until": shown})))["outcome"]["effect"] == "none"
     assert len(platform.writes) == 2
+    await service.close()
+
+
+async def looked_at(clock: ManualClock, write: Awaitable[State]) -> State:
+    """Let the looks that follow a write have their time."""
+    state, _ = await asyncio.gather(write, clock.pass_time(30))
+    return state
+
+
+def slow(clock: ManualClock, moves_after: float) -> FakePlatform:
+    """Return a platform that shows a run length at once, and moves the stop time only later."""
+    platform = FakePlatform(clock, moves=True)
+    platform.moves_after = moves_after
+    return platform
+
+
+@pytest.mark.parametrize("moves_after", [0.3, 1.9])
+async def test_a_platform_that_moves_the_stop_time_a_little_later(clock: ManualClock, moves_after: float) -> None:
+    """It is looked at again before anybody says that it does not; nothing is held, and nothing learned."""
+    platform = slow(clock, moves_after)
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    shown = (await service.look())["deadline"]["stop_timestamp"]
+    state = await looked_at(clock, service.extend(parse_extend({"by": 1800})))
+    assert state["outcome"] == {"effect": "now", "message": "This run now stops later, by 30 min.", "clamped": False}
+    assert state["deadline"] == {"stop_timestamp": shown + 1_801_000, "kept_by": "platform"}
+    assert (state["holds"], service.keeper.record.off, service.snapshot.memory.defers) == ([], "no", False)
+    change = parse_change({"auto_stop": {"duration": 7200}})
+    assert (await looked_at(clock, service.change(change)))["outcome"]["effect"] == "now"
+    assert not service.snapshot.memory.defers
+    await service.close()
+
+
+async def test_a_platform_that_does_not_move_it_is_looked_at_no_longer_than_that(
+    clock: ManualClock, platform: FakePlatform
+) -> None:
+    """Three looks and it is known to defer, once for all: the next extension asks it no more."""
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    await service.look()
+    platform.calls.clear()
+    assert (await looked_at(clock, service.extend(parse_extend({"by": 1800}))))["outcome"]["effect"] == "held"
+    assert platform.calls == ["read", put(5401), "read", "read", "read", put(3600, enable=False), "read"]
+    assert service.snapshot.memory.defers
+    await service.close()
+
+
+async def test_a_look_that_fails_teaches_nothing(clock: ManualClock, platform: FakePlatform) -> None:
+    """Whether the stop time moves cannot be told then: unconfirmed, and put in order later."""
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    await service.look()
+    writing = asyncio.create_task(service.extend(parse_extend({"by": 1800})))
+    await settle()
+    assert platform.writes == [put(5401)]
+    platform.fail_read = NoAnswerError("Gone.")
+    await clock.pass_time(1)
+    assert (await writing)["outcome"]["effect"] == "unconfirmed"
+    assert not service.snapshot.memory.defers
+    platform.fail_read = None
+    assert (await service.look(refresh=True))["outcome"] is None
+    for _ in range(4):
+        await clock.pass_time(30)
+        await at_rest(service)
+    assert platform.setting["duration"] == 3600
+    await service.close()
+
+
+async def test_a_run_that_ends_while_it_is_looked_at_teaches_nothing(clock: ManualClock) -> None:
+    """A run length set in the last second of a run: an unmoved stop time says nothing of others."""
+    platform = slow(clock, 1)
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    await service.look()
+    writing = asyncio.create_task(service.change(parse_change({"auto_stop": {"duration": 7200}})))
+    await settle()
+    platform.status = "STOPPING"
+    await clock.pass_time(3)
+    assert (await writing)["outcome"]["effect"] == "unconfirmed"
+    assert not service.snapshot.memory.defers
+    await service.close()
+
+
+async def test_an_extension_that_has_moved_while_it_was_to_be_held_is_no_hold(clock: ManualClock) -> None:
+    """Seen at the look after the off: the platform keeps this run then, with auto-stop on, and owes the old length."""
+    platform = slow(clock, 3)
+    platform.stops_anyway = True
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    shown = (await service.look())["deadline"]["stop_timestamp"]
+    writing = asyncio.create_task(service.extend(parse_extend({"by": 1800})))
+    await clock.pass_time(4)
+    state = await writing
+    assert state["outcome"]["effect"] == "now"
+    assert state["deadline"] == {"stop_timestamp": shown + 1_801_000, "kept_by": "platform"}
+    assert (state["holds"], state["auto_stop"]["enable"]) == ([], True)
+    memory, record = service.snapshot.memory, service.keeper.record
+    assert (memory.defers, record.off, record.probe) == (False, "no", 5401)
+    assert record.prior is not None
+    assert record.prior.duration == 3600
+    assert memory.run is not None
+    assert memory.run.start == platform.start
+    await service.close()
+
+
+async def test_what_was_learned_wrongly_is_unlearned(clock: ManualClock) -> None:
+    """A stop time that is seen to have moved with the run length, however late, shows that it can be moved."""
+    platform = slow(clock, 20)
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    shown = (await service.look())["deadline"]["stop_timestamp"]
+    writing = asyncio.create_task(service.change(parse_change({"auto_stop": {"duration": 7200}})))
+    await clock.pass_time(3)
+    assert (await writing)["outcome"]["effect"] == "next_start"
+    assert service.snapshot.memory.defers
+    await clock.pass_time(20)
+    state = await service.look(refresh=True)
+    assert state["deadline"]["stop_timestamp"] == shown + 3_600_000
+    assert not service.snapshot.memory.defers
+    platform.moves_after = 0
+    state = await looked_at(clock, service.extend(parse_extend({"by": 1800})))
+    assert (state["outcome"]["effect"], state["holds"]) == ("now", [])
     await service.close()
 
 

@@ -36,6 +36,7 @@ from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY
 from jupyter_autostop.record_file import DamagedRecordError
 from jupyter_autostop.service import AutostopService
+from jupyter_autostop.wire import UpdateRequest
 
 HOUR = 3_600_000
 GRACE = 900_000
@@ -475,16 +476,48 @@ async def test_the_last_server_hands_the_run_back(platform: ClosingPlatform) -> 
     assert not platform.setting["enable"]
 
 
-async def test_a_write_that_hangs_leaves_no_time_to_hand_the_run_back(platform: ClosingPlatform) -> None:
-    """A server that ends waits once: where a write has taken all of that time, nothing more is asked."""
-    service = service_for(platform, close_patience=0.05)
+class DeafPlatform(ClosingPlatform):
+    """A platform that never answers a change of some kind, and may yet do what it says."""
+
+    deaf_to = ""
+
+    async def update(self, request: UpdateRequest) -> None:
+        if self.deaf_to and self.deaf_to in str(request.body()):
+            self.calls.append(request.body())
+            await asyncio.Event().wait()
+        await super().update(request)
+
+
+async def test_a_write_that_hangs_leaves_time_to_hand_the_run_back(clock: ManualClock) -> None:
+    """A part of the time that a server takes to end is the run's own; a description gets the rest."""
+    platform = DeafPlatform(clock)
+    service = service_for(platform, close_patience=3.0)
     await hold(service, platform, 7200)
-    platform.gate = asyncio.Event()
+    platform.deaf_to = "description"
     writing = asyncio.ensure_future(service.change(parse_change({"description": "x"})))
-    await until(lambda: platform.calls[-1] == "read" and service._writes)
-    asked = platform.calls.count("read")
+    await until(lambda: platform.writes[-1] == {"description": "x"})
     await service.close()
-    assert platform.calls.count("read") == asked
+    assert platform.setting["enable"]
+    with pytest.raises(UnavailableError):
+        await writing
+
+
+async def test_a_write_of_auto_stop_that_hangs_leaves_the_run_to_the_next_server(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is handed back could be undone by it: the record stays, and says what the next server has to look at."""
+    platform = DeafPlatform(clock)
+    records = MemoryRecords()
+    service = service_for(platform, records=records, close_patience=0.5)
+    await hold(service, platform, 7200)
+    platform.deaf_to = "9000"
+    writing = asyncio.ensure_future(service.change(parse_change({"auto_stop": {"duration": 9000}})))
+    await until(lambda: "9000" in str(platform.writes[-1]))
+    written = len(platform.writes)
+    await service.close()
+    assert len(platform.writes) == written
+    assert (records.record.off, len(records.record.pending), len(records.record.holds)) == ("yes", 1, 1)
+    assert "the next server goes on with it" in caplog.text
     with pytest.raises(UnavailableError):
         await writing
 

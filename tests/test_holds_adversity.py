@@ -13,11 +13,13 @@ from fakes import FakeOwners, FakePlatform, MemoryRecords, at_rest, remembering_
 from test_holds import HOUR, ClosingPlatform, hold, now, pass_time
 
 from jupyter_autostop.errors import ConflictError, ForbiddenError, ThrottledError, UnavailableError
+from jupyter_autostop.extensions import NOTED
 from jupyter_autostop.locks import FileLocks
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record_file import RecordFile
 from jupyter_autostop.vigil import RECORD
+from jupyter_autostop.wire import UpdateRequest
 from jupyter_autostop.words import status_line
 
 
@@ -237,13 +239,29 @@ async def test_an_extension_outlives_a_longer_hold_that_ends(clock: ManualClock,
     service = service_for(platform, owners=owners)
     await hold(service, platform, 4 * 3600, id="k", kernel_id="k1")
     until = now(platform) + 3 * HOUR
-    assert (await service.extend(parse_extend({"until": until})))["outcome"]["effect"] == "none"
+    done = (await service.extend(parse_extend({"until": until})))["outcome"]
+    assert (done["effect"], done["message"]) == ("none", NOTED)
+    again = (await service.extend(parse_extend({"until": until})))["outcome"]
+    assert (again["effect"], again["message"] == NOTED) == ("none", False)
     await pass_time(clock, service, 3600)
     owners.ended.add("k1")
     await pass_time(clock, service, 60)
     deadline = (await service.look())["deadline"]
     assert deadline is not None
     assert deadline["stop_timestamp"] == until
+    await service.close()
+
+
+async def test_a_clamped_extension_that_others_outlast_says_that_it_is_noted(platform: ClosingPlatform) -> None:
+    """Not that nothing was changed: once the others have ended, the run lasts as long as the limit leaves it."""
+    service = service_for(platform, policy=Policy(max_extension=4 * 3600))
+    one = await hold(service, platform, 4 * 3600, id="k", kernel_id="k1")
+    done = (await service.extend(parse_extend({"by": 7200})))["outcome"]
+    assert (done["effect"], done["clamped"]) == ("none", True)
+    assert done["message"].endswith(NOTED)
+    state = await service.release("k")
+    assert [held["id"] for held in state["holds"]] == ["extension"]
+    assert abs(state["deadline"]["stop_timestamp"] - one["until"]) <= 2000
     await service.close()
 
 
@@ -266,6 +284,30 @@ async def test_off_by_our_doing_is_not_off_for_good(clock: ManualClock, platform
     deadline = (await service.look())["deadline"]
     assert deadline is not None
     assert deadline["stop_timestamp"] == until
+    await service.close()
+
+
+async def test_an_extension_while_auto_stop_is_put_back_is_no_less_than_the_grace(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """Whoever asks for less than the run has anyway, once a hold that ended has been dealt with, shortens nothing."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await hold(service, platform, 7200, id="h")
+    await pass_time(clock, service, (own - now(platform)) / 1000 - 60)
+    await service.close()
+    platform.setting["enable"] = False
+    # A server that was killed just after it had noted that the hold has ended.
+    records.record = replace(next(save for save in records.saves if save.off == "yes"), off="ending", holds=(), floor=0)
+    service = service_for(platform, records=records)
+    state = await service.extend(parse_extend({"until": now(platform) + 600_000}))
+    assert state["outcome"]["effect"] == "none"
+    asked = now(platform)
+    await pass_time(clock, service, 65)
+    deadline = (await service.look())["deadline"]
+    assert deadline["kept_by"] == "server"
+    assert deadline["stop_timestamp"] >= asked + 900_000 - 1000
     await service.close()
 
 
@@ -468,4 +510,43 @@ async def test_what_was_moved_stays_so_where_more_cannot_be_had(clock: ManualClo
     state = await service.extend(parse_extend({"until": first + 7_200_000}))
     assert state["deadline"]["stop_timestamp"] >= moved["stop_timestamp"] - 2000
     assert platform.setting["enable"]
+    await service.close()
+
+
+class ShutPlatform(FakePlatform):
+    """A platform that now and then refuses to switch auto-stop off."""
+
+    refuses_off = False
+
+    async def update(self, request: UpdateRequest) -> None:
+        if self.refuses_off and request.body()["spec"]["auto_stop"]["enable"] is False:
+            raise ThrottledError("Busy.")
+        await super().update(request)
+
+
+async def test_a_run_at_its_longest_that_cannot_be_held_stays_so(clock: ManualClock) -> None:
+    """A hold that nothing more can be asked of the platform for, and that no off helps, shortens nothing."""
+    platform = ShutPlatform(clock, moves=True)
+    platform.stops_anyway = True
+    service = service_for(platform)
+    first = (await service.look())["deadline"]["stop_timestamp"]
+    state = await service.extend(parse_extend({"until": first + 82_799_000}))
+    assert state["outcome"]["effect"] == "now"
+    longest = state["deadline"]
+    platform.refuses_off = True
+    with pytest.raises(ThrottledError):
+        await hold(service, platform, 86_400)
+    assert (await service.look(refresh=True))["deadline"] == longest
+    platform.refuses_off = False
+    with pytest.raises(ConflictError) as caught:
+        await hold(service, platform, 86_400)
+    assert caught.value.code == "not_held"
+    assert (await service.look(refresh=True))["deadline"] == longest
+    assert platform.setting == {"enable": True, "duration": 86_399, "prompt": True}
+    await pass_time(clock, service, 120)
+    assert (await service.look(refresh=True))["deadline"] == longest
+    platform.status = "STOPPED"
+    await service.look(refresh=True)
+    await pass_time(clock, service, 120)
+    assert platform.setting["duration"] == 3600
     await service.close()

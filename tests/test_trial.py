@@ -16,10 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from trial_ablations import ABLATIONS, NoLock
 from trial_walk import ACTS, Walk, history
 
-from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.keeper import Keeper
+from jupyter_autostop.reach import Reach
 
 SHORT, LONG = 2000, 50_000
+LATE = [1000, 1900, 5000, 20_000]
+"""ms by which a platform may move a stop time later than it shows the run length."""
 SOUGHT = 4000
 """Histories within which the lack of any safeguard shows; most show in the first hundred."""
 
@@ -42,8 +44,10 @@ def test_no_history_breaks_a_rule(capsys: pytest.CaptureFixture[str]) -> None:
     """Two thousand histories of pages, kernels, terminals, a console, crashes and a faulty platform keep R1 to R6."""
     reached = walk(0, SHORT)
     reached += walk(SHORT, SHORT // 10, meddling=0.15)
+    for number, late in enumerate(LATE):
+        reached += walk(2 * SHORT + number * SHORT, SHORT // 20, applies_now=True, moves_after=late)
     with capsys.disabled():
-        print(f"\n{told(SHORT + SHORT // 10, reached)}")  # noqa: T201 - figures to be seen
+        print(f"\n{told(SHORT + SHORT // 10 + len(LATE) * (SHORT // 20), reached)}")  # noqa: T201 - figures to be seen
     assert len(reached) >= 66
 
 
@@ -52,19 +56,21 @@ def test_no_history_breaks_a_rule(capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_long_history_breaks_a_rule(capsys: pytest.CaptureFixture[str]) -> None:
     """Fifty thousand histories, some of them long or much interrupted, keep R1 to R6."""
     reached = walk(10_000, LONG) + walk(100_000, LONG // 10, acts=90) + walk(200_000, LONG // 10, meddling=0.15)
+    for number, late in enumerate(LATE):
+        reached += walk(300_000 + number * LONG, LONG // 20, applies_now=True, moves_after=late, acts=60)
     with capsys.disabled():
-        print(f"\n{told(LONG + LONG // 5, reached)}")  # noqa: T201 - figures to be seen
+        print(f"\n{told(LONG + LONG // 5 + len(LATE) * (LONG // 20), reached)}")  # noqa: T201 - figures to be seen
         for point, times in sorted(reached.items()):
             print(f"{times:7d}  {point}")  # noqa: T201
     assert len(reached) >= 100
 
 
-def names(makers: tuple[type[Keeper], type[Extensions]]) -> str:
+def names(makers: tuple[type[Keeper], type[Reach]]) -> str:
     return (makers[0] if makers[0] is not Keeper else makers[1]).__name__
 
 
 @pytest.mark.parametrize("makers", ABLATIONS, ids=names)
-def test_each_safeguard_is_missed(makers: tuple[type[Keeper], type[Extensions]]) -> None:
+def test_each_safeguard_is_missed(makers: tuple[type[Keeper], type[Reach]]) -> None:
     """Without any one of the protocol's points some history breaks a rule."""
     # What only shows when two servers act at once is sought where they do.
     options = {"meddling": 0.15} if makers[0] is NoLock else {}

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.keeping import over, people_chose
+from jupyter_autostop.reach import Reach
 from jupyter_autostop.record import EMPTY, Record
 from jupyter_autostop.snapshot import setting
 
@@ -172,28 +172,28 @@ class StopsAnyRun(Keeper):
         return then if then.over == record.over else replace(over(record), stop_at=self.snapshot.stop_of(record))
 
 
-class PriorPerHold(Extensions):
+class PriorPerHold(Reach):
     """Takes its own longer run length for what people chose."""
 
     def prior(self, record: Record, seen: Any) -> Any:
         return seen
 
 
-class EvenProbe(Extensions):
+class EvenProbe(Reach):
     """Asks for a run length that anybody may have chosen."""
 
     def probe(self, duration: int, aim: Any) -> int:
         return 7200 if duration < 7200 else 10800
 
 
-class SaysHeldUnseen(Extensions):
+class SaysHeldUnseen(Reach):
     """Says "held" without having seen auto-stop off."""
 
     def is_off(self, *, shown: bool) -> bool:
         return True
 
 
-class NeverShown(Extensions):
+class NeverShown(Reach):
     """Does not remember the deadline that it tells."""
 
     def confirmed(self, record: Record) -> Record:
@@ -204,9 +204,9 @@ KEEPERS: list[type[Keeper]] = [
     *(NoPending, NoIntent, NoWaiting, NoFloor, NoGrace, NoRunMarker, RestoresTooLate, GivesUp, TrustsOn, UndoesOn),
     *(AdoptsNothing, StopsOnlyRestored, StopsUnsaid, ForgetsPrior, NoRollback, NoLock, StopsAnyRun, LosesRecord),
 ]
-EXTENSIONS: list[type[Extensions]] = [PriorPerHold, EvenProbe, SaysHeldUnseen, NeverShown]
-ABLATIONS: list[tuple[type[Keeper], type[Extensions]]] = [
-    *((keeper, Extensions) for keeper in KEEPERS),
-    *((Keeper, extensions) for extensions in EXTENSIONS),
+REACHES: list[type[Reach]] = [PriorPerHold, EvenProbe, SaysHeldUnseen, NeverShown]
+ABLATIONS: list[tuple[type[Keeper], type[Reach]]] = [
+    *((keeper, Reach) for keeper in KEEPERS),
+    *((Keeper, reach) for reach in REACHES),
 ]
 __all__ = ["ABLATIONS", "people_chose"]

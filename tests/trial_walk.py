@@ -9,9 +9,9 @@ from typing import Any
 from trial_world import GRACE, HOUR, START, Crash, Server, ViolationError, World
 
 from jupyter_autostop.errors import AutostopError
-from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.models import AutoStopChange, Change, Extend, HoldWish
+from jupyter_autostop.reach import Reach
 from jupyter_autostop.record import EMPTY
 
 LENGTHS = [3600, 5400, 7200, 10800]
@@ -22,7 +22,7 @@ class Walk:
     """Acts in a world, and checks the rules after each act."""
 
     def __init__(
-        self, rng: random.Random, makers: tuple[type[Keeper], type[Extensions]] = (Keeper, Extensions), **traits: Any
+        self, rng: random.Random, makers: tuple[type[Keeper], type[Reach]] = (Keeper, Reach), **traits: Any
     ) -> None:
         self.world = World(rng, makers, **traits)
         self.rng = rng
@@ -141,7 +141,7 @@ class Walk:
         )
         self.world.tell(f"hold {wish.id} for {(wish.until - self.world.now) // 1000} s, {wish.then} {more}")
         self._wishes()
-        self._held(server, server.do("hold", server.extensions.hold(wish)), consoles)
+        self._held(server, server.do("hold", server.holds.hold(wish)), consoles)
 
     def release(self) -> None:
         """End a hold early."""
@@ -152,7 +152,7 @@ class Walk:
         self.world.tell(f"release {hold.id}")
         self.world.ghost.ending.add(hold.id)
         by_person = self.rng.random() < 0.5
-        done = server.do("release", server.extensions.release(hold.id, by_person=by_person))
+        done = server.do("release", server.holds.release(hold.id, by_person=by_person))
         server.observe(done)
 
     def owner_ends(self) -> None:
@@ -265,7 +265,8 @@ class Walk:
         """Return the deadline that each server shows, where nothing is in the way of its coming true."""
         world = self.world
         ending = world.ghost.ending & {hold.id for hold in world.stored.holds}
-        if world.faults or world.crashes or world.meddling or world.landing or world.stored.pending or ending:
+        late = world.landing or world.model.moving or world.stored.pending
+        if world.faults or world.crashes or world.meddling or late or ending:
             return {}
         for server in world.servers:
             server.look()
@@ -389,7 +390,7 @@ ACTS: dict[str, int] = {
 
 def history(
     seed: int,
-    makers: tuple[type[Keeper], type[Extensions]] = (Keeper, Extensions),
+    makers: tuple[type[Keeper], type[Reach]] = (Keeper, Reach),
     *,
     acts: int = 30,
     meddling: float = 0.0,

@@ -25,11 +25,13 @@ from jupyter_autostop.errors import (
     UnavailableError,
 )
 from jupyter_autostop.extensions import Extensions
+from jupyter_autostop.holds import Holds
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.memory import Memory, MemoryFile
 from jupyter_autostop.platforms.port import Reading
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.reach import Reach
 from jupyter_autostop.record import EMPTY, Hold, Owner, Record
 from jupyter_autostop.snapshot import Snapshot
 from jupyter_autostop.wire import Instance, UpdateRequest
@@ -82,6 +84,9 @@ class Model:
     started: int = START
     stop_at: int | None = START + HOUR
     changes_at: int | None = None
+    moves_after: int = 0
+    moving: tuple[int, int] | None = None
+    """When which duration counts for this run, though it is shown already."""
 
     def settle(self, now: int) -> list[str]:
         """Let happen what time brings; return the transitions."""
@@ -96,15 +101,28 @@ class Model:
                     self.status, self.started, self.in_force = "RUNNING", at, self.duration
                     self.stop_at = at + self.duration * 1000 if self.enable else None
                 seen.append(self.status)
+            elif self.moving is not None and self.moving[0] <= min(now, self.stop_at or now):
+                self.stop_at, self.in_force, self.moving = self.stops_at, self.moving[1], None
             elif self.status == "RUNNING" and self.stop_at is not None and self.stop_at <= now:
                 self.leave(self.stop_at)
                 seen.append("STOPPING")
             else:
                 return seen
 
+    @property
+    def stops_at(self) -> int | None:
+        """When this run stops once all that was set has taken its effect."""
+        if self.moving is None or self.stop_at is None or not self.enable:
+            return self.stop_at
+        at, length = self.moving
+        stop = self.started + length * 1000
+        if stop > at or self.kind in ("refuse", "stop"):
+            return max(stop, at)
+        return at + length * 1000 if self.kind == "count_anew" else None
+
     def leave(self, at: int) -> None:
         """Begin to stop."""
-        self.status, self.stop_at, self.changes_at = "STOPPING", None, at + 5_000
+        self.status, self.stop_at, self.changes_at, self.moving = "STOPPING", None, at + 5_000, None
 
     def set(self, enable: bool, duration: int, now: int) -> None:
         """Take a setting, by the rules of this kind of platform; a refusal is raised."""
@@ -113,6 +131,10 @@ class Model:
         at_once = False
         if self.status == "RUNNING":
             in_force = duration if self.applies_now else self.in_force
+            if self.moves_after and self.applies_now and in_force != (self.moving or (0, self.in_force))[1]:
+                in_force, self.moving = self.in_force, (now + self.moves_after, in_force)
+            elif self.moving:
+                in_force = self.in_force
             stop_at = self.stop_at
             if enable and (in_force != self.in_force or (stop_at is None and not self.enable)):
                 stop_at = self.started + in_force * 1000
@@ -158,7 +180,7 @@ class Ghost:
 class World:
     """Everything there is. `rng` decides faults, crashes and interruptions; `reached` counts crash points."""
 
-    def __init__(self, rng: random.Random, makers: tuple[type[Keeper], type[Extensions]], **traits: Any) -> None:
+    def __init__(self, rng: random.Random, makers: tuple[type[Keeper], type[Reach]], **traits: Any) -> None:
         self.rng = rng
         self.makers = makers
         self.now = START + 60_000
@@ -255,7 +277,7 @@ class World:
     def console(self, enable: bool, duration: int, *, meddles: bool = False) -> None:
         """Set the auto-stop setting as the cloud's own page does."""
         ghost, model = self.ghost, self.model
-        was, was_duration = (model.stop_at, model.enable), model.duration
+        was, was_duration = (model.stops_at, model.enable), model.duration
         try:
             model.set(enable, duration, self.now)
         except AutostopError:
@@ -276,7 +298,7 @@ class World:
         # Between our look and our write nobody can tell which of the two was first.
         if enable and not was[1] and not meddles:
             ghost.console_on = ghost.acts
-        if (enable and not was[1]) or was[0] != model.stop_at:
+        if (enable and not was[1]) or was[0] != model.stops_at:
             ghost.floor = 0
         if model.stop_at is not None or model.status != "RUNNING" or (was[1] and not enable):
             ghost.by_us = False
@@ -342,6 +364,7 @@ class TrialPlatform:
         remain = None if stop is None else max(0, stop - world.now) // 1000
         instance = _instance(model.status, model.enable, model.duration, stop, remain, START - 59_000)
         self._server.looked = world.consoles
+        self._server.early = model.moving is not None
         world.point(self._server, "after a look")
         return Reading(instance, world.now / 1000, world.now / 1000)
 
@@ -361,16 +384,18 @@ class TrialPlatform:
 
     def _world_put(self, enable: bool, duration: int, *, persons: bool) -> None:
         world, model, ghost = self._world, self._world.model, self._world.ghost
-        before, was_on, was_in_force = model.stop_at, model.enable, model.in_force
+        before, was_on = model.stops_at, model.enable
+        was_in_force = model.moving[1] if model.moving else model.in_force
         model.set(enable, duration, world.now)
         if model.status == "STOPPING" and world.now < ghost.floor:
             raise ViolationError("R2: a setting of ours stopped the instance before the deadline that was shown")
         # A run whose time was counted anew does not tell its start any more, and so not what a length would bring.
         told = before is None or before == model.started + was_in_force * 1000
+        then = model.stops_at
         unclaimed = world.stored.off == "no" and world.stored.t0 is None and not world.stored.holds
-        if unclaimed and enable and (model.stop_at or 0) >= world.now + GRACE * 1000:
+        if unclaimed and enable and (then or 0) >= world.now + GRACE * 1000:
             ghost.floor = 0  # what is owed may be put back in a later run
-        if told and model.stop_at is not None and model.stop_at != before and model.stop_at < ghost.floor:
+        if told and then is not None and then != before and then < ghost.floor:
             raise ViolationError("R2: a setting of ours brought the stop before the deadline that was shown")
         if not enable:
             # An on of the console between our look and our write is lost: nobody can see it (R4's limit).
@@ -558,7 +583,7 @@ class Server:
         self.alive = True
         self.doing = "nothing"
         self.persons = False
-        keeper_class, extensions_class = world.makers
+        keeper_class, reach_class = world.makers
         platform: Any = TrialPlatform(world, self)
         policy = Policy(grace=GRACE)
         self.snapshot = Snapshot(platform, policy, TrialMemory(world))
@@ -566,9 +591,13 @@ class Server:
         locks = TrialLocks(world, self)
         owners = TrialOwners(world, self)
         self.keeper = keeper_class(writer, policy, TrialRecords(world, self), locks, owners, TrialLife(world), LOG)
-        self.extensions = extensions_class(self.keeper, policy)
+        reach = reach_class(self.keeper, policy)
+        self.extensions = Extensions(self.keeper, policy, reach)
+        self.holds = Holds(self.keeper, policy, reach)
         self.changes = Changes(self.keeper, policy)
         self.looked = 0
+        self.early = False
+        """Whether the last look came before all that was set had taken its effect."""
         self.began = world.now
 
     def die(self) -> None:
@@ -630,7 +659,7 @@ class Server:
         """Return the deadline that a person who looks now is told, unless what has not arrived yet will change it."""
         if not self.alive or self.snapshot.error is not None:
             return None
-        if self.world.landing or self.looked != self.world.consoles:
+        if self.world.landing or self.world.model.moving or self.early or self.looked != self.world.consoles:
             return None
         deadline = self.snapshot.deadline()
         return None if deadline is None else deadline["stop_timestamp"]

@@ -60,6 +60,8 @@ class Instance:
     run: Run | None = None
     times: Times = field(default_factory=Times)
     becomes: tuple[int, str] | None = None
+    moving: list[tuple[int, int]] = field(default_factory=list)
+    """Durations (s) that will count for this run, each from its moment (ms) on."""
     raw: dict[str, Any] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
 
@@ -67,7 +69,10 @@ class Instance:
         """Return when something is due, if anything is."""
         if self.becomes:
             return self.becomes[0]
-        return self.run.stop_at if self.run else None
+        moments = [at for at, _ in self.moving[:1]]
+        if self.run and self.run.stop_at is not None:
+            moments.append(self.run.stop_at)
+        return min(moments, default=None)
 
     def step(self, at: int) -> str:
         """Do what is due `at`; returns it in words."""
@@ -75,6 +80,11 @@ class Instance:
             status = self.becomes[1]
             self.enter(status, at)
             return "The instance is running." if status == RUNNING else "The instance is stopped."
+        if self.run and self.moving and self.moving[0][0] <= at:
+            self.run.duration = self.moving.pop(0)[1]
+            if self.run.stop_at is not None and self.enable:
+                self.run.stop_at = max(at, self.run.started + self.run.duration * 1000)
+            return "The duration that was set counts for this run now."
         self.leave(STOPPING, STOPPED, self.times.stop, at)
         return "Its time is up: the instance is stopping."
 
@@ -83,6 +93,7 @@ class Instance:
         self.status, self.becomes, self.updated = status, None, at
         if status != RUNNING:
             self.run = None
+            self.moving.clear()
         elif not self.run:
             self.run = Run(at, self.duration, at + self.duration * 1000 if self.enable else None)
 
@@ -120,7 +131,11 @@ class Instance:
         duration = self.duration if edit.duration is None else edit.duration
         stop_now = False
         if self.run:
-            in_force = duration if behaviour.duration_applies == "now" else self.run.duration
+            counts = behaviour.duration_applies == "now"
+            if counts and behaviour.moves_after:
+                counts = False
+                self.moving.append((at + round(behaviour.moves_after * 1000), duration))
+            in_force = duration if counts else self.run.duration
             stop_at = self.run.stop_at
             if enable and (in_force != self.run.duration or (stop_at is None and not self.enable)):
                 stop_at = self.run.started + in_force * 1000

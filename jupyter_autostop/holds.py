@@ -1,0 +1,146 @@
+"""Holding the run that is going on, until a time or until a kernel or command ends, and ending that early."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+
+from jupyter_autostop.duration import format_duration
+from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NotAppliedError, NotFoundError
+from jupyter_autostop.extensions import moment_words
+from jupyter_autostop.keeper import Keeper, stop_sent
+from jupyter_autostop.models import HoldWish
+from jupyter_autostop.policy import HOLDING, OFF, Policy
+from jupyter_autostop.reach import Aim, Reach
+from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Record
+from jupyter_autostop.state import Outcome
+from jupyter_autostop.wire import Instance
+from jupyter_autostop.writing import outcome
+
+
+def hold_words(wish: HoldWish) -> str:
+    """Say what is to be held, for the journal: `hold until 2026-11-24 10:40 UTC, then stop (“training”)`."""
+    reason = f" (“{wish.reason}”)" if wish.reason else ""
+    return f"hold {moment_words(wish.until)}, then {wish.then}{reason}"
+
+
+class Holds:
+    """The holds of this run."""
+
+    def __init__(self, keeper: Keeper, policy: Policy, reach: Reach) -> None:
+        self._keeper = keeper
+        self._snapshot = keeper.snapshot
+        self._policy = policy
+        self._reach = reach
+
+    async def hold(self, wish: HoldWish) -> tuple[Hold, Outcome]:
+        """Hold the run until a time, or until its owner ends; the same wish again changes nothing."""
+        self._policy.require(self._policy.allow_hold, HOLDING, "allow_hold")
+        # What an extension ends in is this server's own stop, without which the run would go on for ever.
+        stops = wish.then == "stop" and not self._policy.allow_stop
+        self._policy.require(not stops, "stopping the instance from here, so no hold may end so", "allow_stop")
+        async with self._keeper.operation():
+            before = await self._keeper.begin()
+            hold, done = await self._hold_wish(wish, before)
+            self._reach.person_has_acted(done)
+            return hold, done
+
+    async def _hold_wish(self, wish: HoldWish, before: Instance) -> tuple[Hold, Outcome]:
+        keeper, run, now = self._keeper, self._snapshot.run, self._keeper.now()
+        record = keeper.claim()
+        open_already = record.hold(wish.id) if wish.id else None
+        if open_already is not None:
+            return self._same(open_already, wish), outcome("none", "It is held so already.")
+        self._check_hold(wish, record, before, now)
+        owner = await keeper.owners.make(wish.kernel_id, wish.pid)
+        keeper.refuse_while_open()
+        hold = Hold(wish.id or secrets.token_hex(8), wish.until, wish.then, owner, now, wish.reason)
+        stop = run.stop_timestamp
+        if run.kind == "deadline" and stop is not None and stop >= wish.until:
+            await keeper.keep(replace(record.with_hold(hold), stop_at=None, run=keeper.life.marker), must=True)
+            return hold, outcome("now", "ModelArts itself lets this run last that long; nothing was switched off.")
+        if run.kind == "off":
+            await self._reach.keep_longer(record, hold)
+            if keeper.record.ours:
+                return hold, self._reach.held("")
+            return hold, outcome("now", "Auto-stop is off anyway; the hold says what follows it.")
+        if run.kind == "deadline" and stop is not None:
+            done = await self._reach.reach(record, before, Aim(wish.until, stop, hold))
+        else:
+            prior = self._reach.prior_of_ours(record, before)
+            done = await self._reach.hold(record, Aim(wish.until, now, hold), prior)
+        if keeper.record.hold(hold.id) is None:
+            raise self._not_held(done)
+        return hold, done
+
+    def _same(self, hold: Hold, wish: HoldWish) -> Hold:
+        same = (hold.until, hold.then, hold.reason, hold.owner.kernel_id) == (
+            *(wish.until, wish.then, wish.reason, wish.kernel_id),
+        )
+        if not same or hold.id == EXTENSION:
+            raise ConflictError(
+                "There is another hold of that id.", code="hold_exists", hint="Choose another `id`, or end that one."
+            )
+        return hold
+
+    def _check_hold(self, wish: HoldWish, record: Record, before: Instance, now: int) -> None:
+        self._reach.check_future(wish.until, now)
+        self._reach.check_running(record, before)
+        if wish.id == EXTENSION:
+            raise InvalidInputError(f"The id “{EXTENSION}” is that of extensions.", code="invalid_body")
+        latest = now + self._policy.max_extension * 1000
+        if wish.until > latest:
+            raise InvalidInputError(
+                f"This site lets a hold last {format_duration(self._policy.max_extension)} from now at most.",
+                code="until_range",
+                hint=f'Give an "until" of {latest} or less; the setting is `max_extension`.',
+            )
+        if len(record.holds) >= MOST_HOLDS:
+            raise ConflictError(
+                f"There are {MOST_HOLDS} holds already, and there can be no more.",
+                code="too_many_holds",
+                hint="End one that is not needed any more.",
+            )
+
+    def _not_held(self, done: Outcome) -> AutostopError:
+        if done["effect"] == "unconfirmed":
+            return NotAppliedError(
+                done["message"], code="unconfirmed", hint="It is not held. Look at what is shown in half a minute."
+            )
+        return ConflictError(done["message"], code="not_held", hint="This run stops as shown.")
+
+    async def release(self, hold_id: str, *, by_person: bool) -> Outcome:
+        """End a hold before its time."""
+        async with self._keeper.operation():
+            instance = await self._keeper.begin()
+            keeper, record = self._keeper, self._keeper.record
+            hold = record.hold(hold_id)
+            if hold is None:
+                raise NotFoundError(
+                    "There is no such hold.", code="hold_not_found", hint="It may have ended; see `holds`."
+                )
+            if record.sent is not None:
+                raise stop_sent()
+            by_person = by_person or hold.owner.kind == "person"
+            self._snapshot.record = keeper.end(record, [hold_id], by_person=by_person)
+            try:
+                await keeper.go_on(instance)
+            except AutostopError as error:
+                return outcome("unconfirmed", f"The hold has ended. {error.message} What follows is tried again.")
+            return self.ended("The hold has ended.")
+
+    def ended(self, said: str) -> Outcome:
+        """Say what is so once a hold has ended."""
+        record, run = self._keeper.record, self._snapshot.run
+        if record.pending or record.off == "intent":
+            return outcome("unconfirmed", f"{said} ModelArts does not tell yet what follows; it is looked at again.")
+        if run.kind == "deadline":
+            if record.stop_at is not None:
+                return outcome("now", f"{said} This server stops the instance at the time shown.")
+            return outcome("now", f"{said} ModelArts stops this run at its own time.")
+        if record.holds:
+            return outcome("now", f"{said} This run is held by others still.")
+        if record.stop_at is not None:
+            why = f"{self._keeper.why_here(record)}, so this" if record.ours else "As was wished for, this"
+            return outcome("now", f"{said} {why} server stops the instance, in {self._keeper.left(record.stop_at)}.")
+        return outcome("now", f"{said} {OFF}" if run.kind == "off" else said)
