@@ -44,7 +44,7 @@ COVERED_BY = {
     "platforms/endpoint": ("test_cloud_way",),
     "runtime": ("test_ways_in_finding",),
     "servers": ("test_ways_in_finding",),
-    "local_http": ("test_ways_in_finding",),
+    "local_http": ("test_local_http", "test_client_requests", "test_ways_in_finding"),
     "record_file": ("test_record", "test_holds_adversity"),
     "client": ("test_ways_in_finding", "test_client_requests"),
 }
