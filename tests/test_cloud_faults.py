@@ -7,6 +7,7 @@ import gzip
 from contextlib import nullcontext
 from typing import Any
 
+import httpx
 import pytest
 from raw_server import INSTANCE, PATIENCE, TOKEN, UPDATE, Exchange, RawServer, Script, cloud, failure
 
@@ -225,3 +226,18 @@ async def test_no_cookie_is_sent_back(status: str) -> None:
         assert len(server.requests) == len(COOKIES) + 1
         assert [b"cookie" in request.lower() for request in server.requests] == [False] * len(server.requests)
         await platform.close()
+
+
+async def test_the_headers_of_an_answer_are_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever logs everything does not write down the token that IAM hands out; other people's answers are theirs."""
+    caplog.set_level("DEBUG")
+    async with RawServer(lambda exchange: exchange.answer(INSTANCE, "X-Subject-Token: canary")) as server:
+        platform = cloud(server.url, timeout=10)
+        for _ in range(2):
+            await platform.read()
+        await platform.close()
+        assert "receive_response_body.complete" in caplog.text
+        assert "canary" not in caplog.text
+        async with httpx.AsyncClient(trust_env=False) as other:
+            await other.get(server.url)
+        assert "canary" in caplog.text

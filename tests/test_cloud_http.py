@@ -102,6 +102,12 @@ async def test_what_is_no_error_is_passed_on() -> None:
         assert (await Cloud((200, body)).call()).data == data
 
 
+async def test_a_name_that_is_no_text_is_left_out() -> None:
+    """Half a character as a field's name, which nothing could carry on, takes no other field with it, at any depth."""
+    body = b'{"\\ud800": 1, "id": "x", "\xc3\xa9": {"\\udfff\\ud800": 2, "ok\\ud83d\\ude00": 3}}'
+    assert (await Cloud((200, body)).call()).data == {"id": "x", "é": {"ok😀": 3}}
+
+
 HEADERS = st.sampled_from(
     ["Date", "Retry-After", "Location", "Content-Encoding", "Set-Cookie", "X-Request-Id", "Content-Type"]
 )

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import resource
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.record import EMPTY, MOST_HOLDS, Hold, Owner, Pending, Record, Setting, decode, encode
-from jupyter_autostop.record_file import SLOT, DamagedRecordError, RecordFile, pack, something_kept
+from jupyter_autostop.record_file import SLOT, DamagedRecordError, NoRecords, RecordFile, pack, something_kept
 
 NOW = 1_795_000_000_000
 OLD = replace(EMPTY, probe=7201, prior=Setting(True, 3600, True))
@@ -187,31 +190,41 @@ def test_as_many_holds_as_there_may_be_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"\0" * 2 * SLOT, b"{}", b"x" * 2 * SLOT, b"jupyter_autostop keeper 1 1 2 3\n{}"],
-    ids=["nothing", "zeros", "another's", "noise", "half a header"],
+    ("content", "why"),
+    [
+        (b"", "it is empty"),
+        (b"\0" * 2 * SLOT, "it is empty"),
+        (b" " * 2 * SLOT, "no slot of ours"),
+        (b"X" * 2 * SLOT, "no slot of ours"),
+        (b"{}", "no slot of ours"),
+        (b"jupyter_autostop keeper 1 1 2 3\n{}", "no slot of ours"),
+        (pack(1, RECORD, "DE-1")[:-1], "the checksum is wrong"),
+    ],
+    ids=["nothing", "zeros", "spaces", "noise", "another's", "half a header", "half a record"],
 )
-def test_what_is_no_record_is_said_and_put_aside(content: bytes, tmp_path: Path) -> None:
+def test_what_is_no_record_is_said_and_put_aside(content: bytes, why: str, tmp_path: Path) -> None:
     """What cannot be read is an error with a reason, kept aside by name, and a new record can be made."""
     file = file_in(tmp_path)
     file.path.write_bytes(content)
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecordError, match=f"^{why}$"):
         file.load()
     assert something_kept(tmp_path)
     aside = file.put_aside()
     assert aside.read_bytes() == content
     file.save(RECORD)
     assert file.load() == RECORD
-    file.path.write_bytes(content)
-    assert file.put_aside() != aside
+    for _ in range(2):
+        file.path.write_bytes(content)
+        file.put_aside()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"DE-1.keeper.damaged-{n}" for n in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
-        {"instance": "DE-2"},
-        {"off": "maybe"},
+        {"format": 2, "why": "its format is 2, not 1"},
+        {"instance": "DE-2", "why": "it is another instance's"},
+        {"off": "maybe", "why": "its content makes no sense ('maybe' is unknown)"},
         {"holds": [{}]},
         {"holds": None},
         {"t0": "soon"},
@@ -227,10 +240,74 @@ def test_a_record_that_makes_no_sense_is_damaged(
 ) -> None:
     """A whole slot of another format, another instance or with wrong values is not believed."""
     data = {**encode(RECORD, "DE-1"), **changes}
+    why = data.pop("why", "its content makes no sense")
     monkeypatch.setattr("jupyter_autostop.record_file.encode", lambda *_: data)
     file_in(tmp_path).save(RECORD)
-    with pytest.raises(DamagedRecordError):
+    with pytest.raises(DamagedRecordError, match=re.escape(why)):
         file_in(tmp_path).load()
+
+
+def test_what_lies_on_disk_stays_readable(tmp_path: Path) -> None:
+    """A record outlives the version that wrote it: 2 slots of 128 KiB, a line of 96 bytes and JSON."""
+    content = {"off": "no", "prior": {"enable": True, "duration": 3600, "prompt": True}, "t0": None, "start": None}
+    content |= {"run": "", "over": False, "holds": [], "stop_at": None, "floor": 0, "sent": None, "pending": []}
+    content |= {"probe": 7201, "seen": None, "asks": False, "old": None, "format": 1, "instance": "DE-1"}
+    for slot in (0, 1):
+        body = json.dumps(content).encode()
+        number = b"%d" % (slot + 8)
+        head = b"jupyter_autostop keeper 1 %s %08d %08x\n"
+        head %= number.zfill(20), len(body), zlib.crc32(number + b" " + body)
+        with file_in(tmp_path).path.open("ab") as file:
+            file.write((head.ljust(96) + body).ljust(131072, b"\0"))
+        assert file_in(tmp_path).load() == replace(OLD, probe=7201 + slot)
+        content["probe"] = 7202
+
+
+def test_the_folder_is_its_owners(tmp_path: Path) -> None:
+    """What is held, by whom and why is nobody else's business."""
+    file_in(tmp_path / "state").save(RECORD)
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_write_that_does_not_fit_is_told(tmp_path: Path) -> None:
+    """A disk that takes a part of it is an error with its reason; the record before it counts, and no draft is left."""
+    file = file_in(tmp_path)
+    file.save(OLD)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SLOT + 200, hard))
+    try:
+        with pytest.raises(OSError, match="the disk is full") as told:
+            file.save(RECORD)
+        with pytest.raises(OSError, match=r"File too large"):
+            file_in(tmp_path, "DE-2").save(RECORD)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert told.value.strerror == "the disk is full"
+    assert file.load() == OLD
+    assert [path.name for path in tmp_path.iterdir()] == ["DE-1.keeper"]
+
+
+def test_a_record_of_any_length_is_kept_or_refused(tmp_path: Path) -> None:
+    """What fills its slot to the last byte is kept; what is one byte longer is refused, and the one before counts."""
+    file = file_in(tmp_path)
+    bare = len(pack(1, replace(EMPTY, run="x"), "DE-1")) - 1
+    full, longer = (replace(EMPTY, run="x" * (SLOT - bare + more)) for more in (0, 1))
+    for _ in range(2):
+        file.save(full)
+        assert file.load() == full
+        with pytest.raises(ValueError, match="too large"):
+            file.save(longer)
+        assert file.load() == full
+
+
+async def test_without_a_place_nothing_is_kept() -> None:
+    """Where there is no folder for it there is no record, a new one is refused, and nothing is moved."""
+    records = NoRecords()
+    assert await records.load() == EMPTY
+    with pytest.raises(OSError, match="no place") as refused:
+        await records.save(RECORD)
+    assert refused.value.strerror == "there is no place for it"
+    assert await records.put_aside() == ""
 
 
 def test_two_instances_have_two_records(tmp_path: Path) -> None:

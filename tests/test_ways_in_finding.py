@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from processes import ended
 from jupyter_autostop.client import PROOF, LocalClient, NoWayInError, RefusedError, connect
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import UnreachableError
-from jupyter_autostop.runtime import running_servers, started
+from jupyter_autostop.runtime import running_servers, runtime_folder, started
 from jupyter_autostop.servers import FINDING, find_server, parse_server_url
 
 STATE = {"emulated": True}
@@ -316,7 +318,7 @@ class TestFiles:
     """The runtime files, as other programs and crashes leave them."""
 
     @pytest.mark.parametrize(
-        "what", ["damaged", "list", "deep", "link", "pipe", "folder", "another's", "no port", "dead"]
+        "what", ["damaged", "list", "deep", "long", "link", "pipe", "folder", "another's", "no port", "dead"]
     )
     def test_only_what_can_be_read_and_lives(self, runtime: Path, tmp_path: Path, what: str) -> None:
         """Dead, damaged, foreign and endless files are passed over without a word, and without waiting."""
@@ -336,6 +338,7 @@ class TestFiles:
         else:
             other = good.replace(f'"pid": {pid}', f'"pid": {os.getpid()}')
             texts = {"damaged": "{", "list": "[]", "deep": "[" * 60000, "another's": other, "dead": good}
+            texts["long"] = good.rjust(64 * 1024 + 1)
             file.write_text(texts.get(what, good.replace("8889", "0")), encoding="utf-8")
         assert [server.pid for server in running_servers(runtime)] == [os.getpid()]
 
@@ -350,13 +353,56 @@ class TestFiles:
         stale = runtime / f"jpautostop-{os.getpid()}.json"
         os.utime(stale, ns=(2 * 10**18, 2 * 10**18))
         assert running_servers(runtime) == []
+        theirs = (runtime / f"jpserver-{os.getpid()}.json").stat().st_mtime_ns
+        os.utime(stale, ns=(theirs, theirs))
+        assert running_servers(runtime) == []
         os.utime(stale, ns=(10**18, 10**18))
         (server,) = running_servers(runtime)
         assert (server.token, server.secret) == ("old", "")
-        write(runtime, os.getpid(), 8889, secret="of another address")
+
+    @pytest.mark.parametrize("other", [{"port": 8889}, {"sock": "/a.sock"}, {"base_url": "/c/"}, {"pid": 1}], ids=str)
+    def test_a_capability_opens_the_server_that_wrote_it(self, runtime: Path, other: dict[str, Any]) -> None:
+        """What a capability file says of another address is not told at the one in the runtime file."""
+        write(runtime, os.getpid(), 8888, token="t")
+        address = {"pid": os.getpid(), "port": 8888, "sock": "", "base_url": "/b/", "hostname": "127.0.0.1"}
+        ours = {**address, "secure": False, "started": started(os.getpid()), "secret": "x"}
+        for more, secret in (({}, "x"), (other, "")):
+            (runtime / f"jpautostop-{os.getpid()}.json").write_text(json.dumps({**ours, **more}), encoding="utf-8")
+            (server,) = running_servers(runtime)
+            assert (server.url, server.token, server.secret) == ("http://127.0.0.1:8888/b/", "t", secret)
+
+    @pytest.mark.parametrize(
+        ("said", "url"),
+        [
+            ({"base_url": "/", "secure": True}, "https://127.0.0.1:8888/"),
+            ({"base_url": ""}, "http://127.0.0.1:8888/"),
+            ({"base_url": "/user/MAX"}, "http://127.0.0.1:8888/user/MAX/"),
+            ({"hostname": "::1"}, "http://[::1]:8888/b/"),
+            ({"sock": "/run/a b.sock", "port": 0}, "http+unix://%2Frun%2Fa%20b.sock/b/"),
+            ({"hostname": "a b"}, None),
+            ({"hostname": "a\x1b[2J"}, None),
+            ({"base_url": "/b\x7f/"}, None),
+            ({"port": "soon"}, None),
+        ],
+        ids=str,
+    )
+    def test_where_a_server_listens(self, runtime: Path, said: dict[str, Any], url: str | None) -> None:
+        """The address is the one that its files say; one that no terminal could show is none."""
         write(runtime, os.getpid(), 8888)
-        (server,) = running_servers(runtime)
-        assert (server.port, server.secret) == (8888, "")
+        file = runtime / f"jpserver-{os.getpid()}.json"
+        info = json.loads(file.read_text(encoding="utf-8"))
+        file.write_text(json.dumps({**info, "certfile": "/cert.pem", **said}), encoding="utf-8")
+        assert [(server.url, server.certfile) for server in running_servers(runtime)] == [(url, "/cert.pem")] * bool(
+            url
+        )
+
+    def test_under_which_names(self, runtime: Path) -> None:
+        """A server at home goes by every name of home; another machine's does not."""
+        for hostname, known in (("localhost", "t"), ("10.1.2.3", "")):
+            write(runtime, os.getpid(), 8888, hostname=hostname, token="t")
+            for name in ("localhost", "127.0.0.1", "[::1]"):
+                assert find_server(home(runtime), f"http://{name}:8888/b/").token == known
+            assert find_server(home(runtime), f"http://{hostname}:8888/b/").token == "t"
 
     def test_the_capability_file_alone_is_enough(self, runtime: Path) -> None:
         """A server whose runtime file somebody removed is still found by its own."""
@@ -365,7 +411,10 @@ class TestFiles:
         (server,) = running_servers(runtime)
         assert (server.url, server.secret) == ("http://127.0.0.1:8888/b/", "x")
 
-    @pytest.mark.parametrize(("given", "host"), [("", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "::1")])  # noqa: S104 - as in the file
+    @pytest.mark.parametrize(
+        ("given", "host"),
+        [("", "127.0.0.1"), ("*", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("::", "::1")],  # noqa: S104 - as in the file
+    )
     def test_all_interfaces(self, runtime: Path, given: str, host: str) -> None:
         """A server that listens everywhere is spoken to at home, and may be named by its machine."""
         write(runtime, os.getpid(), 8888, hostname=given, url="http://Machine.Example:8888/b/", token="t")
@@ -373,6 +422,51 @@ class TestFiles:
         named = find_server(home(runtime), "http://machine.example:8888/b/lab/tree/x")
         assert (named.host, named.token) == (host, "t")
         assert find_server(home(runtime), "http://other.example:8888/b/").token == ""
+
+
+@pytest.mark.parametrize("alone", [False, True], ids=["with jupyter_core", "without"])
+@pytest.mark.parametrize(
+    ("said", "folder"),
+    [
+        ({}, "home/.local/share/jupyter/runtime"),
+        ({"XDG_DATA_HOME": "xdg"}, "xdg/jupyter/runtime"),
+        ({"XDG_DATA_HOME": "xdg", "JUPYTER_DATA_DIR": "data"}, "data/runtime"),
+        ({"JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "run"}, "run"),
+    ],
+    ids=str,
+)
+def test_the_runtime_folder(
+    alone: bool, said: dict[str, str], folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is where Jupyter puts it, also in a kernel's environment that has nothing of Jupyter."""
+    for name in ("XDG_DATA_HOME", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, place in {"HOME": "home", **said}.items():
+        monkeypatch.setenv(name, str(tmp_path / place))
+    if alone:
+        monkeypatch.setitem(sys.modules, "jupyter_core.paths", None)
+    assert runtime_folder(os.environ) == tmp_path / folder
+
+
+def test_when_a_process_started() -> None:
+    """The system's ticks since it was booted, whatever name the process gives itself; nothing for one that is none."""
+    rename = "open('/proc/self/comm', 'wb').write(b'\\xff) S 1 (2) 3'); print(flush=True); input()"
+    with (
+        subprocess.Popen(
+            [sys.executable, "-S", "-c", f"input(); {rename}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as sleeper,
+        ended(sleeper),
+    ):
+        assert sleeper.stdin is not None
+        assert sleeper.stdout is not None
+        before = started(sleeper.pid)
+        assert 0 < int(started(os.getpid())) <= int(before)
+        assert int(before) <= time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+        sleeper.stdin.write(b"\n")
+        sleeper.stdin.flush()
+        sleeper.stdout.readline()
+        assert started(sleeper.pid) == before
+    assert started(99999999) == ""
 
 
 @pytest.fixture
@@ -471,5 +565,14 @@ def test_no_addresses(url: str) -> None:
 
 def test_a_client_tells_no_secret() -> None:
     """No repr shows a token or a capability."""
-    server = parse_server_url("http://h/?token=canary")
+    server = replace(parse_server_url("http://h/?token=canary"), secret="canary")
     assert "canary" not in repr(server) + repr(LocalClient(server)) + str(vars(LocalClient(server)))
+
+
+def test_an_address_alone_tells_no_more() -> None:
+    """Of a server that only a URL names nothing is supposed that a file would say; its path is quoted once."""
+    server = parse_server_url("http://h/user/a%40b/ö x/")
+    assert (server.token, server.secret, server.certfile, server.pid) == ("", "", "", None)
+    assert (server.serve, server.own, server.names, server.fallback) == (False, False, frozenset(), None)
+    assert server.path("api") == "/user/a%40b/%C3%B6%20x/api"
+    assert parse_server_url("http://h/(a)/~b@c:d,e;f=g+h!*'$&/").path("api") == "/(a)/~b@c:d,e;f=g+h!*'$&/api"
