@@ -133,8 +133,24 @@ class Keeper:
         """Act alone; what was noted in the record and not saved on the way is saved at the end."""
         async with self._locks.operation():
             await self.load()
+            if self.unwritten:
+                await self.keep(self.record)  # before anybody is asked who may not answer
             yield
             await self.keep(self.record)
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the disk lacks what this server knows."""
+        return self._unsaved is not None
+
+    async def disturbed(self) -> bool:
+        """Tell whether others have written or removed the record since this server did, or read it."""
+        return await self._records.changed()
+
+    async def mend(self) -> None:
+        """Take in what others have noted, and write again what is gone from the disk; the platform is not asked."""
+        async with self.operation():
+            pass
 
     async def load(self) -> None:
         """Read the record; where it is lost, what this server knows counts, or auto-stop goes on the safe side."""

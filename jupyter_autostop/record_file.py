@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ SLOT = 128 * 1024
 """Bytes; a hold takes some 300, the record to go back to as much again."""
 _MAGIC = b"jupyter_autostop keeper 1"
 _HEADER = 96
+_NUMBERS = re.compile(_MAGIC + rb" ([0-9]{20}) ([0-9]{8}) ([0-9a-f]{8})\n *")
 ENDING = ".keeper"
 
 
@@ -46,13 +48,14 @@ def _unpack(file: int, at: int) -> tuple[int, Any] | None:
     header = os.pread(file, _HEADER, at)
     if not header.strip(b"\0"):
         return None
-    if header[: len(_MAGIC)] != _MAGIC:
+    said = _NUMBERS.fullmatch(header)
+    if said is None:
         raise ValueError("no slot of ours")
-    number, length, checksum = header[len(_MAGIC) :].split()
-    body = os.pread(file, min(int(length), SLOT - _HEADER), at + _HEADER)
-    if len(body) != int(length) or zlib.crc32(b"%d " % int(number) + body) != int(checksum, 16):
+    number, length, checksum = int(said[1]), int(said[2]), int(said[3], 16)
+    body = os.pread(file, min(length, SLOT - _HEADER), at + _HEADER)
+    if len(body) != length or zlib.crc32(b"%d " % number + body) != checksum:
         raise ValueError("the checksum is wrong")
-    return int(number), json.loads(body)
+    return number, json.loads(body)
 
 
 @dataclass
@@ -136,6 +139,14 @@ class RecordFile:
         finally:
             os.close(folder)
 
+    def trace(self) -> object:
+        """Return what tells this state of the file from another one, without reading it."""
+        try:
+            found = self.path.stat()
+        except OSError as error:
+            return error.errno
+        return found.st_size, found.st_mtime_ns
+
     def put_aside(self) -> Path:
         """Move what lies in the record's place out of the way, and return where it is now."""
         number = 1
@@ -176,6 +187,9 @@ class Records(Protocol):
     async def save(self, record: Record) -> None:
         """Return once it is durable."""
 
+    async def changed(self) -> bool:
+        """Tell whether it is another one, or none, since it was last read or written here; costs next to nothing."""
+
     async def put_aside(self) -> str:
         """Move a damaged one away; return where to."""
 
@@ -185,14 +199,29 @@ class DiskRecords:
 
     def __init__(self, file: RecordFile) -> None:
         self._file = file
+        self._seen: object = None
 
     async def load(self) -> Record | None:
         """Return the record, `None` where there is none."""
-        return await asyncio.to_thread(self._file.load)
+        return await asyncio.to_thread(self._load)
+
+    def _load(self) -> Record | None:
+        self._seen = self._file.trace()  # what is written while it is read counts as later
+        return self._file.load()
 
     async def save(self, record: Record) -> None:
         """Return once it is durable."""
-        await asyncio.to_thread(self._file.save, record)
+        await asyncio.to_thread(self._save, record)
+
+    def _save(self, record: Record) -> None:
+        try:
+            self._file.save(record)
+        finally:
+            self._seen = self._file.trace()
+
+    async def changed(self) -> bool:
+        """Tell whether the file is another one, or none, since it was last read or written here."""
+        return await asyncio.to_thread(self._file.trace) != self._seen
 
     async def put_aside(self) -> str:
         """Move a damaged one away; return where to."""
@@ -209,6 +238,10 @@ class NoRecords:
     async def save(self, record: Record) -> None:  # noqa: ARG002 - nothing is written
         """Refuse."""
         raise OSError(None, "there is no place for it")
+
+    async def changed(self) -> bool:
+        """There is nothing to change."""
+        return False
 
     async def put_aside(self) -> str:
         """There is nothing to move."""

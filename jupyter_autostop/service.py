@@ -80,7 +80,7 @@ class AutostopService:
         self.keeper = Keeper(writer, policy, records, locks, owners, life, log)
         self._changes = Changes(self.keeper, policy)
         self._extensions = Extensions(self.keeper, policy)
-        self._vigil = Vigil(self.keeper, clock, self._step, self._tell, refresh_interval, log)
+        self._vigil = Vigil(self.keeper, clock, self._step, self._mend, self._tell, refresh_interval, log)
         self._flight: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[Any]] = set()
@@ -134,6 +134,8 @@ class AutostopService:
         if answered and self.keeper.calls_for_step() and not self._closed:
             # Beside the look, which must neither wait for a write nor bring one about again and again.
             self._vigil.start(at_once=True)
+        elif self.keeper.unwritten:
+            self.keep()
 
     def keep(self) -> None:
         """Act on what the record says, also where nobody looks: another server may have left it."""
@@ -149,6 +151,9 @@ class AutostopService:
 
     async def _step(self) -> None:
         await self.alone(self.keeper.step)
+
+    async def _mend(self) -> None:
+        await self.alone(self.keeper.mend)
 
     async def _enter_notes(self) -> None:
         """Enter what the keeper has done of its own accord."""

@@ -17,6 +17,8 @@ from jupyter_autostop.state import Problem
 
 OWNERS = 2.0
 """Seconds between looks at whether the kernels and commands that hold the run still live."""
+RECORD = 4.0
+"""Seconds between looks at whether the record lies on the disk as it was: somebody may empty its folder."""
 SOONEST = 1.0
 """Seconds that lie between two steps at least, and after a failed one at first; then twice as many, and so on."""
 LONGEST_BACKOFF = 60.0
@@ -34,13 +36,17 @@ def trouble_of(error: AutostopError) -> Problem:
 
 
 class Vigil:
-    """Takes the keeper's steps when they are due, and again where they fail; `step` takes one."""
+    """Takes the keeper's steps when they are due, and again where they fail; `step` takes one.
+
+    `mend` writes the record again where it is gone from the disk, whether or not the platform answers.
+    """
 
     def __init__(
         self,
         keeper: Keeper,
         clock: Clock,
         step: Callable[[], Awaitable[None]],
+        mend: Callable[[], Awaitable[None]],
         tell: Callable[[], None],
         interval: float,
         log: logging.Logger,
@@ -48,12 +54,14 @@ class Vigil:
         self._keeper = keeper
         self._clock = clock
         self._step = step
+        self._mend = mend
         self._tell = tell
         self._interval = interval
         self._log = log
         self._failed = 0
         self._at_once = False
         self._last = float("-inf")
+        self._record_seen = float("-inf")
         self._nap: asyncio.Future[None] | None = None
         self.task: asyncio.Task[None] | None = None
 
@@ -81,6 +89,7 @@ class Vigil:
         if wait <= 0:
             return True
         await self._sleep(min(wait, OWNERS))
+        await self._see_to_the_record()
         return self._wait() <= 0 or (not self._failed and await self._owner_gone())
 
     async def _sleep(self, seconds: float) -> None:
@@ -111,6 +120,19 @@ class Vigil:
         if not moments:
             return self._interval
         return (min(moments) - self._keeper.surely()) / 1000 + _LATE
+
+    async def _see_to_the_record(self) -> None:
+        """Look whether the record is there: while it is not, the end of this server would be the end of the holds."""
+        now = self._clock.monotonic()
+        if now - self._record_seen < RECORD:
+            return
+        self._record_seen = now
+        try:
+            if await self._keeper.disturbed():
+                await self._mend()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the step meets it again and tells people
+            self._log.warning("jupyter_autostop: the keeper's record cannot be seen to: %s", error)
+            self._at_once = True
 
     async def _owner_gone(self) -> bool:
         holds = self._keeper.record.holds

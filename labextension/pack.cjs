@@ -54,7 +54,8 @@ const reserved = [
 // Names of what passes between our own parts alone, and is looked up by no string.
 const internal = [
   ...['words', 'blocked', 'blockedBy', 'locale', 'monotonic', 'wall', 'insist', 'askText', 'tell', 'doubt'],
-  ...['showPanel', 'requestId', 'retryAfter', 'meaning', 'onAction', 'connection', 'listener']
+  ...['showPanel', 'requestId', 'retryAfter', 'meaning', 'onAction', 'connection', 'listener', 'dialogs'],
+  ...['busy', 'said', 'say', 'plan', 'grave', 'live', 'badge', 'seen']
 ];
 
 /** The source of one part with its exports, which stand at its end, as a value to assign or return. */

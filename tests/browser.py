@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 from urllib.parse import urlsplit
@@ -38,9 +39,26 @@ CHANGED_EVENT = "https://events.jupyter.org/jupyter_autostop/changed/v1"
 PUSH, ASK = "push", "ask"
 AXE = Path(__file__).parents[1] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """A front end: the module that starts it, a page in it to open, and the countdown that is always in sight there."""
+
+    module: str
+    path: str
+    item: str
+
+
+LAB = FrontEnd("jupyterlab", "lab", ".jp-AutostopStatus")
+NOTEBOOK = FrontEnd("notebook", "notebooks/first.ipynb", ".jp-AutostopChip")
+"""Notebook 7, where the chip in the notebook's toolbar is the countdown."""
+# With a kernel to start, or a front end would ask for one before it lets us ask anything.
+_KERNEL = {"name": "python3", "display_name": "Python 3"}
+_FIRST = {"cells": [], "metadata": {"kernelspec": _KERNEL}, "nbformat": 4, "nbformat_minor": 5}
+
 # Keeps each thing the status item has shown, and when (epoch ms, by the clock that no test turns).
-_RECORD = """() => {
-  const item = document.querySelector('.jp-AutostopStatus');
+_RECORD = """selector => {
+  const item = document.querySelector(selector);
   window.autostopShown = [];
   const note = () => {
     const text = item.querySelector('.jp-AutostopCountdown').textContent;
@@ -60,6 +78,12 @@ def faults(page: Page, selector: str) -> list[str]:
         page.evaluate(AXE.read_text())
     found = page.evaluate("async selector => (await axe.run(selector)).violations", selector)
     return [f"{fault['id']}: {node['html']}: {node['failureSummary']}" for fault in found for node in fault["nodes"]]
+
+
+def write_notebook(folder: Path) -> None:
+    """Write the notebook that `NOTEBOOK` opens, below the folder of a server that is yet to start."""
+    (folder / "work").mkdir(exist_ok=True)
+    (folder / "work" / "first.ipynb").write_text(json.dumps(_FIRST), encoding="utf-8")
 
 
 def chromium() -> str:
@@ -82,13 +106,21 @@ def running_browser() -> Iterator[Browser]:
 
 @final
 class Tab:
-    """A browser of its own with JupyterLab in it.
+    """A browser of its own with JupyterLab, or another front end, in it.
 
     `seen` holds pushes of ours that came and requests of ours that went, in their order; `said` the warnings and
     errors on the console and what was thrown, each with where it came from. Further options are the context's.
     """
 
-    def __init__(self, browser: Browser, server: JupyterServer, *, script: str = "", **options: Any) -> None:
+    def __init__(
+        self,
+        browser: Browser,
+        server: JupyterServer,
+        *,
+        front_end: FrontEnd = LAB,
+        script: str = "",
+        **options: Any,
+    ) -> None:
         self.context = browser.new_context(**{"timezone_id": "Asia/Shanghai", "locale": "en-US", **options})
         self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
@@ -96,6 +128,7 @@ class Tab:
         self.asked: list[str] = []
         self.said: list[str] = []
         self._server = server
+        self._front_end = front_end
         self._routes = f"{urlsplit(server.url).path}jupyter-autostop/"
         self.page.on("request", self._on_request)
         self.page.on("websocket", self._on_websocket)
@@ -104,17 +137,17 @@ class Tab:
         if script:
             self.page.add_init_script(script)
 
-    def open(self, path: str = "lab") -> Tab:
-        """Load JupyterLab and wait until every plugin of it has started."""
-        self.page.goto(f"{self._server.url}{path}?token={self._server.token}")
+    def open(self, path: str = "") -> Tab:
+        """Load a page of the front end and wait until every plugin has started."""
+        self.page.goto(f"{self._server.url}{path or self._front_end.path}?token={self._server.token}")
         self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
         return self
 
     def start(self) -> Tab:
-        """Load JupyterLab, wait for the status item, and keep what it shows."""
+        """Load the front end, wait for the countdown, and keep what it shows."""
         self.open()
         expect(self.item).to_be_visible()
-        self.page.evaluate(_RECORD)
+        self.page.evaluate(_RECORD, self._front_end.item)
         return self
 
     def close(self) -> None:
@@ -123,8 +156,8 @@ class Tab:
 
     @property
     def item(self) -> Locator:
-        """Our part of the status bar."""
-        return self.page.locator(".jp-AutostopStatus")
+        """Our part of the status bar, or of a notebook's toolbar."""
+        return self.page.locator(self._front_end.item)
 
     @property
     def countdown(self) -> Locator:
@@ -134,7 +167,7 @@ class Tab:
     @property
     def note(self) -> Locator:
         """What must be known beside the countdown."""
-        return self.page.locator(".jp-AutostopStatus-note")
+        return self.item.locator(".jp-AutostopStatus-note")
 
     @property
     def badge(self) -> Locator:

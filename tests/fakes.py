@@ -125,17 +125,22 @@ class MemoryRecords:
         self.saves: list[Record] = []
         self.fail: OSError | None = None
         self.fail_load: Exception | None = None
+        self.seen = EMPTY
 
     async def load(self) -> Record:
         if self.fail_load:
             raise self.fail_load
+        self.seen = self.record
         return self.record
 
     async def save(self, record: Record) -> None:
         if self.fail:
             raise self.fail
-        self.record = record
+        self.record = self.seen = record
         self.saves.append(record)
+
+    async def changed(self) -> bool:
+        return self.seen != self.record
 
     async def put_aside(self) -> str:
         return "aside"
@@ -200,9 +205,16 @@ async def remembering_service(platform: FakePlatform, state_dir: Path, **more: A
 
 
 async def at_rest(service: AutostopService) -> None:
-    """Let everybody act until no write of the service is under way, threads that write to the disk included."""
+    """Let everybody act until the service does nothing but wait for time, threads that use the disk included."""
     await asyncio.sleep(0)
-    await until(lambda: not service._writes and not service._vigil._at_once)
+    vigil = service._vigil
+    await until(
+        lambda: (
+            not service._writes
+            and not vigil._at_once
+            and (vigil.task is None or vigil.task.done() or vigil._nap is not None)
+        )
+    )
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from browser import ASK, CHANGED_EVENT, PUSH, Tab
+from browser import ASK, CHANGED_EVENT, LAB, PUSH, FrontEnd, Tab, write_notebook
 from playwright.sync_api import Browser, WebSocketRoute, expect
 from processes import JupyterServer, emulated, ended, running_emulator, running_jupyter
 
@@ -28,7 +28,12 @@ BASE = "/user/ada/"
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 EXPOSED = "--LabApp.expose_app_in_browser=True"
 """Lets a test ask the page whether it has started."""
-OPTIONS = (EXPOSED, "--AutostopApp.request_timeout=2", "--AutostopApp.refresh_interval=1")
+OPTIONS = (
+    EXPOSED,
+    "--JupyterNotebookApp.expose_app_in_browser=True",
+    "--AutostopApp.request_timeout=2",
+    "--AutostopApp.refresh_interval=1",
+)
 BELOW = 3000
 """Seconds left at the start of each test: between the half hour of the first warning and the whole hour."""
 RESYNC = 330
@@ -135,11 +140,18 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
-    """JupyterLab below a base URL, as hubs and clouds run it."""
+def front_end() -> FrontEnd:
+    """Where the tests of a file are at home; those of Notebook 7 share some of these."""
+    return LAB
+
+
+@pytest.fixture(scope="module")
+def server(front_end: FrontEnd, endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    """A front end below a base URL, as hubs and clouds run it."""
     folder = tmp_path_factory.mktemp("lab")
+    write_notebook(folder)
     options = (*OPTIONS, f"--ServerApp.base_url={BASE}")
-    with running_jupyter(folder, *options, module="jupyterlab", settings=emulated(endpoint)) as server:
+    with running_jupyter(folder, *options, module=front_end.module, settings=emulated(endpoint)) as server:
         yield server
 
 
@@ -163,8 +175,8 @@ def opened(*tabs: Tab) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def shared(browser: Browser, server: JupyterServer) -> Iterator[Tab]:
-    tab = Tab(browser, server)
+def shared(browser: Browser, server: JupyterServer, front_end: FrontEnd) -> Iterator[Tab]:
+    tab = Tab(browser, server, front_end=front_end)
     with opened(tab):
         yield tab.start()
 
@@ -177,12 +189,12 @@ def tab(shared: Tab, platform: Platform) -> Tab:
 
 
 @pytest.fixture
-def open_tab(browser: Browser, server: JupyterServer, platform: Platform) -> Iterator[Open]:
+def open_tab(browser: Browser, server: JupyterServer, front_end: FrontEnd, platform: Platform) -> Iterator[Open]:
     """Opens tabs of a test's own."""
     tabs: list[Tab] = []
 
     def open_one(of: JupyterServer = server, **options: Any) -> Tab:
-        tabs.append(Tab(browser, of, **options))
+        tabs.append(Tab(browser, of, front_end=front_end, **options))
         return tabs[-1]
 
     yield open_one
@@ -514,9 +526,10 @@ def test_forged_events_change_nothing(tab: Tab, platform: Platform) -> None:
     tab.shows("off")
 
 
-def test_the_server_restarts(open_tab: Open, endpoint: str, tmp_path: Path) -> None:
+def test_the_server_restarts(open_tab: Open, front_end: FrontEnd, endpoint: str, tmp_path: Path) -> None:
     """While the Jupyter server is away the page says so and counts on; when it is back the page finds it by itself."""
-    with running_jupyter(tmp_path, *OPTIONS, module="jupyterlab", settings=emulated(endpoint)) as server:
+    write_notebook(tmp_path)
+    with running_jupyter(tmp_path, *OPTIONS, module=front_end.module, settings=emulated(endpoint)) as server:
         tab = open_tab(server).start()
         tab.shows("running", "49 min")
     # What JupyterLab itself does then must not cover ours: its dialog is left where it is.
@@ -525,7 +538,7 @@ def test_the_server_restarts(open_tab: Open, endpoint: str, tmp_path: Path) -> N
     expect(tab.note).to_have_text("no connection")
     assert "The connection to the Jupyter server is lost." in tab.title
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
+        *(sys.executable, "-m", front_end.module, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
         *(f"--IdentityProvider.token={server.token}", f"--ServerApp.root_dir={tmp_path / 'work'}", *OPTIONS),
         *(f"--ServerApp.port={urlsplit(server.url).port}", "--ServerApp.port_retries=0"),
     ]

@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
-from browser import Tab, faults
-from playwright.sync_api import Browser, Locator, expect
+from browser import Tab, faults, write_notebook
+from playwright.sync_api import Browser, Locator, Route, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
 from test_browser import BELOW, OPTIONS, Platform, opened
 
@@ -26,7 +26,6 @@ STOP_GATHERING = """(() => {
   const real = window.setTimeout.bind(window);
   window.setTimeout = (done, ms, ...more) => (ms === 500 ? 0 : real(done, ms, ...more));
 })()"""
-NOTEBOOK = {"cells": [], "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3"}}}
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +46,9 @@ def front_end(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def server(front_end: str, endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     folder = tmp_path_factory.mktemp(front_end)
-    (folder / "work").mkdir()
-    content = json.dumps({**NOTEBOOK, "nbformat": 4, "nbformat_minor": 5})
-    (folder / "work" / "first.ipynb").write_text(content, encoding="utf-8")
-    options = (*OPTIONS, "--JupyterNotebookApp.expose_app_in_browser=True")
+    write_notebook(folder)
     module = FRONT_ENDS[front_end][0]
-    with running_jupyter(folder, *options, module=module, settings=emulated(endpoint)) as server:
+    with running_jupyter(folder, *OPTIONS, module=module, settings=emulated(endpoint)) as server:
         yield server
 
 
@@ -159,6 +155,25 @@ def test_a_click_is_not_lost_with_the_page(page: Page, platform: Platform) -> No
     # Not before the server has looked at what came of it: another test's changes would lie in between.
     wait_for(lambda: platform.journal()[:1] != before)
     assert abs(platform.stops() - stops - 4 * HOUR * 1000) < 2000
+
+
+def test_a_click_that_waits_is_not_lost_with_the_page(page: Page, platform: Platform) -> None:
+    """What waits for the answer to an earlier click when the page is left is carried out, and no conflict with it."""
+    stops = platform.stops()
+    card = page.open_card()
+    held: list[Route] = []
+    page.tab.page.route("**/jupyter-autostop/extend*", lambda route: held.append(route), times=1)  # noqa: PLW0108 - it is marked
+    with page.tab.page.expect_request("**/jupyter-autostop/extend*"):
+        card.get_by_role("button", name="Extend 1 h").click()
+    page.tab.page.evaluate(STOP_GATHERING)
+    card.get_by_role("button", name="Extend 4 h").click()
+    expect(page.item.locator(".jp-AutostopCountdown")).to_have_text("5 h 49 min")
+    # The server does it and the setting has another version, of which the page never hears in an answer.
+    held[0].fetch()
+    assert abs(platform.stops() - stops - HOUR * 1000) < 2000
+    assert len(page.sent) == 1
+    page.tab.page.goto("about:blank")
+    wait_for(lambda: abs(platform.stops() - stops - 5 * HOUR * 1000) < 2000)
 
 
 def test_the_button_is_what_is_pressed(page: Page) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from raw_server import INSTANCE, PATIENCE, TOKEN, UPDATE, Exchange, RawServer, Script, cloud, failure
 
-from jupyter_autostop.errors import BadAnswerError, NoAnswerError
+from jupyter_autostop.errors import AutostopError, BadAnswerError, NoAnswerError
 
 
 async def silent(exchange: Exchange) -> None:
@@ -192,4 +193,35 @@ async def test_a_connection_is_kept() -> None:
         for _ in range(3):
             await platform.read()
         assert len(writers) == 1
+        await platform.close()
+
+
+COOKIES = [
+    "session=1",
+    "session=1; Path=/; Domain=127.0.0.1; HttpOnly",
+    "session=1; Path=/; Max-Age=100000; Version=1",
+    "session=\xe9\xff; Path=/",
+    "\xe9=1",
+    "",
+]
+
+
+@pytest.mark.parametrize("status", ["200 OK", "302 Found", "503 Busy"])
+async def test_no_cookie_is_sent_back(status: str) -> None:
+    """Each call stands for itself: a cookie, be it of bytes that no header may hold, changes nothing in the next."""
+
+    async def script(exchange: Exchange) -> None:
+        last = len(exchange.server.requests) > len(COOKIES)
+        cookie = "x=1" if last else COOKIES[len(exchange.server.requests) - 1]
+        headers = (f"Set-Cookie: {cookie}", "Set-Cookie: other=\xfc; Path=/", "Location: /v1/elsewhere")
+        await exchange.answer(INSTANCE, *headers, status="200 OK" if last else status)
+
+    async with RawServer(script) as server:
+        platform = cloud(server.url, timeout=10)
+        for _ in COOKIES:
+            with nullcontext() if status == "200 OK" else pytest.raises(AutostopError):
+                await platform.update(UPDATE)
+        await platform.read()
+        assert len(server.requests) == len(COOKIES) + 1
+        assert [b"cookie" in request.lower() for request in server.requests] == [False] * len(server.requests)
         await platform.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import venv
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from browser import Tab
+from browser import Tab, write_notebook
 from panels import LOAD, OBSERVED, OPTIONS, SLEEPING, Cloud, Notebook, check_panel
 from playwright.sync_api import Browser, expect
 from processes import emulated, running_emulator, running_jupyter
@@ -74,11 +73,7 @@ def environment(request: pytest.FixtureRequest, wheel: Path) -> Environment:
 @pytest.mark.parametrize("module", list(PAGES))
 def test_it_works_there(browser: Browser, environment: Environment, module: str, tmp_path: Path) -> None:
     """The countdown, the card in a popover and in the side panel and a command work, and the console stays empty."""
-    (tmp_path / "work").mkdir()
-    # With a kernel to start, or JupyterLab would ask for one before it lets us ask anything.
-    kernel = {"name": "python3", "display_name": "Python 3"}
-    notebook = {"cells": [], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "work" / "first.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    write_notebook(tmp_path)
     options = (EXPOSED, "--JupyterNotebookApp.expose_app_in_browser=True")
     with running_emulator("--remaining", "2h13m50s") as endpoint:
         switch = {"duration_applies": "now"}

@@ -17,6 +17,7 @@ from jupyter_autostop.locks import FileLocks
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record_file import RecordFile
+from jupyter_autostop.vigil import RECORD
 from jupyter_autostop.words import status_line
 
 
@@ -58,6 +59,48 @@ async def test_a_record_that_vanishes_is_written_again(
     await pass_time(clock, service, 7200)
     assert platform.status == "STOPPING"
     await service.close()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_record_that_vanishes_is_soon_written_again(
+    clock: ManualClock, platform: ClosingPlatform, tmp_path: Path, answers: bool
+) -> None:
+    """Within seconds, whether or not the platform answers, which is not asked for it: a server may end at any time."""
+    service = await remembering_service(platform, tmp_path, refresh_interval=600.0)
+    await hold(service, platform, 7200, id="h")
+    file = RecordFile(tmp_path, "DE-1")
+    kept = file.load()
+    if not answers:
+        platform.fail_read = UnavailableError("Away.")
+        await pass_time(clock, service, 1000)
+        asked = len(platform.calls)
+        while len(platform.calls) == asked:
+            await pass_time(clock, service, 1)
+    platform.calls.clear()
+    await asyncio.to_thread(file.path.unlink)
+    await pass_time(clock, service, RECORD)
+    assert file.load() == kept
+    assert platform.calls == []
+    assert any("gone from the disk" in entry["result"] for entry in await service.journal.entries())
+    await service.close()
+
+
+async def test_what_another_server_notes_is_soon_known(
+    clock: ManualClock, platform: ClosingPlatform, tmp_path: Path
+) -> None:
+    """Without a question to the platform, so that none of two writes an old record where a newer one has vanished."""
+    one = await remembering_service(platform, tmp_path, refresh_interval=600.0)
+    two = await remembering_service(platform, tmp_path, refresh_interval=600.0)
+    await hold(one, platform, 3600 * 2, id="a")
+    two.keep()
+    await at_rest(two)
+    await hold(one, platform, 3600 * 3, id="b")
+    platform.calls.clear()
+    await pass_time(clock, two, RECORD)
+    assert [held["id"] for held in two.snapshot.state()["holds"]] == ["a", "b"]
+    assert platform.calls == []
+    await one.close()
+    await two.close()
 
 
 async def test_a_record_that_cannot_be_read_any_more(clock: ManualClock, platform: ClosingPlatform) -> None:

@@ -304,4 +304,6 @@ def test_killed_anywhere_on_any_platform(
 ) -> None:
     """The whole product: each story, each platform, each point."""
     switches = {"reenable": reenable, "edit_while_stopping": edit_while_stopping}
-    assert walk(nursery, tmp_path, STORIES[name], kind, itertools.count(1), **switches) >= 4
+    # A release after the platform's own stop time is a look at the platform, and no write to it.
+    least = 2 if kind == "request" and name == "release after it" else 4
+    assert walk(nursery, tmp_path, STORIES[name], kind, itertools.count(1), **switches) >= least

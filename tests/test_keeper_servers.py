@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import threading
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 from keeper_rig import HOUR, PRIOR, Rig, Server
 
+from jupyter_autostop.emulator import defaults
 from jupyter_autostop.locks import FileLocks
 
 GRACE = 900
@@ -38,6 +40,20 @@ def stops_in_time(rig: Rig, server: Server, until: int) -> None:
     rig.until(lambda: server.look() and rig.cloud.stopped_at)
     assert rig.cloud.stopped_at >= until
     rig.until(lambda: server.look() and rig.cloud.setting == PRIOR)
+
+
+def test_a_hold_outlives_an_emptied_folder_and_its_server(rig: Rig) -> None:
+    """Somebody empties the folder, and soon after the server is killed: the next one knows the hold all the same."""
+    server = rig.server("--AutostopApp.refresh_interval=3600")
+    until = hold(rig, server, then="stop")["until"]
+    rig.until(lambda: server.client.get("instance").json()["deadline"])
+    record = rig.folder / "state" / f"{defaults.INSTANCE_ID}.keeper"
+    rig.cloud.control("DELETE", "requests")
+    shutil.rmtree(rig.folder / "state")
+    rig.until(record.exists)
+    assert rig.cloud.requests == []
+    server.end()
+    stops_in_time(rig, rig.server(), until)
 
 
 # Two servers

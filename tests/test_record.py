@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.record import EMPTY, MOST_HOLDS, Hold, Owner, Pending, Record, Setting, decode, encode
-from jupyter_autostop.record_file import SLOT, DamagedRecordError, RecordFile, something_kept
+from jupyter_autostop.record_file import SLOT, DamagedRecordError, RecordFile, pack, something_kept
 
 NOW = 1_795_000_000_000
 OLD = replace(EMPTY, probe=7201, prior=Setting(True, 3600, True))
@@ -36,6 +36,10 @@ RECORD = Record(
     asks=True,
     old=OLD,
 )
+
+
+HEADER = pack(7, RECORD, "DE-1").partition(b"{")[0]
+NUMBER, LENGTH, CHECKSUM = HEADER.split()[3:]
 
 
 def file_in(directory: Path, instance: str = "DE-1") -> RecordFile:
@@ -63,18 +67,102 @@ def test_the_first_time_there_is_nothing(tmp_path: Path) -> None:
 
 
 def test_a_torn_write_leaves_the_one_before(tmp_path: Path) -> None:
-    """Wherever a write is cut off, the record before it is read: the slots take turns."""
+    """Wherever a write is cut off, into a slot never used or a used one, the record before it is read."""
     file = file_in(tmp_path)
     file.save(OLD)
-    before = file.path.read_bytes()
+    for last, now in ((OLD, RECORD), (RECORD, OLD), (OLD, RECORD)):
+        before = file.path.read_bytes()
+        file.save(now)
+        after = file.path.read_bytes()
+        changed = [at for at in range(len(after)) if after[at] != before[at]]
+        # Each byte of the header, and a choice of those of the content.
+        for cut in [*changed[:40], *changed[:: len(changed) // 50 + 1], changed[-1]]:
+            file.path.write_bytes(after[:cut] + before[cut:])
+            assert file.load() == last
+        file.path.write_bytes(after)
+        assert file.load() == now
+
+
+def test_content_that_came_without_its_header_is_not_there(tmp_path: Path) -> None:
+    """A disk may write the rest of a slot before its beginning: the record before it counts, and is added to."""
+    file = file_in(tmp_path)
+    file.save(OLD)
     file.save(RECORD)
-    after = file.path.read_bytes()
-    changed = [at for at in range(len(after)) if after[at] != before[at]]
-    for cut in [changed[0], *changed[:: len(changed) // 50], changed[-1]]:
-        file.path.write_bytes(after[:cut] + before[cut:])
-        assert file.load() == OLD
-    file.path.write_bytes(after)
+    raw = bytearray(file.path.read_bytes())
+    raw[SLOT : SLOT + len(HEADER)] = bytes(len(HEADER))
+    file.path.write_bytes(raw)
+    assert file.load() == OLD
+    file.save(RECORD)
     assert file.load() == RECORD
+    raw[: len(HEADER)] = bytes(len(HEADER))
+    file.path.write_bytes(raw)
+    with pytest.raises(DamagedRecordError):
+        file.load()
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (LENGTH, b"%08d" % SLOT),
+        (LENGTH, b"99999999"),
+        (LENGTH, b"9" * len(HEADER[HEADER.index(LENGTH) :])),
+        (LENGTH, b"-0000001"),
+        (LENGTH, b"-9999999"),
+        (LENGTH, b"00000000"),
+        (LENGTH, b"0000001x"),
+        (LENGTH, b"        "),
+        (NUMBER, b"-%019d" % 7),
+        (NUMBER, b"%020d" % 0),
+        (NUMBER, b"9" * 20),
+        (NUMBER, b"%019de" % 7),
+        (CHECKSUM, b"-%07x" % 7),
+        (CHECKSUM, b"00000000"),
+        (CHECKSUM, b"nonsense"),
+        (b"keeper", b"KEEPER"),
+    ],
+)
+@pytest.mark.parametrize("slot", [0, 1])
+def test_a_header_that_makes_no_sense_is_not_believed(slot: int, said: bytes, instead: bytes, tmp_path: Path) -> None:
+    """Whatever numbers stand in it: the other slot counts, and where both are like that, it is said."""
+    spoilt = HEADER.replace(said, instead, 1)[: len(HEADER)] + pack(7, RECORD, "DE-1")[len(HEADER) :]
+    slots = [spoilt.ljust(SLOT, b"\0"), pack(6, OLD, "DE-1").ljust(SLOT, b"\0")]
+    file = file_in(tmp_path)
+    file.path.write_bytes(b"".join(slots if slot == 0 else reversed(slots)))
+    assert file.load() == OLD
+    file.save(EMPTY)
+    assert file.load() == EMPTY
+    file.path.write_bytes(slots[0] * 2)
+    with pytest.raises(DamagedRecordError):
+        file.load()
+
+
+@pytest.mark.parametrize("number", [0, -7], ids=["none", "negative"])
+def test_a_whole_slot_of_a_number_that_we_never_give_is_not_believed(number: int, tmp_path: Path) -> None:
+    """The count begins at 1; a checksum that is right makes no difference."""
+    file = file_in(tmp_path)
+    file.path.write_bytes(pack(number, RECORD, "DE-1"))
+    with pytest.raises(DamagedRecordError):
+        file.load()
+
+
+def test_a_file_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    """What is whole of it counts; where nothing is, that is said; and the next record finds its room again."""
+    file = file_in(tmp_path)
+    file.save(OLD)
+    one = file.path.read_bytes()[:SLOT].rstrip(b"\0")
+    file.save(RECORD)
+    raw = file.path.read_bytes()
+    end = len(raw.rstrip(b"\0"))
+    lengths = {end: RECORD, end - 1: OLD, SLOT + len(HEADER): OLD, SLOT + 10: OLD, SLOT: OLD, len(one): OLD}
+    for length, record in lengths.items():
+        file.path.write_bytes(raw[:length])
+        assert file.load() == record
+        file.save(EMPTY)
+        assert file.load() == EMPTY
+    for length in (len(one) - 1, len(HEADER), len(HEADER.rstrip()), 30, 1):
+        file.path.write_bytes(raw[:length])
+        with pytest.raises(DamagedRecordError):
+            file.load()
 
 
 def test_an_update_takes_no_room(tmp_path: Path) -> None:

@@ -82,6 +82,36 @@ def test_the_instances_own_token_is_never_written_down() -> None:
     assert CANARY not in views(Instance.model_validate({**FULL, "token": CANARY}))
 
 
+def test_a_secret_leaves_a_mask() -> None:
+    """One sees that there is a secret, and neither which nor how long it is; where there is none there is no mask."""
+    told = Instance.model_validate({**RUNNING, "token": CANARY, "spec": {"credential": None, "password": CANARY}})
+    assert told.model_dump(mode="json", exclude_unset=True) == {
+        **RUNNING,
+        "token": "**********",
+        "spec": {"credential": None, "password": "**********"},
+    }
+    assert repr(told).count("**********") == 2
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("profile", "provision", "annotations"),
+        ("spec", "annotations"),
+        ("spec", "extend_params"),
+        ("spec", "failed_reasons", "detail"),
+        ("repository", "connection_info", "url"),
+    ],
+    ids=".".join,
+)
+def test_what_may_hold_a_signed_url_is_not_printed(path: tuple[str, ...]) -> None:
+    """Whatever name it stands under in there, it is in no log line or traceback that shows the instance."""
+    content = CANARY if path[-1] == "url" else {"harmless": f"https://host/?signature={CANARY}"}
+    instance = Instance.model_validate(placed(path[:-1], path[-1], content))
+    assert CANARY in instance.model_dump_json()
+    assert CANARY not in f"{instance!r} {instance} {instance.spec!r} {instance.profile!r} {instance.repository!r}"
+
+
 @pytest.mark.parametrize("broken", ["id", "status"])
 def test_a_validation_error_repeats_nothing(broken: str) -> None:
     """The error about an answer that is no instance names the field and never the values."""

@@ -95,10 +95,20 @@ def test_every_documented_field(model: type[Wire], name: str, kind: str) -> None
     assert name in parsed.model_fields_set
 
 
+@pytest.mark.parametrize("model", Wire.__subclasses__(), ids=lambda model: model.__name__)
+def test_what_the_platform_leaves_out_is_null(model: type[Wire]) -> None:
+    """A missing field, each may be, is told from every value: no empty name, no switch that is off, no time 0."""
+    parsed = model.model_validate(RUNNING if model is Instance else {})
+    left_out = set(model.model_fields) - parsed.model_fields_set
+    assert len(left_out) >= 1
+    assert {name: getattr(parsed, name) for name in left_out} == dict.fromkeys(left_out)
+
+
 def test_a_request_sends_what_is_set_and_nothing_else() -> None:
     """The request's tables: description, spec, auto_stop with its three keys; false is sent, unset is not."""
     triple = {"enable": False, "duration": 3600, "prompt": False}
-    for body in ({"description": ""}, {"spec": {"auto_stop": triple}}, {"spec": {"auto_stop": {"enable": False}}}):
+    settings = ({}, triple, *({name: value} for name, value in triple.items()))
+    for body in ({}, {"description": ""}, {"spec": {}}, *({"spec": {"auto_stop": setting}} for setting in settings)):
         assert UpdateRequest.model_validate(body).body() == body
 
 

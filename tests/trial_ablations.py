@@ -145,6 +145,13 @@ class NoRollback(Keeper):
         return record if record.off == "intent" else super()._seen(record, instance)
 
 
+class LosesRecord(Keeper):
+    """Takes a record that is gone from the disk for one that says nothing."""
+
+    def _lost(self, how: str) -> None:
+        self._saved, self._unsaved = EMPTY, None
+
+
 class NoLock(Keeper):
     """Acts while another server does."""
 
@@ -195,7 +202,7 @@ class NeverShown(Extensions):
 
 KEEPERS: list[type[Keeper]] = [
     *(NoPending, NoIntent, NoWaiting, NoFloor, NoGrace, NoRunMarker, RestoresTooLate, GivesUp, TrustsOn, UndoesOn),
-    *(AdoptsNothing, StopsOnlyRestored, StopsUnsaid, ForgetsPrior, NoRollback, NoLock, StopsAnyRun),
+    *(AdoptsNothing, StopsOnlyRestored, StopsUnsaid, ForgetsPrior, NoRollback, NoLock, StopsAnyRun, LosesRecord),
 ]
 EXTENSIONS: list[type[Extensions]] = [PriorPerHold, EvenProbe, SaysHeldUnseen, NeverShown]
 ABLATIONS: list[tuple[type[Keeper], type[Extensions]]] = [

@@ -12,6 +12,7 @@ from jupyter_autostop.errors import AutostopError
 from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.models import AutoStopChange, Change, Extend, HoldWish
+from jupyter_autostop.record import EMPTY
 
 LENGTHS = [3600, 5400, 7200, 10800]
 PAUSES = [1, 20, 31, 120, 600, 850, 920, 1800, 3600, 7200, 4 * 3600]
@@ -68,6 +69,21 @@ class Walk:
         server.do("shutdown", server.keeper.hand_back())
         if server.alive:
             server.die()
+
+    def empty_folder(self) -> None:
+        """Take the record away under servers that live, which see to it before anything else happens."""
+        world = self.world
+        if not world.servers or world.stored.idle:
+            return
+        calm = world.faults, world.crashes, world.meddling
+        world.faults = world.crashes = world.meddling = 0.0
+        for server in world.servers:
+            server.see_to_the_record()
+        world.tell("the folder is emptied")
+        world.stored, world.gone = EMPTY, True
+        for server in world.servers:
+            server.see_to_the_record()
+        world.faults, world.crashes, world.meddling = calm
 
     def trouble(self) -> None:
         """Change how much goes wrong."""
@@ -366,6 +382,7 @@ ACTS: dict[str, int] = {
     "start_server": 9,
     "crash": 2,
     "shut_down": 1,
+    "empty_folder": 1,
     "trouble": 4,
 }
 

@@ -169,6 +169,8 @@ class World:
         self.ghost = Ghost()
         self.container = 1
         self.stored = EMPTY
+        self.gone = False
+        """Whether somebody has emptied the record's folder."""
         self.memory: Memory | None = None
         self.landing: list[tuple[int, int, Any]] = []
         self.servers: list[Server] = []
@@ -432,15 +434,21 @@ class TrialRecords:
     def __init__(self, world: World, server: Server) -> None:
         self._world = world
         self._server = server
+        self._seen: Record | None = None
 
-    async def load(self) -> Record:
-        return self._world.stored
+    async def load(self) -> Record | None:
+        self._seen = None if self._world.gone else self._world.stored
+        return self._seen
+
+    async def changed(self) -> bool:
+        return self._seen != (None if self._world.gone else self._world.stored)
 
     async def save(self, record: Record) -> None:
         writes = "+".join(write.kind for write in record.pending)
         what = f"saving {record.off}{' ' + writes if writes else ''}{' sent' if record.sent else ''}"
         self._world.point(self._server, f"before {what}")
-        self._world.stored = record
+        self._world.stored = self._seen = record
+        self._world.gone = False
         ghost = self._world.ghost
         if gone := ghost.ending - {hold.id for hold in record.holds}:
             ghost.ending -= gone
@@ -599,6 +607,15 @@ class Server:
             return
         done = self.do("step", self.keeper.step())
         self.observe(done)
+
+    def see_to_the_record(self) -> None:
+        """Do what the vigil does every few seconds."""
+
+        async def see_to_it() -> None:
+            if await self.keeper.disturbed():
+                await self.keeper.mend()
+
+        self.do("mend", see_to_it())
 
     def look(self) -> None:
         """Be looked at, as by a page that asks for fresh news."""

@@ -44,10 +44,7 @@ class _NoCookies(CookieJar):
     """Each call stands for itself: a cookie would outlive it, and could not even be sent back safely."""
 
     def extract_cookies(self, response: Any, request: Any) -> None:
-        """Take none."""
-
-    def add_cookie_header(self, request: Any) -> None:
-        """Send none."""
+        """Take none, so that there are none to send."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -115,11 +115,10 @@ async function exchange(connection: IConnection, request: IRequest): Promise<IEx
   if (request.signal?.aborted) {
     abort();
   }
-  const init: RequestInit = { method, signal: timeout.signal };
+  // A page that is closed must not take with it what was asked for.
+  const init: RequestInit = { method, signal: timeout.signal, keepalive: method !== 'GET' };
   if (request.body) {
     init.body = JSON.stringify(request.body);
-    // A page that is closed must not take with it what was asked for.
-    init.keepalive = true;
   }
   init.headers = { 'Content-Type': 'application/json', ...request.headers };
   try {

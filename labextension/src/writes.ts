@@ -50,7 +50,7 @@ export class Writes {
 
   /** What is to be shown as not yet confirmed: a stop time before everything else, the latest before others. */
   get pending(): IPending | null {
-    const line = [...this._line].reverse();
+    const line = [...this._line.keys()].reverse();
     return line.find(wish => wish.until !== null) ?? line[0] ?? null;
   }
 
@@ -95,9 +95,10 @@ export class Writes {
     );
   }
 
-  /** Send at once what is being gathered: the page is left, and nobody would wait for it any more. */
+  /** Send at once what is gathered or waits for an answer: the page is left, and nobody would send it later. */
   flush(): void {
     this._gathered?.send();
+    this._line.forEach(send => void send());
   }
 
   dispose(): void {
@@ -123,7 +124,13 @@ export class Writes {
         wish,
         [SETTING],
         version,
-        seen => extendInstance(this._options.connection, wish.until, seen),
+        // Sent behind a write whose answer is not here, it cannot know the version; it shortens nothing in any case.
+        seen =>
+          extendInstance(
+            this._options.connection,
+            wish.until,
+            [...this._line.keys()][0] === wish ? seen : '*'
+          ),
         gate
       )
     };
@@ -147,13 +154,15 @@ export class Writes {
     if (!seen || this._disposed) {
       return refused('unknown', trans.__('Nothing is known of the instance yet; nothing was changed.'));
     }
-    this._line.push(wish);
+    let sent: Promise<IResult> | undefined;
+    const once = (): Promise<IResult> => (sent ??= this._send(wish, parts, seen, send));
+    this._line.set(wish, once);
     this._options.changed();
     const before = this._last;
     const result = (async () => {
       await gate;
       await before;
-      return this._send(wish, parts, seen, send);
+      return once();
     })();
     this._last = result;
     return result;
@@ -171,11 +180,11 @@ export class Writes {
       const received = await send(from);
       const to = received.state.version;
       this._answered.push(...parts.map(part => ({ part, from: split(from)[part], to: split(to)[part] })));
-      this._drop(wish);
+      this._line.delete(wish);
       accept(received);
       return { outcome: received.state.outcome, refusal: null };
     } catch (error) {
-      this._drop(wish);
+      this._line.delete(wish);
       changed();
       doubt();
       return { outcome: null, refusal: refusalOf(error, trans) };
@@ -193,12 +202,9 @@ export class Writes {
     return parts.join('.');
   }
 
-  private _drop(wish: IPending): void {
-    this._line.splice(this._line.indexOf(wish), 1);
-  }
-
   private readonly _options: IWritesOptions;
-  private readonly _line: IPending[] = [];
+  /** What is not answered yet, in its order, each with what sends it unless it was sent. */
+  private readonly _line = new Map<IPending, () => Promise<IResult>>();
   private readonly _answered: { part: number; from: string | undefined; to: string | undefined }[] = [];
   private _gathered: IGathered | null = null;
   private _last: Promise<unknown> = Promise.resolve();

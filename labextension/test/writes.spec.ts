@@ -256,6 +256,32 @@ describe('a page that is left', () => {
     expect(await bodies()).toHaveLength(1);
     expect(shown()).toBe(STOP + HOUR);
   });
+
+  it('sends what waits for the answer to an earlier write, each once and in its order', async () => {
+    void model.extendBy(3600);
+    await pass(GATHER);
+    void model.extendBy(3600);
+    await pass(GATHER);
+    void model.change({ description: 'mine' });
+    const last = model.endHold('h1');
+    expect(versions()).toEqual(['a1.b1']);
+    window.dispatchEvent(new window.Event('pagehide'));
+    await pass(0);
+    expect(await bodies()).toEqual([{ until: STOP + HOUR }, { until: STOP + 2 * HOUR }]);
+    expect(await bodies('PATCH')).toEqual([{ description: 'mine' }]);
+    // The first will have changed the version, and the page is not there to learn it; an extension never shortens.
+    expect(versions()).toEqual(['a1.b1', '*', 'a1.b1', null]);
+    expect(server.requests.slice(1).every(({ keepalive }) => keepalive)).toBe(true);
+    // A page that was kept, and comes back, sends nothing again.
+    answers[0]?.(extended(STOP + HOUR));
+    answers[1]?.(extended(STOP + 2 * HOUR, 'a3.b1'));
+    answers[2]?.(extended(STOP + 2 * HOUR, 'a3.b2'));
+    answers[3]?.(extended(STOP + 2 * HOUR, 'a3.b2'));
+    expect((await last).refusal).toBeNull();
+    expect(versions()).toHaveLength(4);
+    expect(shown()).toBe(STOP + 2 * HOUR);
+    expect(model.situation().pending).toBeNull();
+  });
 });
 
 describe('a model that is disposed', () => {
