@@ -160,7 +160,10 @@ class Changes:
         record = await keeper.keep(keeper.stop_after_grace(owed), must=True)
         self._writer.snapshot.damage = ""
         words = f"{keeper.why_here(record)}, so auto-stop stays off in this run and this server stops it instead."
-        return await self._and_described(outcome("held", f"{words} {self._stops_in()}"), change, before)
+        words = f"{words} {self._stops_in()}"
+        if change.auto_stop and change.auto_stop.duration is not None:
+            words = f"{words} From the next start a run lasts {format_duration(prior.duration)}."
+        return await self._and_described(outcome("held", words), change, before)
 
     def _on_again(self) -> Outcome:
         record, run = self._keeper.record, self._writer.snapshot.run
@@ -205,17 +208,17 @@ class Changes:
         if not differs:
             return outcome("now", "The description is saved.")
         longer = (differs.get("duration") or 0) - (current["duration"] or 0)
-        return await self._auto_stop_outcome(differs, stop_before, longer)
+        return await self._auto_stop_outcome(asked, differs, stop_before, longer)
 
     async def _auto_stop_outcome(
-        self, differs: dict[str, object], stop_before: int | None, run_length_change: int
+        self, asked: dict[str, Any], differs: dict[str, object], stop_before: int | None, run_length_change: int
     ) -> Outcome:
         run = self._writer.snapshot.run
         if differs.keys() == {"prompt"}:
             return outcome("now", "Reminders are on." if differs["prompt"] else "Reminders are off.")
         if run.kind == "not_running":
             return outcome("next_start", "The instance is not running; the setting counts from its next start.")
-        if differs.get("enable") is False:
+        if asked.get("enable") is False:
             if run.kind == "off":
                 return outcome("now", OFF)
             return outcome("next_start", STILL_STOPS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -89,6 +90,14 @@ class _JsonParser(argparse.ArgumentParser):
         """Refuse with exit status 2."""
         say_json({"message": message, "code": "usage", "hint": f"See {self.prog} --help.", "request_id": None})
         self.exit(MISUSE)
+
+
+def _with_negatives(argv: Sequence[str]) -> list[str]:
+    """Let a length or time with a minus in front reach those who refuse it, instead of being taken for an option."""
+    command = next((word for word in argv if not word.startswith("-") and word not in ("text", "json")), "")
+    if command not in ("extend", "until", "on"):
+        return list(argv)
+    return [f" {word}" if re.match(r"-[0-9.:]", word) else word for word in argv]
 
 
 def _wants_json(argv: Sequence[str]) -> bool:
@@ -228,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if argv[:1] == ["serve"]:
         # Everything behind it is for Jupyter Server, which has its own help.
         return _serve(list(argv[1:]))
-    args = parser.parse_args(argv)
+    args = parser.parse_args(_with_negatives(argv))
     _check(args, parser)
     if args.command in _OWN_PROGRAMS:
         return _own_program(args)

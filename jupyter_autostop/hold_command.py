@@ -149,5 +149,6 @@ def run_held(
         why = printable(release.error.message)
         say(f"The hold could not be ended from here: {why} {_SEES_TO_IT}", holding.emulated)
     elif release.state:
-        say(report_text(ended(release.state)), holding.emulated)
+        said = report_text(ended(release.state))
+        say(f"{release.remark} {said}".lstrip(), holding.emulated)
     return status

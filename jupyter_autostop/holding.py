@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ENDINGS = ("restore", "stop")
 _STOPS = " Afterwards the instance stops, once the grace of this site is over."
 _ENDED: Outcome = {"effect": "none", "message": "The hold has ended.", "clamped": False}
+_OVER = "The hold was over already, before the work was"
 _GONE = 404
 _SERVER_ERRORS = 500
 _PASSING = (409, 429)
@@ -43,6 +44,21 @@ def add_options(parser: ArgumentParser, duration: Callable[[str], int]) -> None:
 def ended(state: State) -> State:
     """Return a State that says that a hold has ended; where the server has ended it just now, in its words."""
     return state if state["outcome"] else {**state, "outcome": _ENDED}
+
+
+def remark_on_stop(state: State) -> str:
+    """Say what became of the stop that was to follow a hold which something else has ended; empty: it follows.
+
+    Whoever sees the work end may be the server, whose stop is then to come as for an end that was told.
+    """
+    deadline, instance = state["deadline"], state["instance"] or {}
+    if (deadline and deadline["kept_by"] == "server") or instance.get("status") in ("STOPPING", "STOPPED"):
+        return ""
+    if deadline:
+        return f"{_OVER}: this run now stops at ModelArts' own time."
+    if state["problem"]:
+        return f"{_OVER}; whether the instance stops after it is not known."
+    return f"{_OVER}: the stop that was to follow is called off."
 
 
 def _was_not_done(error: BaseException) -> bool:
@@ -108,7 +124,7 @@ class Holding:
                 # The answer was lost; with the same id the same question is harmless.
                 return self._ask(client, wish, again=True)
             # It may have begun, and nobody would end it.
-            Release(self._connect, self._id, self._pause).start()
+            Release(self._connect, self._id, self._pause, self._then).start()
             raise
         return hold
 
@@ -125,7 +141,7 @@ class Holding:
 
         Whoever is interrupted while it waits leaves the thread behind, which goes on.
         """
-        release = Release(self._connect, self._id, self._pause)
+        release = Release(self._connect, self._id, self._pause, self._then)
         release.start()
         release.first.wait()
         return release
@@ -134,14 +150,19 @@ class Holding:
 class Release(threading.Thread):
     """Ends a hold, trying until the server says that it is over; a kernel's end ends it too."""
 
-    def __init__(self, connect: Callable[[], LocalClient], hold_id: str, pause: Callable[[float], object]) -> None:
+    def __init__(
+        self, connect: Callable[[], LocalClient], hold_id: str, pause: Callable[[float], object], then: str
+    ) -> None:
         super().__init__(name="jupyter_autostop release", daemon=True)
+        self._then = then
         self._connect = connect
         self._id = hold_id
         self._pause = pause
         self.first = threading.Event()
         """Set when the first try is over."""
         self.state: State | None = None
+        self.remark = ""
+        """What must be said of a stop that was to follow, where somebody else has decided about it."""
         self.error: ClientError | None = None
         """Why it is not known to be over."""
         self.refused = False
@@ -166,6 +187,7 @@ class Release(threading.Thread):
                     raise
                 # Somebody else has ended it, or it never began.
                 self.state = client.instance()
+                self.remark = remark_on_stop(self.state) if self._then == "stop" else ""
         except ClientError as error:
             self.error = error
             status = error.http_status if isinstance(error, RefusedError) else _SERVER_ERRORS

@@ -132,11 +132,17 @@ def check_duration(seconds: int) -> None:
     """Raise unless `seconds` is a running duration the platform takes."""
     if not SHORTEST_DURATION <= seconds <= LONGEST_DURATION:
         # A number of a thousand digits is not worth repeating.
-        shown = f"{seconds} s" if abs(seconds) < 10**12 else "that number"
+        shown = "that number"
+        if abs(seconds) < 10**12:
+            shown = f"{seconds} s" if seconds < 0 else format_duration(seconds)
+        shortest, longest = format_duration(SHORTEST_DURATION), format_duration(LONGEST_DURATION)
+        wrong = f"least {shortest}; {shown} is shorter"
+        if seconds > LONGEST_DURATION:
+            wrong = f"most {longest}; {shown} is longer"
         raise InvalidInputError(
-            f"A running duration is {SHORTEST_DURATION} to {LONGEST_DURATION} s, not {shown}.",
+            f"A running duration is at {wrong}.",
             code="duration_range",
-            hint=f"Choose one from {format_duration(SHORTEST_DURATION)} to {format_duration(LONGEST_DURATION)}.",
+            hint=f"Choose one from {shortest} to {longest} ({SHORTEST_DURATION} to {LONGEST_DURATION} s).",
         )
 
 

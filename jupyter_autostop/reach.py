@@ -303,5 +303,5 @@ class Reach:
         """Say that this server keeps this run, and for how long."""
         until = self._snapshot.stop_of(self._keeper.record) or 0
         left = self._keeper.left(until)
-        words = f"This server keeps this run for another {left}; ModelArts' own auto-stop is off until then."
+        words = f"This run now stops in {left}, by this server; ModelArts' own auto-stop is off until then."
         return outcome("held", f"{said}{words}", clamped=bool(said))

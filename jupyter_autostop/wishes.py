@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 RUN_LENGTHS = (HOUR, DAY)
 """The shortest and the longest running time (s) that the update API takes."""
-FRESH = 10_000
-"""ms; what was seen no longer ago is not worth another call to the platform."""
+FRESH, PASSING = 10_000, 1_000
+"""ms; what was seen no longer ago is not worth another call to the platform; a status that passes changes sooner."""
 
 
 def seconds_of(length: str | timedelta, likely: tuple[int, int] = (1, DAY)) -> int:
@@ -48,8 +48,10 @@ def status(client: LocalClient) -> State:
     """Ask what is so; where the run was over when last seen, the platform is asked: a new one may have begun."""
     state: State = client.instance()
     instance, seen = state["instance"], state["confirmed_at"]
-    if instance and seen and instance.get("status") != "RUNNING" and state["server_time"] - seen > FRESH:
-        state = client.instance(refresh=True)
+    if instance and seen and instance.get("status") != "RUNNING":
+        fresh = FRESH if instance.get("status") == "STOPPED" else PASSING
+        if state["server_time"] - seen > fresh:
+            state = client.instance(refresh=True)
     return state
 
 

@@ -72,6 +72,8 @@ def status_text(state: State) -> str:
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}"
         return f"{line}. {_problem(state)}" if state["problem"] else line
+    if _has_stopped(state):
+        return _STATUS["STOPPED"]
     if state["problem"] and state["problem"]["code"] == "overdue":
         return _problem(state)
     if state["problem"]:
@@ -80,6 +82,12 @@ def status_text(state: State) -> str:
     if status != "RUNNING":
         return _STATUS.get(status, f"The instance is not running (status {status}).")
     return OFF
+
+
+def _has_stopped(state: State) -> bool:
+    """Tell whether the stop that is under way, as far as the problem goes, was seen to be over."""
+    problem, instance = state["problem"], state["instance"] or {}
+    return problem is not None and problem["code"] == "overdue" and instance.get("status") == "STOPPED"
 
 
 def _own_auto_stop(state: State, at: str) -> str:
@@ -135,6 +143,8 @@ def status_line(state: State) -> str:
 def _report(state: State) -> list[str]:
     line = status_text(state)
     said = state["outcome"]["message"] if state["outcome"] else ""
+    if line in said:
+        return [said]
     return [said, line] if said and said not in line else [line]
 
 
@@ -150,7 +160,7 @@ def report_text(state: State) -> str:
 
 def is_unknown(state: State) -> bool:
     """Tell whether nobody can say when, or whether, the instance stops."""
-    return state["deadline"] is None and state["problem"] is not None
+    return state["deadline"] is None and state["problem"] is not None and not _has_stopped(state)
 
 
 def journal_line(entry: Mapping[str, Any]) -> str:

@@ -232,3 +232,49 @@ def test_status_tells_who_holds(program: Program) -> None:
     result = subprocess.run(command, env=program.environment, capture_output=True, text=True, check=True)
     assert "; held until " in result.stdout
     assert result.stdout.endswith(" by a command: lr  sweep\n")
+
+
+@pytest.mark.parametrize("then", ["stop", "restore"])
+@pytest.mark.parametrize(
+    ("stop_of", "more", "words"),
+    [
+        (None, {}, "called off. The hold has ended. Auto-stop is off"),
+        ("platform", {}, "this run now stops at ModelArts' own time. The hold has ended. Stops at "),
+        ("server", {}, ""),
+        (None, {"instance": {"id": "DE-1", "status": "STOPPING"}}, ""),
+        (
+            None,
+            {"problem": {"code": "x", "message": "Lost.", "hint": ""}},
+            "whether the instance stops after it is not known.",
+        ),
+    ],
+)
+def test_somebody_else_has_ended_it(
+    program: Program, then: str, stop_of: str | None, more: dict[str, Any], words: str
+) -> None:
+    """The exit status stays the command's, and what became of the stop that was to follow is said with the end."""
+    at = program.fake.stop
+
+    def end(method: str, _route: str) -> None:
+        if method == "DELETE":
+            program.fake.holds.clear()
+            deadline = {"stop_timestamp": at, "kept_by": stop_of} if stop_of else None
+            program.fake.more = {"deadline": deadline, **more}
+
+    program.fake.before_answer = end
+    result = program.run("sh", "-c", "exit 3", options=("--then", then))
+    assert result.returncode == 3
+    last = result.stderr.splitlines()[-1]
+    if then == "stop" and words:
+        assert last.startswith("[autostop] The hold was over already, before the work was")
+        assert words in last
+    else:
+        assert last.startswith("[autostop] The hold has ended.")
+
+
+def test_nothing_is_said_twice(program: Program) -> None:
+    """Where auto-stop is off, before and after, its line is there once."""
+    program.fake.stop = None
+    said = "Auto-stop is off: the instance runs, and bills, until you stop it."
+    program.fake.more = {"outcome": {"effect": "now", "message": f"The hold has ended. {said}", "clamped": False}}
+    assert program.run("true").stderr.splitlines()[-1] == f"[autostop] The hold has ended. {said}"

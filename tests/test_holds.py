@@ -127,7 +127,7 @@ async def test_the_deadline_of_a_hold_is_when_the_run_is_stopped(
     service = service_for(platform)
     one = await hold(service, platform, 7200, then=then)
     entry = (await service.journal.entries())[0]
-    assert "another 2 h; " in entry["result"]
+    assert "stops in 2 h, by this server; " in entry["result"]
     while (left := (one["until"] + after - now(platform)) / 1000 - 1) > 0:
         state = await service.look()
         stop = one["until"] + (after if state["server_time"] >= one["until"] else 0)

@@ -20,7 +20,7 @@ from jupyter_autostop.policy import Policy
 from jupyter_autostop.record_file import RecordFile
 from jupyter_autostop.vigil import RECORD
 from jupyter_autostop.wire import UpdateRequest
-from jupyter_autostop.words import status_line
+from jupyter_autostop.words import OFF, status_line
 
 
 @pytest.fixture
@@ -327,6 +327,7 @@ async def test_switching_on_near_the_end_of_a_run_leaves_the_grace(
     assert abs(stop - now(platform) - 900_000) <= 1000
     assert ("passed" if left < 0 else "less than 15 min away") in state["outcome"]["message"]
     assert "extend it" in state["outcome"]["message"]
+    assert " From the next start a run lasts 4 h." in state["outcome"]["message"]
     assert platform.description == "late"
     assert (await service.look(refresh=True))["deadline"] == state["deadline"]
     await pass_time(clock, service, (stop - now(platform)) / 1000 - 2)
@@ -337,6 +338,19 @@ async def test_switching_on_near_the_end_of_a_run_leaves_the_grace(
     platform.start = int(clock.time() * 1000)
     await pass_time(clock, service, 90)
     assert platform.setting == {"enable": True, "duration": 4 * 3600, "prompt": True}
+    await service.close()
+
+
+async def test_off_after_a_late_on_says_that_it_is_off(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Not that of the run length, which was owed and is saved along with it."""
+    service = service_for(platform)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    await pass_time(clock, service, (own - now(platform)) / 1000 + 600)
+    await service.change(parse_change({"auto_stop": {"enable": True, "duration": 4 * 3600}}))
+    state = await service.change(parse_change({"auto_stop": {"enable": False}}))
+    assert (state["outcome"], state["deadline"]) == ({"effect": "now", "message": OFF, "clamped": False}, None)
+    assert platform.setting == {"enable": False, "duration": 4 * 3600, "prompt": True}
     await service.close()
 
 

@@ -53,16 +53,16 @@ class TestCommands:
         assert re.search(r"lab: first\. As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+\.", cell.html)
         assert cell.result.result is None
 
-    @pytest.mark.parametrize("ago", [5_000, 30_000])
-    def test_a_run_that_was_over_is_looked_at_again(self, notebook: Notebook, ago: int) -> None:
-        """A new one may have begun since; what was seen a moment ago is believed."""
+    @pytest.mark.parametrize(("status", "ago"), [("STOPPED", 5_000), ("STOPPED", 30_000), ("STOPPING", 5_000)])
+    def test_a_run_that_was_over_is_looked_at_again(self, notebook: Notebook, status: str, ago: int) -> None:
+        """A new one may have begun since; what was seen a moment ago is believed, unless it was to pass soon."""
         notebook.fake.more = {
-            "instance": {"id": "DE-1", "status": "STOPPED"}, "confirmed_at": notebook.fake.state()["server_time"] - ago,
+            "instance": {"id": "DE-1", "status": status}, "confirmed_at": notebook.fake.state()["server_time"] - ago,
         }  # fmt: skip
         notebook.run("%autostop status")
         notebook.run("import jupyter_autostop as autostop\n_ = autostop.status()")
         again = [route for _, route, _ in notebook.fake.wishes if route != "instance"]
-        assert again == ["instance?refresh=1"] * (2 if ago > 10_000 else 0)
+        assert again == ["instance?refresh=1"] * (0 if (status, ago) == ("STOPPED", 5_000) else 2)
 
     @pytest.mark.parametrize(
         ("line", "wish"),
@@ -247,6 +247,14 @@ class TestHold:
         assert cell.stdout.count("KeyError: 'mine'") == 1
         assert "raise KeyError('mine')" in cell.stdout
         assert "jupyter_autostop" not in cell.stdout
+
+    def test_a_stop_that_is_called_off_is_told(self, notebook: Notebook) -> None:
+        """Whoever switched auto-stop meanwhile has decided; below the cell stands that the stop does not follow."""
+        notebook.shell.user_ns["fake"] = notebook.fake
+        off = "fake.holds.clear(); fake.stop = None"
+        line = "[autostop] The hold was over already, before the work was: the stop that was to follow is called off."
+        assert line in notebook.run(f"%%autostop hold --then stop\n{off}").stderr
+        assert notebook.run(f"%%autostop hold\n{off}").stderr == ""
 
     def test_an_interrupt_ends_it(self, notebook: Notebook) -> None:
         """As Ctrl-C and the stop button raise it."""

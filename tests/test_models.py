@@ -57,11 +57,13 @@ def test_a_running_duration_outside_the_limits(seconds: int) -> None:
     """A second too few or too many is refused, with both limits, and without a thousand digits."""
     error = refused(parse_change, {"auto_stop": {"duration": seconds}})
     assert error.code == "duration_range"
-    assert "3600 to 86400" in error.message
+    assert "3600 to 86400 s" in error.hint
     assert len(error.message) < 200
-    assert ("that number" if seconds == 10**400 else f" {seconds} s.") in error.message
-    assert "1 h" in error.hint
-    assert "24 h" in error.hint
+    limit, wrong = ("least 1 h", "shorter") if seconds < 3600 else ("most 24 h", "longer")
+    shown = {3599: "59 min 59 s", 86401: "24 h 1 s", 0: "0 s", -3600: "-3600 s", 10**9: "277777 h 46 min 40 s"}
+    given = shown.get(seconds, "that number" if seconds == 10**400 else "27777777 h 46 min 40 s")
+    assert error.message == f"A running duration is at {limit}; {given} is {wrong}."
+    assert "from 1 h to 24 h" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,10 @@ LINES: dict[str, tuple[State, str]] = {
     "off": (state(), OFF),
     "off, emulated": (state(emulated=True), f"[emulator] {OFF}"),
     "stopped": (state(status="STOPPED"), "The instance is stopped."),
+    "stopped, its stop time past": (
+        state(status="STOPPED", problem={"code": "overdue", "message": "This server is stopping it.", "hint": ""}),
+        "The instance is stopped.",
+    ),
     "stopping": (state(status="STOPPING"), "The instance is stopping."),
     "starting": (state(status="STARTING"), "The instance is starting."),
     "restarting": (state(status="RESTARTING"), "The instance is restarting."),

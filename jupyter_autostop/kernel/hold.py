@@ -70,6 +70,8 @@ class HeldBlock:
                 raise
             return
         self.state = release.state
+        if release.remark:
+            self._say(release.remark)
         if release.error:
             next_try = "" if release.refused else " It is tried again until it is."
             why = printable(release.error.message)

@@ -10,7 +10,10 @@ from typing import Any
 
 from jupyter_autostop.client import LocalClient, connect
 
-_CONNECTION_FILE = re.compile(r"kernel-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json")
+_CONNECTION_FILE = re.compile(r"kernel-([A-Za-z0-9_-]{1,64})\.json")
+"""What has started the kernel calls it so: a Jupyter server by a UUID, VS Code by `v3` and a number."""
+_FILE_IN_VSCODE = "__vsc_ipynb_file__"
+"""VS Code puts the notebook's path into the kernel under this name."""
 
 
 def shell() -> Any:
@@ -20,7 +23,7 @@ def shell() -> Any:
 
 
 def kernel_id() -> str | None:
-    """Return the id under which a Jupyter server knows this kernel, `None` where this is none of a server's."""
+    """Return the id under which this kernel was started, `None` where this is no kernel."""
     kernel_app = sys.modules.get("ipykernel.kernelapp")
     if kernel_app is None or not kernel_app.IPKernelApp.initialized():
         return None
@@ -30,8 +33,11 @@ def kernel_id() -> str | None:
 
 
 def notebook_name() -> str | None:
-    """Return the name of the notebook that this kernel was started for, where the server has told it."""
-    name = PurePosixPath(os.environ.get("JPY_SESSION_NAME", "")).name
+    """Return the name of the notebook that this kernel was started for, where the front end or the server tells it."""
+    ipython = shell()
+    told = ipython.user_ns.get(_FILE_IN_VSCODE) if ipython else None
+    path = told if isinstance(told, str) else os.environ.get("JPY_SESSION_NAME", "")
+    name = PurePosixPath(path).name
     return name if name.endswith(".ipynb") else None
 
 

@@ -29,6 +29,7 @@ from typing import Any
 import ipywidgets
 from traitlets import Dict, List, Unicode, observe
 
+from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.kernel.home import open_client, shell
 from jupyter_autostop.kernel.picture import Picture, panel_picture
@@ -88,7 +89,8 @@ class AutostopPanel(ipywidgets.DOMWidget):
     def picture(self) -> Picture:
         """Return a plain picture of the state now, for where there are no buttons."""
         seen, problem = _look()
-        return panel_picture(seen, " ".join(problem[key] for key in ("message", "hint")) if problem else "")
+        why = " ".join(problem[key] for key in ("message", "hint")) if problem else ""
+        return panel_picture(seen, why, round(SystemClock().time() * 1000))
 
     def __repr__(self) -> str:
         if self.comm is None:

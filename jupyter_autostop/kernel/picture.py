@@ -69,15 +69,18 @@ def state_picture(state: State) -> Picture:
     return Picture(report_lines(state), state_html(state))
 
 
-def panel_picture(state: State | None, problem: str = "") -> Picture:
-    """Return what stands for a panel where there are no buttons; without a State, `problem` says why."""
+def panel_picture(state: State | None, problem: str, now: int) -> Picture:
+    """Return what stands for a panel where there are no buttons; without a State, `problem` says why.
+
+    `now` (epoch ms) is this machine's, which dates what no platform has told.
+    """
+    date = f"As of {dated(now if state is None else state['server_time'])}; this picture does not move."
     how = f"To change it, write in a cell: {HOW_TO[0]} and then {', '.join(HOW_TO[1:])}."
     if state is None:
         lines = [f"{UNASKED} {problem}".rstrip()]
-        return Picture([*lines, how], paragraph(lines) + _small(how))
+        return Picture([*lines, date, how], paragraph(lines) + _small(date) + _small(how))
     lines = report_lines({**state, "outcome": None})
     named = [name] if (name := _named(state)) else []
-    date = f"As of {dated(state['server_time'])}; this picture does not move."
     return Picture(
         [*lines, *named, date, how],
         paragraph([*lines, *named]) + _small(date) + _small(how),
