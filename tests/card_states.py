@@ -99,7 +99,7 @@ TOLD: dict[str, tuple[dict[str, Any], Reached]] = {
 """What the old generation of the API has no words for, so that only a State of another server can tell it."""
 
 
-_AGAIN = "window.dispatchEvent(new Event('online'))"
+AGAIN = "window.dispatchEvent(new Event('online'))"
 """Has a page ask for the State at once, and without anything being said of that in the card."""
 
 
@@ -113,7 +113,7 @@ def told(page: Page, parts: dict[str, Any]) -> Iterator[None]:
         route.fulfill(body=json.dumps({**state, **parts, "limits": limits}), content_type="application/json")
 
     page.route("**/jupyter-autostop/instance*", answer)
-    page.evaluate(_AGAIN)
+    page.evaluate(AGAIN)
     yield
     page.unroute("**/jupyter-autostop/instance*")
-    page.evaluate(_AGAIN)
+    page.evaluate(AGAIN)
