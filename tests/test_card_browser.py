@@ -529,6 +529,41 @@ def test_nothing_moves_for_those_who_want_that(card: Card) -> None:
     card.page.emulate_media(reduced_motion="no-preference")
 
 
+def test_with_colours_of_the_readers_own_choice(card: Card) -> None:
+    """In forced colours, as of Windows' contrast themes, every state of a control and every level looks different."""
+    page = card.page
+    page.emulate_media(forced_colors="active")
+    item, switch = page.locator(".jp-AutostopStatus"), card.node.get_by_role("switch", name="Auto-stop")
+    extend, head = card.button("Extend 1 h"), card.node.locator(".jp-AutostopCard-head")
+    levels = ("normal", "warning", "urgent")
+
+    def looks(of: Locator, at: Locator, attribute: str, *values: str) -> int:
+        """Return how many pictures of a part there are with each value of an attribute, and nothing else changed."""
+        was, pictures = at.get_attribute(attribute), set()
+        for value in values:
+            at.evaluate("(node, [name, value]) => node.setAttribute(name, value)", [attribute, value])
+            pictures.add(of.screenshot(animations="disabled"))
+        at.evaluate("(node, [name, value]) => node.setAttribute(name, value)", [attribute, was])
+        return len(pictures)
+
+    assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+    assert looks(switch, switch, "aria-checked", "true", "false") == 2
+    assert looks(extend, extend, "aria-disabled", "true", "false") == 2
+    assert looks(item, item, "data-level", *levels) == 3
+    assert looks(head, card.node, "data-level", *levels) == 3
+    resting = item.screenshot()
+    page.keyboard.press("Shift")
+    item.get_by_role("button").focus()
+    assert item.screenshot() != resting
+    page.keyboard.press("Enter")
+    popover = page.locator(".jp-AutostopPopover")
+    expect(popover).to_be_visible()
+    assert popover.evaluate("node => getComputedStyle(node).borderTopStyle") == "solid"
+    assert card.faults() == []
+    page.keyboard.press("Escape")
+    page.emulate_media(forced_colors="none")
+
+
 def test_only_the_countdown_is_written_each_second(card: Card, platform: Platform) -> None:
     """In a whole minute below ten, nothing in the card changes but the figures and their label."""
     platform.edit(remaining=590)
