@@ -78,6 +78,12 @@ def _read_auto_stop(instance: Instance, now: int, *, now_is_platforms: bool, bef
     if stop is None and not counts:
         if auto_stop.enable is False and auto_stop.stop_timestamp is None:
             return Run("off")
+        if auto_stop.enable and instance.idles_out:
+            return _unknown(
+                "idle_rule",
+                "ModelArts stops this run when it has been idle, and no fixed time is set for that.",
+                "What is not fixed cannot be extended; the rule is changed in the ModelArts console.",
+            )
         said = "on" if auto_stop.enable else "off"
         return _unknown(
             "no_stop_time",

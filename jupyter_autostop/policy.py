@@ -56,6 +56,8 @@ def _why_no_extension(run: Run, stop: int | None, latest: int, now: int, *, stuc
     if stop is None:
         if run.kind == "off":
             return {"extend": BEING_PUT_BACK if ours else OFF}
+        if run.problem is not None and run.problem["code"] == "idle_rule":
+            return {"extend": "This run ends when it has been idle: there is no fixed stop time to extend."}
         return {"extend": "The stop time of this run is not known."}
     if stop <= now:
         return {"extend": "The stop time of this run has passed."}

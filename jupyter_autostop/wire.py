@@ -262,8 +262,18 @@ class User(Wire):
     name: Lenient[str] = None
 
 
+class Lease(Wire):
+    """What stops the run in the words of the API's current generation; times and lengths in ms, `IDLE` sets no time."""
+
+    type: Lenient[Literal["TIMING", "IDLE"] | str] = None
+    enable: Lenient[bool] = None
+    create_at: Lenient[int] = None
+    duration: Lenient[int] = None
+    update_at: Lenient[int] = None
+
+
 class Instance(Wire):
-    """A development environment instance (Table 5), as GET and PUT answer it."""
+    """A development environment instance (Table 5), as GET and PUT answer it; `lease` is of the later generation."""
 
     id: str
     name: Lenient[str] = None
@@ -282,12 +292,19 @@ class Instance(Wire):
     queuing_info: Lenient[QueuingInfo] = None
     user: Lenient[User] = None
     repository: Lenient[Repository] = None
+    lease: Lenient[Lease] = None
     token: Secret = None
 
     @property
     def auto_stop(self) -> AutoStop | None:
         """The auto-stop setting, where the answer has one."""
         return self.spec.auto_stop if self.spec else None
+
+    @property
+    def idles_out(self) -> bool:
+        """Whether the answer says that the run ends when it is idle, at no fixed time."""
+        lease = self.lease
+        return lease is not None and lease.enable is not False and (lease.type or "").upper() == "IDLE"
 
 
 class UpdateAutoStop(BaseModel):

@@ -38,6 +38,12 @@ def _off_from_next_start(platform: Platform) -> None:
     _off(platform)
 
 
+def _idle_rule(platform: Platform) -> None:
+    """Have the run end with idleness, in the words that the API's current generation has for it."""
+    lease = {"type": "IDLE", "enable": True, "duration": 3_600_000}
+    platform.edit(auto_stop={"stop_timestamp": None}, set={"lease": lease})
+
+
 def _status(status: str) -> Callable[[Platform], None]:
     return lambda platform: platform.edit(set={"status": status})
 
@@ -58,6 +64,7 @@ REACHED = {
     "no-stop-time": Reached(
         "no-stop-time", "is not known", lambda platform: platform.edit(remove=["spec.auto_stop"]), "warning"
     ),
+    "idle-rule": Reached("idle-rule", "no fixed time is set", _idle_rule),
     "starting": Reached("starting", "STARTING", _status("STARTING")),
     "stopping": Reached("stopping", "STOPPING", _status("STOPPING"), "urgent"),
     "stopped": Reached("stopped", "STOPPED", _status("STOPPED")),
@@ -87,19 +94,15 @@ BEGUN = {
 
 _NOTHING_TO_EXTEND = {"can_extend": False, "why_not": {"extend": "Auto-stop is off: nothing will stop this run."}}
 TOLD: dict[str, tuple[dict[str, Any], Reached]] = {
-    "idle-rule": (
-        {"deadline": None, "platform": "notebooks"},
-        Reached("idle-rule", "no fixed time is set", lambda _: None),
-    ),
     "off-until-next-start": (
         {"deadline": None, "next_start": {"enable": True, "duration": 14400}, "limits": _NOTHING_TO_EXTEND},
         Reached("next-start", "From the next start: auto-stop after 4 h.", lambda _: None),
     ),
 }
-"""What the old generation of the API has no words for, so that only a State of another server can tell it."""
+"""What no answer of the platform is read as here, so that only a State of another server can tell it."""
 
 
-_AGAIN = "window.dispatchEvent(new Event('online'))"
+AGAIN = "window.dispatchEvent(new Event('online'))"
 """Has a page ask for the State at once, and without anything being said of that in the card."""
 
 
@@ -113,7 +116,7 @@ def told(page: Page, parts: dict[str, Any]) -> Iterator[None]:
         route.fulfill(body=json.dumps({**state, **parts, "limits": limits}), content_type="application/json")
 
     page.route("**/jupyter-autostop/instance*", answer)
-    page.evaluate(_AGAIN)
+    page.evaluate(AGAIN)
     yield
     page.unroute("**/jupyter-autostop/instance*")
-    page.evaluate(_AGAIN)
+    page.evaluate(AGAIN)

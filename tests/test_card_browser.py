@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 from browser import Tab, faults
-from card_states import BEGUN, HOSTILE, REACHED, TOLD, Reached, told
+from card_states import AGAIN, BEGUN, HOSTILE, REACHED, TOLD, Reached, told
 from playwright.sync_api import Browser, Locator, Route, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
 from test_browser import EXPOSED, OPTIONS, Platform
@@ -89,6 +88,28 @@ class Card:
             "node => (node.getAttribute('aria-describedby') ?? '').split(' ')"
             ".map(id => document.getElementById(id)?.textContent ?? '').join(' ').trim()"
         )
+
+    def said(self, words: str | re.Pattern[str]) -> Locator:
+        """Return what was said once, to eyes and to screen readers, of a control's own doing."""
+        return self.node.get_by_role("status").filter(has_text=words)
+
+    @contextmanager
+    def behind(self, platform: Platform, **changes: Any) -> Iterator[None]:
+        """Let the page hear of changes, and then of nothing any more but what its own writes are answered."""
+        platform.edit(description="Seen", **changes)
+        platform.state(refresh=True)
+        expect(self.node.get_by_label("Description")).to_have_value("Seen")
+
+        def unanswered(route: Route) -> None:
+            if route.request.method != "GET":
+                route.continue_()
+
+        self.page.route("**/jupyter-autostop/instance*", unanswered)
+        try:
+            yield
+        finally:
+            self.page.unroute("**/jupyter-autostop/instance*")
+            self.page.evaluate(AGAIN)
 
     def theme(self, name: str) -> None:
         self.page.evaluate("theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", THEMES[name])
@@ -245,6 +266,61 @@ def test_more_time_that_is_refused(card: Card, platform: Platform) -> None:
     assert card.faults() == []
 
 
+def test_more_time_that_the_platform_gives_nobody(card: Card, platform: Platform) -> None:
+    """A platform that neither moves this run's stop nor lifts it is told as such: the stop time stays in sight."""
+    platform.behave(disable_applies="next_start")
+    before = platform.left()
+    card.button("Extend 1 h").click()
+    expect(card.node).to_contain_text("not confirmed yet")
+    expect(card.said("so it cannot be held.")).to_be_visible()
+    expect(card.said("It is on again.")).to_be_visible()
+    expect(card.said(re.compile("It still stops (today|tomorrow) at "))).to_be_visible()
+    expect(card.countdown).to_have_text(re.compile("^4[89] min$"))
+    expect(card.node).to_have_attribute("data-kind", "running")
+    expect(card.node).not_to_contain_text("Now stops")
+    assert platform.left() <= before
+    assert platform.state()["auto_stop"]["enable"] is True
+    assert card.faults() == []
+
+
+def test_more_time_that_changes_nothing(card: Card, platform: Platform) -> None:
+    """A run that others have moved or set free meanwhile is left as it is, and the card says so in place of "done"."""
+    with card.behind(platform):
+        platform.edit(remaining=3500)
+        card.amount.fill("5m")
+        card.button("Extend").click()
+        expect(card.said("This run lasts that long already; it was not shortened. It still stops ")).to_be_visible()
+        expect(card.countdown).to_have_text("58 min")
+        assert platform.left() == pytest.approx(3500, abs=60)
+        assert card.faults() == []
+    with card.behind(platform):
+        platform.edit(auto_stop={"enable": False})
+        card.button("Extend 1 h").click()
+        expect(card.node).to_have_attribute("data-kind", "off")
+        # There is no stop time left that could be named.
+        expect(card.said("Auto-stop is off: nothing will stop this run.")).to_be_visible()
+        expect(card.node).not_to_contain_text("It still stops")
+        assert platform.state()["auto_stop"]["enable"] is False
+
+
+def test_more_time_of_which_nobody_can_tell(card: Card, platform: Platform) -> None:
+    """Where the platform does not say what became of an extension, nothing is claimed and no stop time is shown."""
+    length = card.node.get_by_label("Run length at each start")
+    length.fill("2h")
+    length.press("Enter")
+    # Which tells the server that this platform moves no stop time: an extension is a hold from now on.
+    expect(card.said("it counts from the next start")).to_be_visible()
+    # The words go with the next State, in which the server has put in order what it can: here there comes none.
+    with card.behind(platform, remove=["spec.auto_stop.prompt"]):
+        card.button("Extend 1 h").click()
+        expect(card.countdown).to_have_text("1 h 49 min")
+        expect(card.said("The extension was sent, but ModelArts does not tell what became of it")).to_be_visible()
+        expect(card.countdown).to_have_text("Stop time unknown")
+        expect(card.node).to_contain_text("Auto-stop is off at ModelArts, and this server is putting it back on.")
+        expect(card.node).not_to_contain_text("Now stops")
+        assert card.faults() == []
+
+
 def test_what_is_typed(card: Card) -> None:
     """Amounts and clock times say while they are typed what they would mean; what means nothing says why."""
     card.amount.fill("2h30m")
@@ -298,26 +374,16 @@ def test_the_description_is_guarded(card: Card, platform: Platform) -> None:
 
 def test_what_somebody_else_saved_first(card: Card, platform: Platform) -> None:
     """Where others have saved what this page does not know yet, nothing is overwritten: both texts are shown."""
-    state = json.dumps(platform.state())
-    instance = "**/jupyter-autostop/instance*"
-
-    def late(route: Route) -> None:
-        if route.request.method == "GET":
-            route.fulfill(body=state)
-        else:
-            route.continue_()
-
-    card.page.route(instance, late)
     text = card.node.get_by_label("Description")
-    text.fill("Mine")
-    platform.edit(description="Theirs")
-    card.button("Save").click()
-    expect(card.node).to_contain_text("Changed elsewhere meanwhile, to:")
-    expect(card.node.locator("blockquote")).to_have_text("Theirs")
-    expect(text).to_have_value("Mine")
-    assert platform.state(refresh=True)["instance"]["description"] == "Theirs"
-    assert card.faults() == []
-    card.page.unroute(instance, late)
+    with card.behind(platform):
+        text.fill("Mine")
+        platform.edit(description="Theirs")
+        card.button("Save").click()
+        expect(card.node).to_contain_text("Changed elsewhere meanwhile, to:")
+        expect(card.node.locator("blockquote")).to_have_text("Theirs")
+        expect(text).to_have_value("Mine")
+        assert platform.state(refresh=True)["instance"]["description"] == "Theirs"
+        assert card.faults() == []
     card.button("Take theirs").click()
     card.button("Refresh").click()
     expect(text).to_have_value("Theirs")
@@ -461,6 +527,41 @@ def test_nothing_moves_for_those_who_want_that(card: Card) -> None:
     moving = "node => node.getAnimations({ subtree: true }).length"
     assert card.node.evaluate(moving) == 0
     card.page.emulate_media(reduced_motion="no-preference")
+
+
+def test_with_colours_of_the_readers_own_choice(card: Card) -> None:
+    """In forced colours, as of Windows' contrast themes, every state of a control and every level looks different."""
+    page = card.page
+    page.emulate_media(forced_colors="active")
+    item, switch = page.locator(".jp-AutostopStatus"), card.node.get_by_role("switch", name="Auto-stop")
+    extend, head = card.button("Extend 1 h"), card.node.locator(".jp-AutostopCard-head")
+    levels = ("normal", "warning", "urgent")
+
+    def looks(of: Locator, at: Locator, attribute: str, *values: str) -> int:
+        """Return how many pictures of a part there are with each value of an attribute, and nothing else changed."""
+        was, pictures = at.get_attribute(attribute), set()
+        for value in values:
+            at.evaluate("(node, [name, value]) => node.setAttribute(name, value)", [attribute, value])
+            pictures.add(of.screenshot(animations="disabled"))
+        at.evaluate("(node, [name, value]) => node.setAttribute(name, value)", [attribute, was])
+        return len(pictures)
+
+    assert page.evaluate("matchMedia('(forced-colors: active)').matches")
+    assert looks(switch, switch, "aria-checked", "true", "false") == 2
+    assert looks(extend, extend, "aria-disabled", "true", "false") == 2
+    assert looks(item, item, "data-level", *levels) == 3
+    assert looks(head, card.node, "data-level", *levels) == 3
+    resting = item.screenshot()
+    page.keyboard.press("Shift")
+    item.get_by_role("button").focus()
+    assert item.screenshot() != resting
+    page.keyboard.press("Enter")
+    popover = page.locator(".jp-AutostopPopover")
+    expect(popover).to_be_visible()
+    assert popover.evaluate("node => getComputedStyle(node).borderTopStyle") == "solid"
+    assert card.faults() == []
+    page.keyboard.press("Escape")
+    page.emulate_media(forced_colors="none")
 
 
 def test_only_the_countdown_is_written_each_second(card: Card, platform: Platform) -> None:

@@ -95,6 +95,26 @@ UNKNOWN: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("kind", ["IDLE", "idle"])
+def test_an_idle_rule_has_no_time_and_is_said_to_be_one(kind: str) -> None:
+    """A lease that ends with idleness is no deadline and no "off"; a stop time beside it counts, and so does off."""
+
+    def read(auto_stop: dict[str, Any], **lease: Any) -> Run:
+        answer = {"id": "DE-1", "status": "RUNNING", "spec": {"auto_stop": auto_stop}, "lease": {"type": kind, **lease}}
+        return read_run(Instance.model_validate(answer), NOW, now_is_platforms=True)
+
+    run = read(THREE, enable=True, create_at=NOW, duration=3_600_000)
+    assert (run.kind, run.stop_timestamp) == ("unknown", None)
+    assert run.problem is not None
+    assert run.problem["code"] == "idle_rule"
+    assert read(told(STOP, None), enable=True) == Run("deadline", stop_timestamp=STOP)
+    assert read({**THREE, "enable": False}, enable=True) == Run("off")
+    for lease in ({"enable": False}, {"type": "TIMING"}, {"type": 5}):
+        other = read(THREE, **lease).problem
+        assert other is not None
+        assert other["code"] == "no_stop_time"
+
+
 @pytest.mark.parametrize(("auto_stop", "code"), UNKNOWN.values(), ids=UNKNOWN.keys())
 def test_what_is_not_said_is_unknown_and_not_off(auto_stop: Any, code: str) -> None:
     """Without a stop time, and without being told that there is none, nobody can tell; the problem says so."""

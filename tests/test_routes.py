@@ -70,6 +70,26 @@ async def test_patch(ask: Ask, emulator: EmulatorServer) -> None:
     assert writes(emulator)[1] == {"spec": {"auto_stop": {"enable": False, "duration": 3600, "prompt": True}}}
 
 
+async def test_an_idle_rule(ask: Ask, emulator: EmulatorServer) -> None:
+    """A run that ends with idleness has no deadline, is not off, and is neither extended nor held; off it can be."""
+    instance = emulator.emulator.instance
+    assert instance.run is not None
+    instance.run.stop_at = None
+    instance.raw["lease"] = {"type": "IDLE", "enable": True, "duration": 3_600_000}
+    state = (await ask("GET", "instance")).json
+    assert (state["deadline"], state["problem"]["code"], state["auto_stop"]["enable"]) == (None, "idle_rule", True)
+    assert "lease" not in state["instance"]
+    assert state["limits"]["can_extend"] is False
+    assert "idle" in state["limits"]["why_not"]["extend"]
+    until = state["server_time"] + 3_600_000
+    for route, body in (("extend", {"by": 3600}), ("extend", {"until": until}), ("holds", {"until": until})):
+        reply = await ask("POST", route, body)
+        assert (reply.status, reply.json["code"]) == (409, "no_deadline")
+    assert writes(emulator) == []
+    state = (await ask("PATCH", "instance", {"auto_stop": {"enable": False}})).json
+    assert (state["deadline"], state["problem"], state["outcome"]["effect"]) == (None, None, "now")
+
+
 async def test_if_match(ask: Ask, emulator: EmulatorServer) -> None:
     """The version sent back guards its part; the second of two gets 409 with the current State."""
     version = (await ask("GET", "instance")).json["version"]

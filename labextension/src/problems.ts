@@ -11,6 +11,7 @@ export type ProblemClass =
   | 'frozen'
   | 'overdue'
   | 'no-stop-time'
+  | 'idle-rule'
   | 'unsupported'
   | 'unknown';
 
@@ -25,6 +26,7 @@ const OURS: { [code: string]: ProblemClass } = {
   overdue: 'overdue',
   no_stop_time: 'no-stop-time',
   no_auto_stop: 'no-stop-time',
+  idle_rule: 'idle-rule',
   not_yet_supported: 'unsupported'
 };
 

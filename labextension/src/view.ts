@@ -15,7 +15,6 @@ export type Kind =
   | 'stale'
   | 'off'
   | 'next-start'
-  | 'idle-rule'
   | ProblemClass
   | Exclude<Phase, 'running'>
   | ILinkProblem['kind'];
@@ -132,7 +131,7 @@ function ofState(state: IState, situation: ISituation, trans: TranslationBundle)
     return { kind: 'next-start', level: 'normal', text: trans.__('Auto-stop off'), note };
   }
   if (state.auto_stop.enable) {
-    return { kind: 'idle-rule', level: 'normal', text: trans.__('No fixed stop time') };
+    return ofProblem('idle-rule', trans);
   }
   return { kind: 'off', level: 'normal', text: trans.__('Auto-stop off') };
 }
@@ -205,10 +204,11 @@ function ofProblem(problem: ProblemClass, trans: TranslationBundle): Core {
     frozen: trans.__('Instance frozen'),
     overdue: trans.__('Stop time passed'),
     'no-stop-time': trans.__('Stop time not given'),
+    'idle-rule': trans.__('No fixed stop time'),
     unsupported: trans.__('Auto-stop not supported yet'),
     unknown: trans.__('Stop time unknown')
   };
-  const quiet: ProblemClass[] = ['waiting', 'unconfigured', 'unsupported'];
+  const quiet: ProblemClass[] = ['waiting', 'unconfigured', 'unsupported', 'idle-rule'];
   const level = quiet.includes(problem) ? 'normal' : 'warning';
   return { kind: problem, level, text: texts[problem] };
 }

@@ -160,6 +160,7 @@ describe('no stop time', () => {
     ['ModelArts.6326', 'frozen'],
     ['overdue', 'overdue'],
     ['no_stop_time', 'no-stop-time'],
+    ['idle_rule', 'idle-rule'],
     ['no_auto_stop', 'no-stop-time'],
     ['not_yet_supported', 'unsupported'],
     ['no_answer', 'unknown'],
