@@ -106,6 +106,7 @@ GOOD = {
     "https://modelarts.example.com/": "https://modelarts.example.com",
     "https://modelarts.example.com:8443/gateway/": "https://modelarts.example.com:8443/gateway",
     "HTTPS://MODELARTS.example.com": "HTTPS://MODELARTS.example.com",
+    "https://modelarts.example.com/X/": "https://modelarts.example.com/X",
     "http://127.0.0.1:8900": "http://127.0.0.1:8900",
     "http://localhost:8900/": "http://localhost:8900",
     "http://[::1]:8900": "http://[::1]:8900",
@@ -128,7 +129,7 @@ NO_ADDRESS = [
     "", "host", "modelarts.example.com", "//host", "https://", "https:///path", "ftp://host", "file:///etc/passwd",
     "https://host:99999", "https://host:x", "https://[::1", "https://ho st", "https://host\n", "\thttps://host",
     "https://höst", "javascript:alert(1)", "https://a..b", "https://-host", "https://.host", "https://[fe80::1%eth0]",
-    f"https://{'x' * 64}.example", f"https://{'x.' * 127}example",
+    f"https://{'x' * 64}.example", f"https://{'x.' * 127}example", "https://[x:y]", "https://[v1.a:b]",
 ]  # fmt: skip
 
 
@@ -139,6 +140,7 @@ def test_an_unusable_endpoint(url: str) -> None:
         check_base_url(url, "endpoint")
     assert "`endpoint`" in caught.value.message
     assert "`endpoint`" in caught.value.hint
+    assert caught.value.code == "configuration_invalid"
     assert "pw" not in str(caught.value.payload())
 
 
