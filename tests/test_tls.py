@@ -73,6 +73,7 @@ async def test_an_unknown_authority_gets_nothing(private_cloud: tuple[str, list[
         with pytest.raises(NoAnswerError) as caught:
             await http.call("GET", "/v1")
         assert caught.value.code == "untrusted_certificate"
+        assert caught.value.message.startswith("ModelArts cannot be reached safely")
         assert "ca_file" in caught.value.hint
         await http.close()
     assert seen == []
