@@ -99,8 +99,9 @@ async def test_an_unusable_environment_is_a_typed_error(name: str, value: str, m
     with pytest.raises(AutostopError) as caught:
         await asyncio.wait_for(platform.read(), PATIENCE)
     await platform.close()
-    assert caught.value.message
-    assert caught.value.hint
+    assert caught.value.message.startswith("The proxy or certificate settings in this server's environment")
+    assert caught.value.code == "configuration_invalid"
+    assert name in caught.value.hint
 
 
 GOOD = {
