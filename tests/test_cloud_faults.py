@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import socket
 from contextlib import nullcontext
 from typing import Any
 
@@ -153,12 +155,12 @@ async def test_a_small_answer_that_unpacks_to_50_mb_is_refused() -> None:
 
 async def test_nobody_there_is_said_so() -> None:
     """A refused connection is told as such, with the way out, and a write was certainly not applied."""
-    async with RawServer(silent) as server:
-        url = server.url
-    for method in ("GET", "PUT"):
-        error = await failure(cloud(url, timeout=10), method)
-        assert isinstance(error, NoAnswerError)
-        assert not error.maybe_applied
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # so that nobody else takes the port meanwhile
+        for method in ("GET", "PUT"):
+            error = await failure(cloud(f"http://127.0.0.1:{nobody.getsockname()[1]}", timeout=10), method)
+            assert isinstance(error, NoAnswerError)
+            assert not error.maybe_applied
     assert "emulator" in error.hint
 
 
@@ -241,3 +243,23 @@ async def test_the_headers_of_an_answer_are_in_no_log(caplog: pytest.LogCaptureF
         async with httpx.AsyncClient(trust_env=False) as other:
             await other.get(server.url)
         assert "canary" in caplog.text
+
+
+async def test_what_is_sent() -> None:
+    """A request says what it is, what it wants and who asks, and bears its content; a look has none."""
+    async with RawServer(lambda exchange: exchange.answer(INSTANCE, "Content-Encoding: Identity")) as server:
+        platform = cloud(f"{server.url}/gateway", timeout=10)
+        await platform.update(UPDATE)
+        await platform.read()
+        await platform.close()
+        (change, content), (look, nothing) = (request.split(b"\r\n\r\n") for request in server.requests)
+    assert json.loads(content) == UPDATE.body()
+    assert nothing == b""
+    for method, request in ((b"PUT", change), (b"GET", look)):
+        first, *lines = request.split(b"\r\n")
+        assert first == method + b" /gateway/v1/p1/demanager/instances/DE-1 HTTP/1.1"
+        headers = {name.lower(): value for name, value in (line.split(b": ", 1) for line in lines)}
+        assert headers[b"host"] == server.url.removeprefix("http://").encode()
+        assert headers[b"content-type"] == headers[b"accept"] == b"application/json"
+        assert headers[b"accept-encoding"] == b"identity"
+        assert headers[b"user-agent"] == b"jupyter_autostop"

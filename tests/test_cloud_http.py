@@ -108,6 +108,25 @@ async def test_a_name_that_is_no_text_is_left_out() -> None:
     assert (await Cloud((200, body)).call()).data == {"id": "x", "é": {"ok😀": 3}}
 
 
+async def test_an_answer_of_2_mib_is_read_and_a_longer_one_is_not() -> None:
+    """The limit is told with the refusal."""
+    assert LONGEST_BODY == 2 * 1024 * 1024
+    assert (await Cloud((200, b"7".rjust(LONGEST_BODY))).call()).data == 7
+    error = await Cloud((200, b"7".rjust(LONGEST_BODY + 1))).error()
+    assert error.message == "The answer from ModelArts is larger than 2048 KiB."
+    assert error.maybe_applied
+
+
+async def test_an_answer_knows_when_it_was_asked_for_and_came() -> None:
+    """By the clock that never leaps; the platform's own time is learned from it, within the time it took."""
+    cloud = Cloud((200, {}, {"Date": DATE}))
+    begun = cloud.clock.monotonic()
+    cloud.each = lambda: cloud.clock.turn(4)
+    answer = await cloud.call()
+    assert (answer.sent, answer.received) == (begun, begun + 4)
+    assert abs(cloud.time.now() - 1_795_002_000) <= 4
+
+
 HEADERS = st.sampled_from(
     ["Date", "Retry-After", "Location", "Content-Encoding", "Set-Cookie", "X-Request-Id", "Content-Type"]
 )

@@ -43,15 +43,17 @@ LOCATIONS = [
 ]
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT"])
 @pytest.mark.parametrize("location", LOCATIONS, ids=lambda location: ascii(location[:20]))
-async def test_a_redirect_to_nonsense_is_a_typed_error(location: str) -> None:
-    """A Location that is no address at all is no reason to stumble."""
+async def test_a_redirect_to_nonsense_is_a_typed_error(location: str, method: str) -> None:
+    """A Location that is no address at all is no reason to stumble; what it hides may have been applied."""
 
     async def script(exchange: Exchange) -> None:
         await exchange.answer(b"", f"Location: {location}", status="302 Found")
 
     async with RawServer(script) as server:
-        await failure(cloud(server.url, timeout=10), "GET")
+        error = await failure(cloud(server.url, timeout=10), method)
+    assert error.maybe_applied is (method == "PUT" and "redirect" not in error.message)
 
 
 async def test_a_proxy_is_never_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +99,9 @@ async def test_an_unusable_environment_is_a_typed_error(name: str, value: str, m
     with pytest.raises(AutostopError) as caught:
         await asyncio.wait_for(platform.read(), PATIENCE)
     await platform.close()
-    assert caught.value.message
-    assert caught.value.hint
+    assert caught.value.message.startswith("The proxy or certificate settings in this server's environment")
+    assert caught.value.code == "configuration_invalid"
+    assert name in caught.value.hint
 
 
 GOOD = {
@@ -106,6 +109,7 @@ GOOD = {
     "https://modelarts.example.com/": "https://modelarts.example.com",
     "https://modelarts.example.com:8443/gateway/": "https://modelarts.example.com:8443/gateway",
     "HTTPS://MODELARTS.example.com": "HTTPS://MODELARTS.example.com",
+    "https://modelarts.example.com/X/": "https://modelarts.example.com/X",
     "http://127.0.0.1:8900": "http://127.0.0.1:8900",
     "http://localhost:8900/": "http://localhost:8900",
     "http://[::1]:8900": "http://[::1]:8900",
@@ -128,7 +132,7 @@ NO_ADDRESS = [
     "", "host", "modelarts.example.com", "//host", "https://", "https:///path", "ftp://host", "file:///etc/passwd",
     "https://host:99999", "https://host:x", "https://[::1", "https://ho st", "https://host\n", "\thttps://host",
     "https://höst", "javascript:alert(1)", "https://a..b", "https://-host", "https://.host", "https://[fe80::1%eth0]",
-    f"https://{'x' * 64}.example", f"https://{'x.' * 127}example",
+    f"https://{'x' * 64}.example", f"https://{'x.' * 127}example", "https://[x:y]", "https://[v1.a:b]",
 ]  # fmt: skip
 
 
@@ -139,6 +143,7 @@ def test_an_unusable_endpoint(url: str) -> None:
         check_base_url(url, "endpoint")
     assert "`endpoint`" in caught.value.message
     assert "`endpoint`" in caught.value.hint
+    assert caught.value.code == "configuration_invalid"
     assert "pw" not in str(caught.value.payload())
 
 

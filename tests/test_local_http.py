@@ -181,13 +181,11 @@ def test_whom_a_request_is_for(door: Door, tmp_path: Path) -> None:
 
 
 def test_a_server_that_closes_after_each_answer(door: Door) -> None:
-    """It is called again, by the same way and within the limit; once it is gone, that is said before anything is."""
+    """It is called again, by the same way and within the limit."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
     with raw_door(lambda caller: caller.sendall(answer)) as (port, heard):
         talk = Conversation(Server("127.0.0.1", port, "/"), time.monotonic() + 5)
         for _ in range(3):
             assert talk.ask("POST", "/x", {}, b"body", timeout=5).data == {}
         assert len(heard) == 3
-    with pytest.raises(UnreachableError, match="Connection refused"):
-        talk.ask("GET", "/x", {}, timeout=5)
-    talk.close()
+        talk.close()

@@ -33,6 +33,7 @@ PASSING = [
     (408, {}),
     (429, {}),
     httpx.ReadError("reset"),
+    httpx.ReadTimeout("slow"),
     httpx.ConnectError("no"),
 ]
 
@@ -88,6 +89,23 @@ async def test_a_write_is_sent_once(method: str) -> None:
         assert not (await Cloud(refusal).error(method)).maybe_applied
     for nonsense in ((200, b"<html>"), (200, b"{"), (200, b"x" * (LONGEST_BODY + 1))):
         assert (await Cloud(nonsense).error(method)).maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (httpx.ReadTimeout("slow"), "ModelArts did not answer in time."),
+        (httpx.ReadError("reset"), "The connection to ModelArts broke before its answer came."),
+        (httpx.ConnectTimeout("slow"), "ModelArts cannot be reached: no connection."),
+        (httpx.PoolTimeout("busy"), "ModelArts cannot be reached: no connection."),
+    ],
+)
+async def test_what_became_of_a_write_is_said(fault: Exception, words: str) -> None:
+    """An answer that does not come leaves open whether it was applied; where there was no connection it was not."""
+    for method in ("PUT", "GET"):
+        error = await Cloud(fault).error(method)
+        assert (type(error), error.message) == (NoAnswerError, words)
+        assert error.maybe_applied is (method == "PUT" and "no connection" not in words)
 
 
 async def test_a_write_the_platform_gave_up_waiting_for_may_have_been_applied() -> None:

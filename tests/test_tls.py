@@ -73,13 +73,17 @@ async def test_an_unknown_authority_gets_nothing(private_cloud: tuple[str, list[
         with pytest.raises(NoAnswerError) as caught:
             await http.call("GET", "/v1")
         assert caught.value.code == "untrusted_certificate"
+        assert caught.value.message.startswith("ModelArts cannot be reached safely")
         assert "ca_file" in caught.value.hint
         await http.close()
     assert seen == []
 
 
-@pytest.mark.parametrize("content", [None, "no certificate at all"])
-async def test_a_file_that_is_no_authority(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "No such file or directory"), ("no certificate at all", "no certificate in it that can be read")],
+)
+async def test_a_file_that_is_no_authority(tmp_path: Path, content: str | None, why: str) -> None:
     """A missing or senseless file is named, and verification is not given up."""
     path = tmp_path / "ca.pem"
     if content is not None:
@@ -87,5 +91,7 @@ async def test_a_file_that_is_no_authority(tmp_path: Path, content: str | None) 
     http = http_to("https://127.0.0.1:9", str(path))
     with pytest.raises(NotConfiguredError) as caught:
         await http.call("GET", "/v1")
-    assert str(path) in caught.value.message
+    assert caught.value.message == f"The certificate file {path} cannot be used: {why}."
+    assert caught.value.code == "configuration_invalid"
+    assert "`ca_file`" in caught.value.hint
     await http.close()

@@ -139,6 +139,14 @@ def raw_door(answer: Callable[[socket.socket], None]) -> Iterator[tuple[int, lis
             thread.join()
 
 
+@contextmanager
+def closed_door() -> Iterator[int]:
+    """Yield a port at which nobody listens, and which nobody else can take meanwhile."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        yield nobody.getsockname()[1]
+
+
 class TestTheOrder:
     """Token, JupyterHub's token, capability, XSRF pair: each only after the one before was refused."""
 
@@ -290,11 +298,10 @@ class TestDoors:
 
     def test_nobody_is_there(self, runtime: Path) -> None:
         """A file whose process id lives on in another program leads to one line."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        write(runtime, os.getppid(), port)
-        with pytest.raises(UnreachableError, match=r"cannot be reached: Connection refused\.") as error:
-            connect(home(runtime, os.getppid())).instance()
+        with closed_door() as port:
+            write(runtime, os.getppid(), port)
+            with pytest.raises(UnreachableError, match=r"cannot be reached: Connection refused\.") as error:
+                connect(home(runtime, os.getppid())).instance()
         assert "jupyter server list" in error.value.hint
         with pytest.raises(UnreachableError, match=r"cannot be reached: no such host\."):
             connect(home(runtime), f"http://{'x' * 64}.invalid:8888/").instance()
@@ -303,15 +310,14 @@ class TestDoors:
 
     def test_a_busy_server_that_has_us_is_not_passed_over(self, door: Door, runtime: Path) -> None:
         """Only a server without the extension gives way to `serve`, not one that is out of reach for a moment."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            gone = listener.getsockname()[1]
-        write(runtime, 1, door.port, secret="of serve", serve=True)
-        write(runtime, os.getppid(), gone, secret="capability")
-        with pytest.raises(UnreachableError, match="Connection refused"):
-            connect(home(runtime, os.getppid())).instance()
-        write(runtime, os.getppid(), gone)
-        (runtime / f"jpautostop-{os.getppid()}.json").unlink()
-        assert connect(home(runtime, os.getppid())).instance() == STATE
+        with closed_door() as gone:
+            write(runtime, 1, door.port, secret="of serve", serve=True)
+            write(runtime, os.getppid(), gone, secret="capability")
+            with pytest.raises(UnreachableError, match="Connection refused"):
+                connect(home(runtime, os.getppid())).instance()
+            write(runtime, os.getppid(), gone)
+            (runtime / f"jpautostop-{os.getppid()}.json").unlink()
+            assert connect(home(runtime, os.getppid())).instance() == STATE
 
 
 class TestFiles:

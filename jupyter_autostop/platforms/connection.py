@@ -175,7 +175,7 @@ class Connection:
         try:
             return ssl.create_default_context(cafile=self._ca_file)
         except OSError as error:
-            why = error.strerror or "no certificate in it"
+            why = "no certificate in it that can be read" if isinstance(error, ssl.SSLError) else error.strerror
             raise NotConfiguredError(
                 f"The certificate file {self._ca_file} cannot be used: {why}.",
                 code="configuration_invalid",
