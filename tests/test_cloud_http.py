@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -18,11 +19,13 @@ from jupyter_autostop.errors import (
     BadAnswerError,
     CredentialsError,
     InvalidInputError,
+    NotConfiguredError,
     NotFoundError,
     UnavailableError,
 )
 from jupyter_autostop.platforms.connection import LONGEST_BODY
 from jupyter_autostop.platforms.credentials import Credentials
+from jupyter_autostop.platforms.http import check_id
 
 DATE = formatdate(1_795_002_000, usegmt=True)
 
@@ -92,8 +95,13 @@ async def test_a_secret_echoed_as_request_id_is_not_passed_on(credentials: Crede
     "body", [b"<html>", b"{", b"\xff\xfe", b"[" * 100_000, b"NaN1", b"x" * (LONGEST_BODY + 1)], ids=len
 )
 async def test_a_success_that_is_no_json_is_a_bad_answer(body: bytes) -> None:
-    """200 alone makes no answer."""
-    assert isinstance(await Cloud((200, body)).error("GET"), BadAnswerError)
+    """200 alone makes no answer; a change may have been applied all the same, a look changes nothing."""
+    for method in ("GET", "PUT"):
+        error = await Cloud((200, body)).error(method)
+        assert isinstance(error, BadAnswerError)
+        told = "is larger than 2048 KiB." if len(body) > LONGEST_BODY else "is not JSON."
+        assert error.message == f"The answer from ModelArts {told}"
+        assert error.maybe_applied is (method == "PUT")
 
 
 async def test_what_is_no_error_is_passed_on() -> None:
@@ -125,6 +133,54 @@ async def test_an_answer_knows_when_it_was_asked_for_and_came() -> None:
     answer = await cloud.call()
     assert (answer.sent, answer.received) == (begun, begun + 4)
     assert abs(cloud.time.now() - 1_795_002_000) <= 4
+
+
+@pytest.mark.parametrize("value", ["", "a/b", "..", "a b", "a\n", "é", "{project_id}", "x" * 65], ids=str.encode)
+def test_what_is_no_id_becomes_no_part_of_an_address(value: str) -> None:
+    """It is refused by the name of its setting, with the way to the right one."""
+    with pytest.raises(NotConfiguredError) as caught:
+        check_id(value, "instance_id")
+    assert "`instance_id` is no id" in caught.value.message
+    assert caught.value.code == "configuration_invalid"
+    assert caught.value.hint == "Copy the instance id from the ModelArts console."
+    for good in ("0a-B", "x" * 64):
+        assert check_id(good, "instance_id") == good
+
+
+async def test_the_project_is_filled_in() -> None:
+    """By the setting, else by what the credentials say; where neither does, nothing is sent and that is told."""
+    of_key = replace(KEY, project_id="of-key")
+    for cloud, project in (
+        (Cloud((200, {}), project_id="p-1", credentials=of_key), "p-1"),
+        (Cloud((200, {}), project_id="", credentials=of_key), "of-key"),
+    ):
+        await cloud.http.call("GET", "/v1/{project_id}/x/{project_id}")
+        assert cloud.requests[0].url.path == f"/v1/{project}/x/{project}"
+    nobody = Cloud((200, {}), project_id="")
+    with pytest.raises(NotConfiguredError, match="does not know the project") as caught:
+        await nobody.http.call("GET", "/v1/{project_id}")
+    assert "`project_id`" in caught.value.hint
+    assert nobody.requests == []
+    with pytest.raises(NotConfiguredError, match="`project_id` is no id"):
+        await Cloud((200, {}), project_id="a/b").http.call("GET", "/v1/{project_id}")
+
+
+async def test_content_goes_out_as_it_is_meant() -> None:
+    """Short, and with its letters; where there is none, nothing."""
+    cloud = Cloud((200, {}))
+    await cloud.http.call("PUT", "/v1/x", {"description": "é", "spec": {"a": 1}})
+    await cloud.http.call("GET", "/v1/x")
+    assert [request.content for request in cloud.requests] == ['{"description":"é","spec":{"a":1}}'.encode(), b""]
+
+
+async def test_an_emulator_says_so() -> None:
+    """Each answer tells anew whether it is a real cloud's."""
+    cloud = Cloud((200, {}, {"X-Autostop-Emulator": "1"}), (200, {}))
+    assert not cloud.http.emulated
+    await cloud.call()
+    assert cloud.http.emulated
+    await cloud.call()
+    assert not cloud.http.emulated
 
 
 HEADERS = st.sampled_from(

@@ -12,7 +12,9 @@ from jupyter_autostop.errors import AutostopError, BadAnswerError, NotConfigured
 from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
 
 
-@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"])
+@pytest.mark.parametrize(
+    "status", ["300 Choices", "301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
+)
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_a_redirect_is_not_followed(status: str, method: str) -> None:
     """The host that a redirect names is never asked, and gets no token."""

@@ -11,8 +11,9 @@ import pytest
 from conftest import ManualClock
 from fake_cloud import Cloud
 
-from jupyter_autostop.errors import NoAnswerError, ThrottledError, UnavailableError
+from jupyter_autostop.errors import CredentialsError, NoAnswerError, ThrottledError, UnavailableError
 from jupyter_autostop.platforms.connection import LONGEST_BODY
+from jupyter_autostop.platforms.credentials import Credentials
 from jupyter_autostop.platforms.refusals import LONGEST_REST
 from jupyter_autostop.platforms.signing import sdk_date
 
@@ -57,6 +58,7 @@ async def test_a_burst_of_faults_ends() -> None:
     _, error = await asyncio.gather(good.call(), bad.error("GET"))
     assert len(good.requests) == len(bad.requests) == 3
     assert (type(error), error.code) == (UnavailableError, "ModelArts.6102")
+    assert not error.maybe_applied, "a look changes nothing"
 
 
 async def test_the_pauses_differ() -> None:
@@ -180,9 +182,63 @@ async def test_a_wrong_clock_is_told_from_wrong_credentials(hours: int) -> None:
     clock = ManualClock()
     clock.wall_error = hours * 3600
     date = formatdate(clock.time() - clock.wall_error, usegmt=True)
-    cloud = Cloud((401, {"error_code": "APIGW.0301"}, {"Date": date}), clock=clock)
+    cloud = Cloud((401, {"error_code": "APIGW.0301", "request_id": "r-1"}, {"Date": date}), clock=clock)
     first, second = await cloud.error("GET"), await cloud.error("GET")
     assert "60 min off" in f"{first.message} {first.hint}"
+    assert (first.code, first.request_id) == (second.code, second.request_id) == ("APIGW.0301", "r-1")
     assert "min off" not in f"{second.message} {second.hint}"
     dates = [request.headers["X-Sdk-Date"] for request in cloud.requests]
     assert dates == [sdk_date(clock.time()), sdk_date(clock.time() - clock.wall_error)]
+
+
+class Renewing:
+    """A source that has as many other credentials as it is given, and writes down when it is asked for one."""
+
+    def __init__(self, *others: Credentials) -> None:
+        self.now = Credentials("first", token="canary-first")
+        self.others = list(others)
+        self.asked: list[tuple[str, bool]] = []
+        self.closed = False
+
+    async def get(self) -> Credentials:
+        return self.now
+
+    async def renew(self, refused: Credentials, *, worked: bool) -> Credentials | None:
+        self.asked.append((refused.token, worked))
+        self.now = self.others.pop(0) if self.others else self.now
+        return self.now if self.now != refused else None
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+SECOND, THIRD = (Credentials("other", token=f"canary-{name}") for name in ("second", "third"))
+REFUSED: tuple[int, dict[str, str]] = (401, {})
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize(
+    ("before", "worked"),
+    [([], False), ([(200, {})], True), ([(403, {})], True), ([(404, {})], True), ([(400, {})], True)],
+)
+async def test_refused_credentials_are_renewed_once(method: str, before: list[Any], worked: bool) -> None:
+    """A 401, of which nothing has come, is answered with others; their source is told if the old ones worked."""
+    source = Renewing(SECOND, THIRD)
+    cloud = Cloud(*before, REFUSED, (200, {"id": "x"}), credentials=source)
+    for status, _ in before:
+        await (cloud.call(method) if status == 200 else cloud.error(method))
+    assert (await cloud.call(method)).data == {"id": "x"}
+    assert source.asked == [("canary-first", worked)]
+    tokens = [request.headers["X-Auth-Token"] for request in cloud.requests]
+    assert tokens == ["canary-first"] * (len(before) + 1) + ["canary-second"]
+    await cloud.http.close()
+    assert source.closed
+
+
+async def test_credentials_refused_for_good_end_the_call() -> None:
+    """After the second refusal, or where there are no others, the refusal is what is told."""
+    for source, tries in ((Renewing(SECOND, THIRD), 2), (Renewing(), 1)):
+        cloud = Cloud(REFUSED, credentials=source)
+        assert isinstance(await cloud.error(), CredentialsError)
+        assert len(cloud.requests) == tries
+        assert source.asked == [("canary-first", False)]
