@@ -32,6 +32,8 @@ _PASSING = (409, 429)
 """Refusals that another moment may change."""
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds between tries to end a hold whose server does not answer."""
+_MARGIN = 2000
+"""ms below the ceiling: what the server takes for the platform's time gets finer, and may go back by a moment."""
 
 
 def add_options(parser: ArgumentParser, duration: Callable[[str], int]) -> None:
@@ -108,6 +110,7 @@ class Holding:
                 code="until_range",
                 hint="Ask for less, or leave `max` out for the longest.",
             )
+        until = min(until, ceiling - _MARGIN)
         wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **self._owner}
         if self._reason:
             wish["reason"] = self._reason

@@ -127,26 +127,26 @@ class FileLocks:
         """Tell whether no other server of this instance lives; what dead ones left is removed."""
         return await asyncio.to_thread(self._is_alone)
 
-    def _is_held(self, path: Path) -> bool:
+    def _is_held(self, path: Path, *, clear: bool = False) -> bool:
+        """Tell whether somebody holds a lock; `clear`: remove the file if nobody does, so that nobody will."""
         try:
             descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
         except OSError:
             return False
         try:
-            return not _try(descriptor)
+            if not _try(descriptor):
+                return True
+            # While it is ours: a server that is just starting takes it after that, and sees that its file is gone.
+            if clear and _is_at(path, descriptor):
+                path.unlink(missing_ok=True)
+            return False
         finally:
             os.close(descriptor)
 
     def _is_alone(self) -> bool:
-        found = False
-        for path in self._folder.glob(f"{self._stem}.server-*.lock"):
-            if path == self._file(self.me):
-                continue
-            if self._is_held(path):
-                found = True
-            else:
-                path.unlink(missing_ok=True)
-        return not found
+        others = [path for path in self._folder.glob(f"{self._stem}.server-*.lock") if path != self._file(self.me)]
+        held = [self._is_held(path, clear=True) for path in others]  # all, since what dead ones left is removed
+        return not any(held)
 
     async def close(self) -> None:
         """Let this server be seen gone."""

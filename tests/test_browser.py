@@ -102,6 +102,10 @@ class Platform:
         """Have the platform read what its documents leave open in another way."""
         self._ask("PATCH", "/behaviour", switches)
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass on the platform."""
+        self._ask("POST", "/clock", {"advance": seconds})
+
     def left(self) -> float:
         """Return the seconds that the run really has left."""
         now = self._ask("GET", "/clock")["now"]

@@ -129,10 +129,11 @@ def test_ended_by_somebody_else(fake: FakeAutostop, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("status", [503, 409, 403])
 def test_a_server_that_is_away_at_the_end(fake: FakeAutostop, status: int, capsys: pytest.CaptureFixture[str]) -> None:
     """One sentence, and the block's own error goes on its way; it is tried again where that may help."""
-    fake.faults = [("DELETE", status)]
+    fake.faults = [("DELETE", status)] * 9
     with pytest.raises(KeyError, match="mine"), autostop.hold():
         raise KeyError("mine")
     said = capsys.readouterr().err
+    fake.faults = []
     assert said.startswith("[autostop] The hold could not be ended: It cannot be.")
     assert said.count("\n") == 1
     assert ("It is tried again until it is" in said) == (status != 403)
