@@ -17,7 +17,7 @@ from jupyter_autostop.state import Problem
 
 OWNERS = 2.0
 """Seconds between looks at whether the kernels and commands that hold the run still live."""
-RECORD = 4.0
+RECORD = 8.0
 """Seconds between looks at whether the record lies on the disk as it was: somebody may empty its folder."""
 SOONEST = 1.0
 """Seconds that lie between two steps at least, and after a failed one at first; then twice as many, and so on."""
