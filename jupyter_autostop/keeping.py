@@ -43,6 +43,11 @@ def fallen_back(record: Record) -> Record | None:
     return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
 
 
+def paid_back(record: Record) -> Record:
+    """Return the record without a run length of ours that would be owed a return."""
+    return replace(record, prior=None, probe=None, t0=None, old=None)
+
+
 def over(record: Record) -> Record:
     """Return what is left once the run that was held is over: the settings that are owed, and nothing of the holds."""
     if record.prior is None or (record.off == "no" and record.probe is None):

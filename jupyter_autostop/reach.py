@@ -55,6 +55,11 @@ class Aim:
         """Return its name in a sentence."""
         return "extension" if self.wish.id == EXTENSION else "hold"
 
+    @property
+    def unconfirmed(self) -> Outcome:
+        """Return the outcome of a write of which nobody can tell what came of it."""
+        return outcome("unconfirmed", UNCONFIRMED.format(what=self.what))
+
 
 class Reach:
     """What extensions and holds have in common: the ways to a later stop, and what must be so before one is tried."""
@@ -150,7 +155,7 @@ class Reach:
         has_moved = await keeper.writer.comes(lambda: self._has_moved(aim)) if shown else None
         stands = setting(self._snapshot.instance)["duration"] == wanted.duration
         if has_moved is None or not stands or self._snapshot.run.kind != "deadline":
-            return record, outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+            return record, aim.unconfirmed
         if not has_moved:
             if aim.target - aim.stop > 2 * ROUNDING:  # less is not told from rounding
                 await self._snapshot.remember(replace(self._snapshot.memory, defers=True))
@@ -210,7 +215,7 @@ class Reach:
         )
         before = self._snapshot.instance
         if before is None:
-            return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+            return aim.unconfirmed
         if aim.probed:
             standing = fallen_back(record)
         else:
@@ -227,7 +232,7 @@ class Reach:
             await keeper.keep(self.confirmed(held), must=True)
             return self.held(aim.said)
         if off is not False or setting(self._snapshot.instance)["enable"]:
-            return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+            return aim.unconfirmed
         if aim.probed and self._has_moved(aim):
             return await self._moved_late(intent, record, aim)
         await self._switch_on_again(intent, standing)
@@ -237,12 +242,12 @@ class Reach:
         """The stop time has moved after all, when it was not looked for any more: the platform keeps this run."""
         keeper, known, instance = self._keeper, self._snapshot.memory.run, self._snapshot.instance
         if instance is None or intent.prior is None or record.probe is None:
-            return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+            return aim.unconfirmed
         wanted = replace(intent.prior, enable=True, duration=record.probe)
         then, shown = await keeper.put(intent, "on", instance, wanted)
         stop = self._snapshot.run.stop_timestamp
         if not shown or stop is None or not self._has_moved(aim):
-            return outcome("unconfirmed", UNCONFIRMED.format(what=aim.what))
+            return aim.unconfirmed
         run = known and replace(known, start=intent.start, stop_timestamp=stop, duration=record.probe)
         await self._snapshot.remember(replace(self._snapshot.memory, run=run, defers=False))
         _, done = await self._moved(replace(record, pending=then.pending), aim)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from jupyter_autostop.deadline import RUNNING
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, InvalidInputError, UnavailableError
-from jupyter_autostop.keeping import fallen_back, moved
+from jupyter_autostop.keeping import fallen_back, moved, paid_back
 from jupyter_autostop.looking import Looking
 from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Pending, Record, Setting, Write
 from jupyter_autostop.snapshot import setting
@@ -57,13 +57,9 @@ class Settling(Looking):
         self.snapshot.record = record
         return record
 
-    def may_land(self) -> bool:
-        """Whether a write of ours may still take effect that nobody has seen."""
-        return bool(self.record.pending)
-
     def refuse_while_open(self) -> None:
         """Raise while a write may still take effect: what would begin now could be undone by it."""
-        if self.may_land():
+        if self.record.pending:
             left = max(write.at + LANDS_WITHIN - self.now() for write in self.record.pending)
             raise UnavailableError(
                 "An earlier change may still take effect, unanswered as it was.",
@@ -119,7 +115,7 @@ class Settling(Looking):
         before = fallen_back(record)
         if before is not None and setting(instance)["duration"] == before.probe:
             return before
-        return replace(record, prior=None, probe=None, t0=None, old=None)
+        return paid_back(record)
 
     async def _put_back_unasked(self, record: Record, instance: Instance) -> Record:
         """Set the run length that people chose, and note what came of it."""
@@ -145,8 +141,7 @@ class Settling(Looking):
         wanted = Setting(shown["enable"], length, shown["prompt"] is not False)
         record, done = await self.put(record, "on", instance, wanted)
         if done:
-            left = before or replace(record, prior=None, probe=None, t0=None, old=None)
-            record = replace(left, pending=record.pending)
+            record = replace(before or paid_back(record), pending=record.pending)
         return await self.keep(record)
 
     async def _settle_at_rest(self, record: Record, instance: Instance) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import trustme
-from test_ways_in_finding import STATE, Door, home, raw_door, write
+from test_ways_in_finding import STATE, Door, home, raw_door, served, write
+from test_ways_in_finding import door as one_door
 from test_ways_in_finding import runtime as runtime_folder
 
 from jupyter_autostop.client import LocalClient, connect
@@ -22,26 +23,12 @@ from jupyter_autostop.local_http import LONGEST_ANSWER, Conversation, Unreachabl
 from jupyter_autostop.runtime import Server
 from jupyter_autostop.servers import parse_server_url
 
-runtime = runtime_folder
+door, runtime = one_door, runtime_folder
 
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()
-
-
-def served(door: Door) -> Iterator[Door]:
-    thread = threading.Thread(target=door.http.serve_forever, args=[0.01])
-    thread.start()
-    yield door
-    door.http.shutdown()
-    door.http.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def door() -> Iterator[Door]:
-    yield from served(Door())
 
 
 @pytest.fixture
@@ -67,7 +54,8 @@ def secure_door(authority: trustme.CA, certificate: Path) -> Iterator[Door]:
     own.sni_callback = choose
     door = Door()
     door.http.socket = own.wrap_socket(door.http.socket, server_side=True)
-    yield from served(door)
+    with served(door):
+        yield door
 
 
 def client_of(runtime: Path, port: int, certfile: Path, host: str = "127.0.0.1") -> LocalClient:

@@ -80,15 +80,21 @@ class Door:
         ]
 
 
-@pytest.fixture
-def door() -> Iterator[Door]:
-    door = Door()
+@contextmanager
+def served(door: Door) -> Iterator[Door]:
+    """Answer at a door meanwhile."""
     thread = threading.Thread(target=door.http.serve_forever, args=[0.01])
     thread.start()
     yield door
     door.http.shutdown()
     door.http.server_close()
     thread.join()
+
+
+@pytest.fixture
+def door() -> Iterator[Door]:
+    with served(Door()) as door:
+        yield door
 
 
 @pytest.fixture
