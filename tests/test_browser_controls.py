@@ -214,6 +214,8 @@ def test_what_is_refused_goes_back(page: Page, platform: Platform) -> None:
 def test_a_click_without_a_network(page: Page, platform: Platform) -> None:
     """What the server never heard is not claimed: the stop time goes back, and the page says that nobody knows."""
     card = page.settled().open_card()
+    # What JupyterLab itself still asks as it starts would end in a dialog of its own, over the card.
+    page.tab.page.wait_for_load_state("networkidle")
     page.tab.context.set_offline(True)
     card.get_by_role("button", name="Extend 1 h").click()
     expect(card.get_by_text(re.compile("whether this was done is not known")).first).to_be_visible()

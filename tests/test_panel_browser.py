@@ -324,4 +324,6 @@ def _kernels(client: httpx.Client) -> dict[str, str]:
 
 
 def _sent(notebook: Notebook) -> int:
-    return sum("sent" in frame for frame in notebook.frames)
+    """Return how many messages the page has sent; JupyterLab's debugger asks a new kernel whenever it gets to it."""
+    frames = [frame["sent"] for frame in notebook.frames if "sent" in frame]
+    return sum(b"debug_request" not in (frame if isinstance(frame, bytes) else frame.encode()) for frame in frames)
