@@ -155,6 +155,14 @@ def test_a_wrong_change_says_what_is_wrong(body: Any, words: str) -> None:
     assert len(error.message) < 300
 
 
+def test_what_may_be_said_is_named() -> None:
+    """A refusal lists the keys that there are, in words for people, and says that nothing has come of the rest."""
+    refusal = refused(parse_change, {"description": None})
+    assert refusal.hint == "Known keys: description, auto_stop. Nothing was changed."
+    assert "error" not in refusal.message
+    assert refused(parse_nothing, {"x": 1}).hint == "Known keys: none. Nothing was changed."
+
+
 def test_keys_left_out_are_left_alone() -> None:
     """A change asks only for what is in it: nothing is filled in."""
     change = parse_change({"auto_stop": {"enable": False}})
