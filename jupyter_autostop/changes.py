@@ -68,6 +68,8 @@ class Changes:
                 done = await self._switched(change, asked, if_match, before)
                 if done is not None:
                     return done
+            elif asked:
+                self._keeper.refuse_while_open()  # what lands late brings the setting of its own time with it
             done = await self._change(change, asked, if_match, before)
             record = self._keeper.record
             if "enable" in asked:

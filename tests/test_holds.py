@@ -312,6 +312,10 @@ async def test_an_unanswered_off_is_not_a_hold_and_is_undone(clock: ManualClock,
     assert caught.value.code == "unsettled"
     assert 1 <= caught.value.retry_after <= 30
     assert (await service.look())["problem"]["code"] == "unsettled"
+    with pytest.raises(UnavailableError) as caught:
+        # What lands late would bring the old run length back, and nobody could tell whose it is.
+        await service.change(parse_change({"auto_stop": {"duration": 5400}}))
+    assert caught.value.code == "unsettled"
     await pass_time(clock, service, 60)
     assert platform.setting == {"enable": True, "duration": 3600, "prompt": True}
     assert records.record.idle
