@@ -77,7 +77,7 @@ class Changes:
                 if not record.ours and (record.holds or record.stop_at is not None or record.asks):
                     # Only now: a change that was refused ends nothing.
                     self._keeper.note("hold", "What was held has ended, since auto-stop was switched by hand.")
-                    record = await self._keeper.keep(replace(record, holds=(), stop_at=None, asks=False))
+                    record = await self._keeper.keep(replace(record, holds=(), stop_at=None, floor=0, asks=False))
             decided = "enable" in asked and done["effect"] != "unconfirmed"
             if decided and record.ours and (record.over or not asked["enable"]):
                 # What was owed is what was asked for now.

@@ -44,8 +44,11 @@ def fallen_back(record: Record) -> Record | None:
 
 
 def paid_back(record: Record) -> Record:
-    """Return the record without a run length of ours that would be owed a return."""
-    return replace(record, prior=None, probe=None, t0=None, old=None)
+    """Return the record without a run length of ours that would be owed a return.
+
+    With it goes that a run is over: what is noted next is of the next run, and would count as ended from the start.
+    """
+    return replace(record, prior=None, probe=None, t0=None, old=None, over=False)
 
 
 def over(record: Record) -> Record:

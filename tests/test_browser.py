@@ -20,7 +20,7 @@ import httpx
 import pytest
 from browser import ASK, CHANGED_EVENT, LAB, PUSH, FrontEnd, Tab, write_notebook
 from playwright.sync_api import Browser, WebSocketRoute, expect
-from processes import JupyterServer, emulated, ended, running_emulator, running_jupyter
+from processes import JupyterServer, emulated, ended, running_emulator, running_jupyter, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -115,9 +115,13 @@ class Platform:
         """Return when the run really stops, in epoch ms."""
         return int(self._ask("GET", "/instance")["state"]["run"]["stop_at"])
 
+    def writes(self) -> list[Any]:
+        """Return the changes that have reached the platform."""
+        return [seen for seen in self._ask("GET", "/requests")["requests"] if seen["body"]]
+
     def last_write(self) -> int:
         """Return when (epoch ms) the last change reached the platform."""
-        return int(next(seen["at"] for seen in reversed(self._ask("GET", "/requests")["requests"]) if seen["body"]))
+        return int(self.writes()[-1]["at"])
 
     def state(self, *, refresh: bool = False) -> Any:
         """Return the State that the Jupyter server serves."""
@@ -590,6 +594,27 @@ def test_each_plugin_can_be_disabled(open_tab: Open, server: JupyterServer, plug
     assert known == {"commands": 1, "notebook-widget": 7, "model": 0}.get(plugin, 8)
     assert (tab.asked == []) is (plugin == "model")
     assert tab.said == []
+
+
+def test_a_reload_in_the_middle_of_an_extension(browser: Browser, tmp_path: Path) -> None:
+    """The new page shows the old stop time while the platform takes its time, and the new one once it has answered."""
+    patient = "--AutostopApp.request_timeout=60"
+    with (
+        running_emulator("--remaining", f"{BELOW}s") as endpoint,
+        running_jupyter(tmp_path, EXPOSED, patient, module="jupyterlab", settings=emulated(endpoint)) as server,
+        closing(Platform(endpoint, server)) as platform,
+        opened(tab := Tab(browser, server)),
+    ):
+        tab.start().item.get_by_role("button", name="Auto-stop").click()
+        platform.fail("slow", method="PUT", seconds=300, times=1)
+        tab.page.locator(".jp-AutostopPopover").get_by_role("button", name="Extend 1 h").click()
+        wait_for(platform.writes)
+        tab.page.reload()
+        expect(tab.countdown).to_have_text(re.compile(r"^4\d min$"))
+        platform.advance(300)
+        expect(tab.countdown).to_have_text(re.compile(r"^1 h 4\d min$"))
+        assert platform.state()["deadline"]["kept_by"] == "server"
+        assert len(platform.writes()) == 2
 
 
 def test_the_console_stays_empty(open_tab: Open, server: JupyterServer, platform: Platform) -> None:

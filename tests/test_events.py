@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
-from conftest import Ask, settle
+from conftest import Ask, ManualClock, control, settle
+from fakes import until
 
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.server.app import EVENT_ID
+
+
+@pytest.fixture
+def autostop_config(emulator: EmulatorServer) -> dict[str, Any]:
+    """Calls to the platform may take as long as a test lets them."""
+    return {"platform": "emulator", "endpoint": emulator.url, "request_timeout": 60.0}
 
 
 @pytest.fixture
@@ -56,3 +65,41 @@ async def test_anybody_can_post_an_event_and_it_changes_nothing(jp_fetch: Any, a
         await jp_fetch("api", "events", method="POST", body=body)
     state = (await ask("GET", "instance")).json
     assert state["deadline"] is not None
+
+
+@pytest.mark.parametrize("applies", ["now", "next_start"], ids=["moved", "held"])
+async def test_who_comes_in_the_middle_of_an_extension_is_told_of_its_end(
+    ask: Ask,
+    emulator: EmulatorServer,
+    clock: ManualClock,
+    jp_ws_fetch: Any,
+    jp_http_port: int,
+    jp_base_url: str,
+    jp_auth_header: dict[str, str],
+    applies: Any,
+) -> None:
+    """A page that is reloaded takes its connection with it, not the change; the new one first sees the old stop."""
+    emulator.emulator.behaviour.duration_applies = applies
+    old = (await ask("GET", "instance")).json["deadline"]["stop_timestamp"]
+    await control(emulator, {"kind": "slow", "method": "PUT", "seconds": 5})
+    body = json.dumps({"until": old + 3_600_000}).encode()
+    head = [
+        f"POST {jp_base_url}jupyter-autostop/extend HTTP/1.1",
+        f"Host: localhost:{jp_http_port}",
+        *(f"{name}: {value}" for name, value in jp_auth_header.items()),
+        f"Content-Length: {len(body)}",
+    ]
+    _, page = await asyncio.open_connection("localhost", jp_http_port)
+    page.write("\r\n".join([*head, "", ""]).encode() + body)
+    await until(lambda: emulator.emulator.record.shown()[-1]["fault"] == "slow")
+    page.transport.abort()
+    events = await jp_ws_fetch("api", "events", "subscribe")
+    assert (await ask("GET", "instance")).json["deadline"]["stop_timestamp"] == old
+    await clock.pass_time(5)
+    told = json.loads(await asyncio.wait_for(events.read_message(), 60))
+    state = (await ask("GET", "instance")).json
+    assert told["schema_id"] == EVENT_ID
+    assert state["version"] == told["state_version"]
+    assert state["deadline"]["stop_timestamp"] >= old + 3_600_000
+    assert state["deadline"]["kept_by"] == ("platform" if applies == "now" else "server")
+    events.close()

@@ -237,6 +237,36 @@ async def test_the_old_duration_goes_back_at_the_next_start(clock: ManualClock, 
     await service.close()
 
 
+@pytest.mark.parametrize("moves", [True, False], ids=["moved", "held"])
+@pytest.mark.parametrize("container", ["one", "two"], ids=["same-server", "next-server"])
+async def test_a_run_length_put_back_between_two_runs_leaves_the_next_run_alone(
+    clock: ManualClock, tmp_path: Path, container: str, *, moves: bool
+) -> None:
+    """The next run's extension stays as it was told, however often the server looks: that run is not over."""
+    platform = FakePlatform(clock, moves=True)
+    service = await remembering_service(platform, tmp_path)
+    await service.extend(parse_extend({"by": 3600}))
+    platform.status = "STOPPED"
+    await service.look(refresh=True)
+    await at_rest(service)
+    assert platform.setting["duration"] == 3600
+    if container != "one":
+        await service.close()
+        service = await remembering_service(platform, tmp_path, container=container)
+    platform.restart(int(clock.time() * 1000))
+    platform.moves = moves
+    state = await service.extend(parse_extend({"by": 3600}))
+    told, holds = state["deadline"], state["holds"]
+    assert state["outcome"]["effect"] == ("now" if moves else "held")
+    for _ in range(3):
+        await clock.pass_time(61)
+        await service.look(refresh=True)
+        await at_rest(service)
+    state = await service.look()
+    assert (state["deadline"], state["holds"]) == (told, holds)
+    await service.close()
+
+
 async def test_a_duration_chosen_meanwhile_stays(clock: ManualClock, tmp_path: Path) -> None:
     """What a person has set since is not put back to something older."""
     platform = FakePlatform(clock, moves=True)

@@ -355,6 +355,18 @@ async def test_turning_off_and_on_end_what_is_held(clock: ManualClock, platform:
     await service.close()
 
 
+async def test_a_hold_ended_by_switching_on_makes_no_later_extension_longer(platform: ClosingPlatform) -> None:
+    """Of a run that others had left without a stop: what was confirmed of its hold has ended with it."""
+    platform.setting["enable"] = False
+    service = service_for(platform)
+    await hold(service, platform, 8 * 3600, then="stop")
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    own = state["deadline"]["stop_timestamp"]
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["deadline"] == {"stop_timestamp": own + HOUR, "kept_by": "server"}
+    await service.close()
+
+
 async def test_once_a_stop_is_decided_nothing_holds_it_back(clock: ManualClock, platform: ClosingPlatform) -> None:
     """While the platform refuses the stop it is tried again, shown as a problem, and all that would hold it is 409."""
     service = service_for(platform)
