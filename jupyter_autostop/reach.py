@@ -92,15 +92,14 @@ class Reach:
 
     async def reach(self, record: Record, before: Instance, aim: Aim) -> Outcome:
         """Have the platform move its stop time, or hold the run where it does not."""
-        memory, run = self._snapshot.memory, self._snapshot.run
+        memory = self._snapshot.memory
         seen = people_chose(before)
         if seen is None:
             raise ConflictError(
                 "ModelArts does not tell the run length, so it cannot be made longer.", code="no_deadline"
             )
         prior = self.prior(record, seen)
-        # A setting that waits for the next start shows that this platform defers.
-        deferring = memory.defers or (record.probe is None and next_start(memory.run, before, run) is not None)
+        deferring = memory.defers or (record.probe is None and await self._setting_waits(before))
         probe = self.probe(seen.duration, aim)
         # Where the start is not known, nobody can tell which stop time a run length would bring.
         told = memory.run is not None and memory.run.start is not None
@@ -120,6 +119,29 @@ class Reach:
         return await self.hold(record, aim, prior)
 
     # By the platform
+
+    async def _setting_waits(self, before: Instance) -> bool:
+        """Tell whether a setting waits for the next start, which shows that this platform defers: that is remembered.
+
+        Raises `ConflictError` where it was only about to move the stop time.
+        """
+        snapshot = self._snapshot
+
+        def waiting() -> bool:
+            instance = snapshot.instance
+            return instance is not None and next_start(snapshot.memory.run, instance, snapshot.run) is not None
+
+        if not waiting() or setting(before)["enable"] is False:
+            return waiting()
+        moves = await self._keeper.writer.comes(lambda: not waiting())
+        if moves:
+            raise ConflictError(
+                "Meanwhile the stop time has moved, as somebody else has set it; nothing was overwritten.",
+                code="changed_elsewhere",
+            )
+        if moves is False:
+            await snapshot.remember(replace(snapshot.memory, defers=True))
+        return True
 
     def prior(self, record: Record, seen: Setting) -> Setting:
         """Return the setting that people chose, which is not what we have set ourselves."""
