@@ -33,8 +33,8 @@ const model: JupyterFrontEndPlugin<IAutostopModel> = {
   optional: [ITranslator],
   activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
     const settings = app.serviceManager.serverSettings;
-    const { stream, opened } = new Events(settings);
-    return new AutostopModel({ settings, trans: wordsOf(translator).trans, events: stream, opened });
+    const { stream, turned } = new Events(settings);
+    return new AutostopModel({ settings, trans: wordsOf(translator).trans, events: stream, turned });
   }
 };
 
