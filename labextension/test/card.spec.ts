@@ -538,6 +538,57 @@ describe('the description', () => {
   });
 });
 
+describe('the focus', () => {
+  const held = (...ids: string[]): IState =>
+    stateOf({
+      holds: ids.map(id => ({
+        ...{ id, until: NOON + 5 * HOUR, created_at: NOON, reason: id, then: 'restore' },
+        owner: { kind: 'kernel' }
+      }))
+    });
+  const heard = (): Promise<void> => act(() => Promise.resolve());
+
+  it('goes to what stands before when what has it goes away', async () => {
+    know({ state: held('a', 'b') });
+    button('End: b').focus();
+    know({ state: held('a') });
+    await heard();
+    expect(document.activeElement).toBe(button('End: a'));
+    know({ state: held() });
+    await heard();
+    expect(document.activeElement).toBe(button('Extend'));
+  });
+
+  it('goes to the switch when auto-stop is turned on by one of the lengths below', async () => {
+    know({ state: stateOf({ deadline: null, auto_stop: OFF }) });
+    await press('Auto-stop');
+    button('4 h').focus();
+    await press('4 h');
+    await heard();
+    expect(document.activeElement).toBe(button('Auto-stop'));
+  });
+
+  it('is not taken from elsewhere, nor back when it was given up', async () => {
+    know({ state: held('a') });
+    button('End: a').focus();
+    button('End: a').blur();
+    await new Promise(resolve => setTimeout(resolve));
+    know({ state: held() });
+    await heard();
+    expect(document.activeElement).toBe(document.body);
+  });
+
+  it('is left on what waits for an answer', async () => {
+    model.change.mockReturnValue(new Promise(() => undefined));
+    const check = all<HTMLInputElement>('input[type="checkbox"]')[0];
+    check?.focus();
+    act(() => check?.click());
+    await heard();
+    expect(check?.disabled).toBe(false);
+    expect(document.activeElement).toBe(check);
+  });
+});
+
 describe('the rest', () => {
   it('lists what keeps the instance running, each with an end', async () => {
     const hold = { until: NOON + 5 * HOUR, created_at: NOON };
