@@ -4,7 +4,6 @@ import { createRoot } from 'react-dom/client';
 
 import { Description } from './card/description';
 import { Extend } from './card/extend';
-import { keepFocus } from './card/focus';
 import { Foot } from './card/foot';
 import { h } from './card/h';
 import { Head } from './card/head';
@@ -54,7 +53,6 @@ export class CardWidget extends Widget {
     super();
     this.addClass('jp-AutostopCardWidget');
     this.node.addEventListener('pointerenter', options.model.look);
-    keepFocus(this.node);
     this._root.render(<Card {...options} />);
   }
 

@@ -546,17 +546,31 @@ describe('the focus', () => {
         owner: { kind: 'kernel' }
       }))
     });
-  const heard = (): Promise<void> => act(() => Promise.resolve());
 
-  it('goes to what stands before when what has it goes away', async () => {
+  it('goes to what stands before when what was pressed goes away', async () => {
     know({ state: held('a', 'b') });
-    button('End: b').focus();
-    know({ state: held('a') });
-    await heard();
-    expect(document.activeElement).toBe(button('End: a'));
-    know({ state: held() });
-    await heard();
-    expect(document.activeElement).toBe(button('Extend'));
+    for (const [id, before] of [
+      ['b', 'End: a'],
+      ['a', 'Extend']
+    ] as const) {
+      model.endHold.mockImplementationOnce(() => {
+        model.know({ state: held(...['a', 'b'].filter(other => other < id)) });
+        return Promise.resolve(DONE);
+      });
+      button(`End: ${id}`).focus();
+      await press(`End: ${id}`);
+      expect(document.activeElement).toBe(button(before));
+      expect(said()).toBe('Done.');
+    }
+  });
+
+  it('goes back to the description from what saves or drops what was written', async () => {
+    for (const name of ['Save', 'Discard']) {
+      type('Description', 'Mine');
+      button(name).focus();
+      await press(name);
+      expect(document.activeElement).toBe(field('Description'));
+    }
   });
 
   it('goes to the switch when auto-stop is turned on by one of the lengths below', async () => {
@@ -564,26 +578,26 @@ describe('the focus', () => {
     await press('Auto-stop');
     button('4 h').focus();
     await press('4 h');
-    await heard();
     expect(document.activeElement).toBe(button('Auto-stop'));
   });
 
-  it('is not taken from elsewhere, nor back when it was given up', async () => {
+  it('is not taken from elsewhere', async () => {
     know({ state: held('a') });
     button('End: a').focus();
-    button('End: a').blur();
-    await new Promise(resolve => setTimeout(resolve));
-    know({ state: held() });
-    await heard();
-    expect(document.activeElement).toBe(document.body);
+    model.endHold.mockImplementationOnce(() => {
+      field('Description').focus();
+      model.know({ state: held() });
+      return Promise.resolve(DONE);
+    });
+    await press('End: a');
+    expect(document.activeElement).toBe(field('Description'));
   });
 
-  it('is left on what waits for an answer', async () => {
+  it('is left on what waits for an answer', () => {
     model.change.mockReturnValue(new Promise(() => undefined));
     const check = all<HTMLInputElement>('input[type="checkbox"]')[0];
     check?.focus();
     act(() => check?.click());
-    await heard();
     expect(check?.disabled).toBe(false);
     expect(document.activeElement).toBe(check);
   });

@@ -35,6 +35,7 @@ export function Description({ model, words, state, blocked }: IPart): React.JSX.
   const drop = (): void => {
     draft.set(null);
     write.say('');
+    document.getElementById(id)?.focus();
   };
   return (
     <div className="jp-AutostopCard-part">

@@ -52,6 +52,12 @@ export interface IWrite {
   plan(planned: Planned, ask: Ask): Promise<IResult | null>;
 }
 
+/** The control that has the focus, and those before it, the nearest first. */
+function focused(): HTMLElement[] {
+  const all = [...document.querySelectorAll<HTMLElement>('.jp-AutostopCard :is(button, input, textarea)')];
+  return all.slice(0, all.findIndex(one => one === document.activeElement) + 1).reverse();
+}
+
 /** @param stays - whether a refusal is still of interest when the State has moved on. */
 export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'words'>, stays = true): IWrite {
   const [busy, setBusy] = useState(0);
@@ -59,10 +65,19 @@ export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'wor
   const about = (): string => `${model.state?.version} ${model.state?.deadline?.stop_timestamp}`;
   const [[text, of], setSaid] = useState<[() => string, string | null]>([() => '', '']);
   const say = (said: string): void => setSaid([() => said, about()]);
-  const last = useRef(0);
+  const last = useRef<HTMLElement[]>([]);
+  useEffect(() => {
+    if (last.current[0]?.isConnected === false) {
+      const before = last.current.splice(0).find(control => control.isConnected);
+      // From nowhere, where it is now, nobody finds back by keyboard.
+      if (document.activeElement === document.body) {
+        before?.focus();
+      }
+    }
+  });
   const run: IWrite['run'] = async (write, fact) => {
-    last.current += 1;
-    const turn = last.current;
+    const turn = focused();
+    last.current = turn;
     setBusy(count => count + 1);
     say('');
     const result = await write;
