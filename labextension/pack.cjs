@@ -71,6 +71,21 @@ function part(file, into) {
   return `${plain}\n${into} { __esModule: true, ${exported.join(', ')} };`;
 }
 
+const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+/** A class with the same private names as every other, in the order of their use: few names pack better than many. */
+function pooled(code) {
+  const kept = { field: [], method: [] };
+  return code.replace(/(?<!\w)_[a-z][A-Za-z]+(?!\w)/g, key => {
+    const kind = code.includes(`this.${key}(`) ? 'method' : 'field';
+    const names = kept[kind];
+    if (!names.includes(key)) {
+      names.push(key);
+    }
+    return `_${kind}${LETTERS[names.indexOf(key)]}`;
+  });
+}
+
 async function packed() {
   const own = `(window._JUPYTERLAB = window._JUPYTERLAB || {})[${JSON.stringify(name)}] =`;
   const code = `(() => {
@@ -85,7 +100,7 @@ async function packed() {
   // One letter each: no class of another package that ours extend has such a name.
   const properties = { regex: new RegExp(`^(_[a-z][A-Za-z]+|${internal.join('|')})$`), reserved };
   // Nothing is assigned twice here that was a constant: the shorter word does.
-  const short = code.replace(/^(\s*)const /gm, '$1let ');
+  const short = code.replace(/^(\s*)const /gm, '$1let ').replace(/^( *)class .*\{\n[^]*?^\1\}/gm, pooled);
   return (await minify(short, { ecma: 2020, compress, mangle: { properties } })).code;
 }
 

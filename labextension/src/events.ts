@@ -1,6 +1,5 @@
 import type { Event, ServerConnection } from '@jupyterlab/services';
 import { EventManager } from '@jupyterlab/services';
-import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
@@ -10,9 +9,9 @@ import { Signal } from '@lumino/signaling';
  * JupyterLab's own tells nobody, so that what was announced while it was cut off (a server that
  * restarts, a proxy that closes idle connections) is lost; and in a hidden tab it stays cut off.
  */
-export class Events implements IDisposable {
+export class Events {
   constructor(settings: ServerConnection.ISettings) {
-    const turned = this._turned;
+    const { turned } = this;
     class Socket extends settings.WebSocket {
       constructor(url: string | URL, protocols?: string | string[]) {
         super(url, protocols);
@@ -27,27 +26,19 @@ export class Events implements IDisposable {
       serverSettings: { ...settings, WebSocket: Socket },
       standby: 'never'
     });
+    this.stream = this._manager.stream;
   }
 
   /** Emits each event. */
-  get stream(): ISignal<unknown, Event.Emission> {
-    return this._manager.stream;
-  }
+  readonly stream: ISignal<unknown, Event.Emission>;
 
   /** Emits true when events come from now on (those before may have been missed), and false when they no longer do. */
-  get turned(): ISignal<unknown, boolean> {
-    return this._turned;
-  }
-
-  get isDisposed(): boolean {
-    return this._manager.isDisposed;
-  }
+  readonly turned = new Signal<this, boolean>(this);
 
   dispose(): void {
     this._manager.dispose();
     Signal.clearData(this);
   }
 
-  private readonly _turned = new Signal<this, boolean>(this);
   private readonly _manager: EventManager;
 }

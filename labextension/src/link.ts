@@ -26,18 +26,13 @@ export function linkProblem(error: unknown, trans: TranslationBundle): ILinkProb
       hint: trans.__('Enable it for the server and start the server again.')
     };
   }
-  if (error instanceof ApiError && error.status === 403) {
-    return {
-      kind: 'forbidden',
-      message: trans.__('You may not see the stop time of this instance.'),
-      hint: error.hint
-    };
+  const { status, hint = null } = error instanceof ApiError ? error : {};
+  if (status === 403) {
+    return { kind: 'forbidden', message: trans.__('You may not see the stop time of this instance.'), hint };
   }
-  return {
-    kind: 'failed',
-    message: error instanceof Error ? error.message : trans.__('The Jupyter server gave no usable answer.'),
-    hint: error instanceof ApiError ? error.hint : null
-  };
+  const message =
+    error instanceof Error ? error.message : trans.__('The Jupyter server gave no usable answer.');
+  return { kind: 'failed', message, hint };
 }
 
 const FIRST = 1_000;
@@ -51,13 +46,11 @@ const RARE = 330_000;
  * @param random - in [0, 1); spreads the pages that one outage has hit, so that they don't come back as one.
  */
 export function retryDelay(error: unknown, failures: number, random: number): number {
-  if (error instanceof LoggedOutError || error instanceof MissingError) {
+  const { status, retryAfter } = error instanceof ApiError ? error : {};
+  if (error instanceof LoggedOutError || error instanceof MissingError || status === 403) {
     return RARE;
   }
-  if (error instanceof ApiError && error.status === 403) {
-    return RARE;
-  }
-  const wished = error instanceof ApiError ? (error.retryAfter ?? 0) * 1000 : 0;
+  const wished = (retryAfter ?? 0) * 1000;
   const backoff = Math.min(LONGEST, FIRST * 2 ** Math.min(failures - 1, 10));
   return Math.max(wished, backoff) + (backoff / 2) * random;
 }

@@ -58,7 +58,7 @@ export class AutostopModel implements IAutostopModel {
     this._writes = new Writes({
       connection: this._connection,
       trans: options.trans,
-      state: () => this._state,
+      state: () => this.state,
       accept: received => this._onWritten(received),
       changed: () => this._onPending(),
       doubt: () => void this.refresh()
@@ -76,26 +76,15 @@ export class AutostopModel implements IAutostopModel {
 
   readonly ticker: Ticker;
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get state(): IState | null {
-    return this._state;
-  }
-
-  get link(): ILinkProblem | null {
-    return this._link;
-  }
-
-  get isDisposed(): boolean {
-    return this._disposed;
-  }
+  readonly changed = new Signal<this, void>(this);
+  state: IState | null = null;
+  link: ILinkProblem | null = null;
+  isDisposed = false;
 
   situation(): ISituation {
     return {
-      state: this._state,
-      link: this._link,
+      state: this.state,
+      link: this.link,
       now: this._time.now(),
       uncertain: this._time.uncertain,
       pending: this._writes.pending
@@ -132,27 +121,21 @@ export class AutostopModel implements IAutostopModel {
 
   /** Resolves when an answer to a request sent after this call is in; never rejects: see `link`. */
   refresh(platform = false): Promise<void> {
-    if (this._disposed) {
+    if (this.isDisposed) {
       return Promise.resolve();
     }
     this._askPlatform ||= platform;
-    if (this._next) {
-      return this._next;
-    }
-    if (this._current) {
-      // One in flight may have been answered before what the caller wants to see: one more, for all.
-      this._next = this._current.then(() => this._begin());
-      return this._next;
-    }
-    return this._begin();
+    // One in flight may have been answered before what the caller wants to see: one more, for all.
+    this._next ??= this._current?.then(() => this._begin()) ?? null;
+    return this._next ?? this._begin();
   }
 
   dispose(): void {
-    if (this._disposed) {
+    if (this.isDisposed) {
       return;
     }
     this._writes.dispose();
-    this._disposed = true;
+    this.isDisposed = true;
     this._abort?.abort();
     this._cancelTimer();
     this._hints?.dispose();
@@ -166,7 +149,7 @@ export class AutostopModel implements IAutostopModel {
 
   private _begin(): Promise<void> {
     this._next = null;
-    if (this._disposed) {
+    if (this.isDisposed) {
       return Promise.resolve();
     }
     const flight = this._ask().finally(() => {
@@ -192,14 +175,14 @@ export class AutostopModel implements IAutostopModel {
       if (written !== this._written) {
         // A write was answered meanwhile, and nobody can tell which of the two answers is the older.
         void this.refresh();
-      } else if (!this._disposed) {
+      } else if (!this.isDisposed) {
         this._accept(received);
       }
     } catch (error) {
       if (abort.signal.aborted) {
         // Given up by ourselves: no news about the server, and another request follows.
         this._askPlatform ||= refresh;
-      } else if (!this._disposed) {
+      } else if (!this.isDisposed) {
         this._failures += 1;
         this._patience = PATIENCE;
         this._setLink(linkProblem(error, this._trans));
@@ -210,7 +193,7 @@ export class AutostopModel implements IAutostopModel {
   }
 
   private _askIn(delay: number): void {
-    if (!this._disposed) {
+    if (!this.isDisposed) {
       this._cancelTimer();
       this._timer = window.setTimeout(() => void this.refresh(), delay);
     }
@@ -219,9 +202,9 @@ export class AutostopModel implements IAutostopModel {
   private _accept(received: IReceived): void {
     // What a write has done is told to who asked for it; it is no part of what holds.
     const state = { ...received.state, outcome: null };
-    const news = !sameState(this._state, state) || this._link !== null;
-    this._state = state;
-    this._link = null;
+    const news = !sameState(this.state, state) || this.link !== null;
+    this.state = state;
+    this.link = null;
     this._failures = 0;
     this._time.set(received.state.server_time, received.at);
     this.ticker.align();
@@ -235,30 +218,30 @@ export class AutostopModel implements IAutostopModel {
 
   private _onWritten(received: IReceived): void {
     this._written += 1;
-    if (!this._disposed) {
+    if (!this.isDisposed) {
       this._accept(received);
       this._onPending();
     }
   }
 
   private _onPending(): void {
-    if (!this._disposed) {
+    if (!this.isDisposed) {
       this.ticker.align();
       this._emit();
     }
   }
 
   private _setLink(link: ILinkProblem): void {
-    const before = this._link;
-    this._link = link;
-    if (before?.kind !== link.kind || before.message !== link.message || before.hint !== link.hint) {
+    const before = this.link;
+    this.link = link;
+    if (JSON.stringify(before) !== JSON.stringify(link)) {
       this._emit();
     }
   }
 
   private _emit(): void {
     this._revision += 1;
-    this._changed.emit();
+    this.changed.emit();
   }
 
   /** Follow a hint; true when it was worth it. */
@@ -269,7 +252,7 @@ export class AutostopModel implements IAutostopModel {
   }
 
   private _left(): number | null {
-    return timeLeft(this._state?.deadline?.stop_timestamp, this._time.now());
+    return timeLeft(this.state?.deadline?.stop_timestamp, this._time.now());
   }
 
   private _onTick(): void {
@@ -277,7 +260,7 @@ export class AutostopModel implements IAutostopModel {
       this._onWake();
     }
     const left = this._left();
-    const stop = this._state?.deadline?.stop_timestamp ?? null;
+    const stop = this.state?.deadline?.stop_timestamp ?? null;
     if (left !== null && left <= -AFTERMATH && this._seenPast !== stop) {
       this._seenPast = stop;
       void this.refresh();
@@ -311,7 +294,7 @@ export class AutostopModel implements IAutostopModel {
       this._onWake();
     } else if (this._current === null) {
       const old = this._connection.clock.monotonic() - this._askedAt;
-      if (old > (this._link ? FRESH / 10 : FRESH)) {
+      if (old > (this.link ? FRESH / 10 : FRESH)) {
         void this.refresh();
       }
     }
@@ -330,9 +313,6 @@ export class AutostopModel implements IAutostopModel {
   private readonly _time: ServerTime;
   private readonly _hints: Hints | null;
   private readonly _writes: Writes;
-  private readonly _changed = new Signal<this, void>(this);
-  private _state: IState | null = null;
-  private _link: ILinkProblem | null = null;
   private _failures = 0;
   private _patience = PATIENCE;
   private _revision = 0;
@@ -344,5 +324,4 @@ export class AutostopModel implements IAutostopModel {
   private _askedAt = -Infinity;
   private _seenPast: number | null = null;
   private _written = 0;
-  private _disposed = false;
 }

@@ -2,7 +2,6 @@ import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { Message } from '@lumino/messaging';
 import { MessageLoop } from '@lumino/messaging';
-import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 import { Panel, PanelLayout } from '@lumino/widgets';
@@ -14,9 +13,7 @@ const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
 
 /** The panels that their kernels have closed while this page was open. */
 export class ClosedPanels {
-  get changed(): ISignal<this, string> {
-    return this._changed;
-  }
+  readonly changed = new Signal<this, string>(this);
 
   has(id: string): boolean {
     return this._ids.has(id);
@@ -24,10 +21,9 @@ export class ClosedPanels {
 
   add(id: string): void {
     this._ids.add(id);
-    this._changed.emit(id);
+    this.changed.emit(id);
   }
 
-  private readonly _changed = new Signal<this, string>(this);
   private readonly _ids = new Set<string>();
 }
 

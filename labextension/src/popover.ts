@@ -34,46 +34,33 @@ export class Popover extends Panel {
   }
 
   override dispose(): void {
-    if (!this.isDisposed) {
-      this._listen(false);
-      this._anchor?.button.setAttribute('aria-expanded', 'false');
-    }
+    this._shut(false);
     super.dispose();
   }
 
   handleEvent(event: Event): void {
-    switch (event.type) {
-      case 'keydown':
-        this._onKey(event as KeyboardEvent);
-        break;
-      case 'resize':
-        this._place();
-        break;
-      case 'focusout':
-        // Only where the person went: a notebook takes the focus by itself when its toolbar is clicked.
-        if (this._tabbed && (event as FocusEvent).relatedTarget) {
-          this._leave((event as FocusEvent).relatedTarget);
-        }
-        break;
-      default:
-        this._leave(event.target);
-    }
-  }
-
-  private _onKey(event: KeyboardEvent): void {
-    this._tabbed = event.key === 'Tab';
-    if (event.key === 'Escape' && !inDialog(event.target)) {
-      event.stopPropagation();
-      this._shut();
+    const { type, target } = event;
+    const { key } = event as KeyboardEvent;
+    if (type === 'keydown') {
+      this._tabbed = key === 'Tab';
+      if (key === 'Escape' && !inDialog(target)) {
+        event.stopPropagation();
+        this._shut();
+      }
+    } else if (type === 'resize') {
+      this._place();
+    } else if (type === 'pointerdown') {
+      this._leave(target);
+    } else if (this._tabbed) {
+      // Only where the person went: a notebook takes the focus by itself when its toolbar is clicked.
+      this._leave((event as FocusEvent).relatedTarget);
     }
   }
 
   /** Close when the person turns to something else; a dialog of the card's is nothing else. */
   private _leave(target: EventTarget | null): void {
-    const inside = [this.node, this._anchor?.node].some(
-      node => target instanceof Node && node?.contains(target)
-    );
-    if (!inside && !inDialog(target)) {
+    const inside = [this.node, this._anchor?.node].some(node => node?.contains(target as Node));
+    if (target && !inside && !inDialog(target)) {
       this._shut(false);
     }
   }
@@ -129,7 +116,7 @@ export class Popover extends Panel {
 }
 
 function inDialog(target: EventTarget | null): boolean {
-  return target instanceof Element && target.closest('.jp-Dialog') !== null;
+  return target instanceof Element && !!target.closest('.jp-Dialog');
 }
 
 /** Put an element above or below another, wherever there is more room, and within the window. */

@@ -84,14 +84,10 @@ export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'wor
     setBusy(count => count - 1);
     // What an earlier click came to is no news after a later one.
     if (turn === last.current) {
-      const text = (): string => fact?.(result) ?? resultText(result, trans);
       // Why something was not done stays until somebody does or types something there again: that the State has moved
       // on may be the reason. Whether it was done, which nobody knew, a later State tells.
-      if ((result.refusal?.code ?? 'lost') === 'lost') {
-        say(text());
-      } else {
-        setSaid([text, null]);
-      }
+      const passing = (result.refusal?.code ?? 'lost') === 'lost';
+      setSaid([() => fact?.(result) ?? resultText(result, trans), passing ? about() : null]);
     }
     return result;
   };
