@@ -540,8 +540,7 @@ def test_the_server_restarts(open_tab: Open, front_end: FrontEnd, endpoint: str,
     with running_jupyter(tmp_path, *OPTIONS, module=front_end.module, settings=emulated(endpoint)) as server:
         tab = open_tab(server).start()
         tab.shows("running", "49 min")
-    # What JupyterLab itself does then must not cover ours: its dialog is left where it is.
-    tab.page.evaluate("window.dispatchEvent(new Event('online'))")
+    # What JupyterLab itself does then must not cover ours: its dialog is left where it is, and so is the page.
     tab.shows("stale", "49 min")
     expect(tab.note).to_have_text("no connection")
     assert "The connection to the Jupyter server is lost." in tab.title
@@ -594,6 +593,24 @@ def test_each_plugin_can_be_disabled(open_tab: Open, server: JupyterServer, plug
     assert known == {"commands": 1, "notebook-widget": 7, "model": 0}.get(plugin, 8)
     assert (tab.asked == []) is (plugin == "model")
     assert tab.said == []
+
+
+def test_the_setting_that_hides_it(open_tab: Open, server: JupyterServer) -> None:
+    """Unticked in the settings the countdown is not in the status bar, also in a page that is loaded later."""
+    with server.client() as client:
+        setting = "lab/api/settings/jupyter-autostop:status"
+        client.put(setting, json={"raw": '{"visible": false}'}).raise_for_status()
+        try:
+            tab = open_tab().open()
+            expect(tab.page.locator(".jp-LauncherCard").first).to_be_visible()
+            expect(tab.item).to_be_hidden()
+            # The bar is drawn anew.
+            tab.page.set_viewport_size({"width": 900, "height": 700})
+            tab.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            expect(tab.item).to_be_hidden()
+        finally:
+            client.put(setting, json={"raw": "{}"}).raise_for_status()
+    expect(open_tab().open().item).to_be_visible()
 
 
 def test_a_reload_in_the_middle_of_an_extension(browser: Browser, tmp_path: Path) -> None:

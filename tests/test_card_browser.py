@@ -358,6 +358,31 @@ def test_auto_stop_off_and_on(card: Card, platform: Platform) -> None:
     expect(switch).to_be_checked()
 
 
+def test_auto_stop_that_somebody_else_changed_first(card: Card, platform: Platform) -> None:
+    """Why each control did nothing stays beside it when the page knows what the others did, and goes with new words."""
+    node, refused = card.node, re.compile("changed .*elsewhere|somebody else", re.IGNORECASE)
+    length = node.get_by_label("Run length at each start")
+    with card.behind(platform):
+        platform.edit(auto_stop={"duration": 2 * 3600}, description="Theirs")
+        platform.state(refresh=True)
+        length.fill("20h")
+        card.button("Set").click()
+        node.get_by_role("checkbox").click()
+        node.get_by_role("switch", name="Auto-stop").click()
+        card.page.locator(".jp-Dialog").get_by_role("button", name="Turn Off").click()
+        card.button("Extend 1 h").click()
+        expect(card.said(refused)).to_have_count(4)
+    expect(node.get_by_label("Description")).to_have_value("Theirs")
+    expect(card.said(refused)).to_have_count(4)
+    expect(node).not_to_contain_text("From the next start: auto-stop after 20 h.")
+    assert card.faults() == []
+    length.fill("21h")
+    expect(node).to_contain_text("From the next start: auto-stop after 21 h.")
+    expect(card.said(refused)).to_have_count(3)
+    card.button("Extend 1 h").click()
+    expect(card.said(refused)).to_have_count(2)
+
+
 def test_the_description_is_guarded(card: Card, platform: Platform) -> None:
     """What is being typed is never overwritten; both texts are shown, and one of them is chosen."""
     text = card.node.get_by_label("Description")
@@ -478,11 +503,12 @@ def test_auto_stop_by_keyboard(card: Card, platform: Platform) -> None:
     tab_to(card, card.button("4 h"))
     keyboard.press("Enter")
     expect(node).to_have_attribute("data-kind", "running")
-    switch.focus()
+    # The button that was pressed is gone.
+    expect(switch).to_be_focused()
     tab_to(card, reminders)
     keyboard.press("Space")
     expect(node).to_contain_text("Reminders are off")
-    expect(reminders).to_be_enabled()
+    expect(reminders).to_be_focused()
     tab_to(card, node.get_by_label("Run length at each start"))
     keyboard.press("Control+A")
     keyboard.type("6h")
@@ -511,7 +537,7 @@ def test_the_rest_by_keyboard(card: Card, platform: Platform) -> None:
     # The journal says so too, of every time.
     expect(node.get_by_role("status").filter(has_text="The description is saved.")).to_be_visible()
     assert platform.state()["instance"]["description"] == "Run 9"
-    text.focus()
+    expect(text).to_be_focused()
     tab_to(card, journal)
     keyboard.press("Enter")
     expect(node.locator("details")).to_contain_text("description “Run 9”")
