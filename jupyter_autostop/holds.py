@@ -8,7 +8,7 @@ from dataclasses import replace
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NotAppliedError, NotFoundError
 from jupyter_autostop.extensions import moment_words
-from jupyter_autostop.keeper import Keeper, stop_sent
+from jupyter_autostop.keeper import STILL_HELD, Keeper, stop_sent
 from jupyter_autostop.models import HoldWish
 from jupyter_autostop.policy import HOLDING, OFF, Policy
 from jupyter_autostop.reach import Aim, Reach
@@ -16,6 +16,8 @@ from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Record
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import outcome
+
+CALLED_OFF = "The stop that was to come is called off; the end of this hold decides what follows."
 
 
 def hold_words(wish: HoldWish) -> str:
@@ -41,8 +43,11 @@ class Holds:
         self._policy.require(not stops, "stopping the instance from here, so no hold may end so", "allow_stop")
         async with self._keeper.operation():
             before = await self._keeper.begin()
+            decided = self._keeper.record.stop_at is not None
             hold, done = await self._hold_wish(wish, before)
             self._reach.person_has_acted(done)
+            if decided and done["effect"] != "none":
+                done = outcome(done["effect"], f"{done['message']} {CALLED_OFF}", clamped=done["clamped"])
             return hold, done
 
     async def _hold_wish(self, wish: HoldWish, before: Instance) -> tuple[Hold, Outcome]:
@@ -122,15 +127,16 @@ class Holds:
             if record.sent is not None:
                 raise stop_sent()
             by_person = by_person or hold.owner.kind == "person"
+            wished = hold.then == "stop" and not by_person
             self._snapshot.record = keeper.end(record, [hold_id], by_person=by_person)
             try:
                 await keeper.go_on(instance)
             except AutostopError as error:
                 return outcome("unconfirmed", f"The hold has ended. {error.message} What follows is tried again.")
-            return self.ended("The hold has ended.")
+            return self.ended("The hold has ended.", wished=wished)
 
-    def ended(self, said: str) -> Outcome:
-        """Say what is so once a hold has ended."""
+    def ended(self, said: str, *, wished: bool) -> Outcome:
+        """Say what is so once a hold has ended; `wished`: it was to end in a stop."""
         record, run = self._keeper.record, self._snapshot.run
         if record.pending or record.off == "intent":
             return outcome("unconfirmed", f"{said} ModelArts does not tell yet what follows; it is looked at again.")
@@ -139,8 +145,7 @@ class Holds:
                 return outcome("now", f"{said} This server stops the instance at the time shown.")
             return outcome("now", f"{said} ModelArts stops this run at its own time.")
         if record.holds:
-            return outcome("now", f"{said} This run is held by others still.")
+            return outcome("now", f"{said} {STILL_HELD}")
         if record.stop_at is not None:
-            why = f"{self._keeper.why_here(record)}, so this" if record.ours else "As was wished for, this"
-            return outcome("now", f"{said} {why} server stops the instance, in {self._keeper.left(record.stop_at)}.")
+            return outcome("now", f"{said} {self._keeper.stop_words(record, record.stop_at, wished=wished)}")
         return outcome("now", f"{said} {OFF}" if run.kind == "off" else said)

@@ -199,6 +199,41 @@ async def test_an_early_end_leaves_the_grace(clock: ManualClock, platform: Closi
     await service.close()
 
 
+async def test_a_stop_that_was_wished_for_is_said_to_be(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Whether it follows an end that was told or the hold's own time; a page's end of it wishes for none."""
+    service = service_for(platform)
+    await hold(service, platform, 7200, id="one", then="stop", kernel_id="k1")
+    ended = (await service.release("one"))["outcome"]
+    assert ended["message"] == "The hold has ended. As was wished for, this server stops the instance, in 15 min."
+    await hold(service, platform, 7200, id="two", then="stop", kernel_id="k1")
+    called_off = (await service.journal.entries())[0]["result"]
+    assert called_off.endswith(" The stop that was to come is called off; the end of this hold decides what follows.")
+    ended = (await service.release("two", who="page"))["outcome"]
+    assert ended["message"] == "The hold has ended. ModelArts stops this run at its own time."
+    await hold(service, platform, 7200, id="three", kernel_id="k1")
+    assert "called off" not in (await service.journal.entries())[0]["result"]
+    await clock.pass_time(3600)
+    ended = (await service.release("three"))["outcome"]
+    assert ended["message"].startswith("The hold has ended. ModelArts' own stop time has passed, so this server stops")
+    await service.close()
+
+
+async def test_what_still_holds_may_be_ones_own(platform: ClosingPlatform) -> None:
+    """An extension is no other person, and at the limit it is not made longer by the seconds since it was made."""
+    service = service_for(platform, policy=Policy(max_extension=7200))
+    await service.extend(parse_extend({"by": 7200}))
+    await hold(service, platform, 5000, id="one", then="stop", kernel_id="k1")
+    ended = (await service.release("one"))["outcome"]
+    assert ended["message"] == (
+        "The hold has ended. Another hold or an extension still keeps this run going; "
+        "the last to end decides what follows."
+    )
+    platform.clock.turn(5)
+    again = (await service.extend(parse_extend({"by": 3600})))["outcome"]
+    assert again["message"] == "Asked for 1 h more, the limit leaves nothing. Nothing was changed."
+    await service.close()
+
+
 async def test_one_of_several_ends(platform: ClosingPlatform) -> None:
     """The latest counts; when it goes, the deadline comes no nearer than the grace."""
     service = service_for(platform)

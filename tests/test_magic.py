@@ -247,6 +247,8 @@ class TestHold:
         assert cell.stdout.count("KeyError: 'mine'") == 1
         assert "raise KeyError('mine')" in cell.stdout
         assert "jupyter_autostop" not in cell.stdout
+        # What follows the work is told, all the same.
+        assert cell.stderr.startswith("[autostop] The hold has ended. Stops at ")
 
     def test_a_stop_that_is_called_off_is_told(self, notebook: Notebook) -> None:
         """Whoever switched auto-stop meanwhile has decided; below the cell stands that the stop does not follow."""
@@ -255,6 +257,10 @@ class TestHold:
         line = "[autostop] The hold was over already, before the work was: the stop that was to follow is called off."
         assert line in notebook.run(f"%%autostop hold --then stop\n{off}").stderr
         assert notebook.run(f"%%autostop hold\n{off}").stderr == ""
+        notebook.fake.stop = notebook.fake.state()["server_time"] + HOUR
+        notebook.fake.more = {"deadline": {"stop_timestamp": notebook.fake.stop, "kept_by": "server"}}
+        cell = notebook.run("%%autostop hold\n1")
+        assert (cell.texts[0].count("is called off"), cell.stderr) == (1, "")
 
     def test_an_interrupt_ends_it(self, notebook: Notebook) -> None:
         """As Ctrl-C and the stop button raise it."""

@@ -181,6 +181,7 @@ class AutostopMagics(magic.Magics):
         # Before anything is held: a cell with a mistake in it needs no hold.
         work = Work(self.shell, cell)
         held = hold(None if args.max is None else timedelta(seconds=args.max), args.then, args.reason or _reason())
+        held.shows = True
         with held:
             show(Picture([marked(held.begun(), emulated=held.emulated)]))
             value = work.run()
