@@ -26,6 +26,13 @@ def hold_words(wish: HoldWish) -> str:
     return f"hold {moment_words(wish.until)}, then {wish.then}{reason}"
 
 
+def release_words(hold_id: str, hold: Hold | None) -> str:
+    """Say what is to be ended, for the journal, as the hold's begin was said; by its id only where nothing is known."""
+    if hold is None:
+        return f"end the hold {hold_id}"
+    return f"end the hold “{hold.reason}”" if hold.reason else f"end the hold {moment_words(hold.until)}"
+
+
 class Holds:
     """The holds of this run."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +233,35 @@ async def test_what_still_holds_may_be_ones_own(platform: ClosingPlatform) -> No
     platform.clock.turn(5)
     again = (await service.extend(parse_extend({"by": 3600})))["outcome"]
     assert again["message"] == "Asked for 1 h more, the limit leaves nothing. Nothing was changed."
+    await service.close()
+
+
+async def test_the_journal_names_a_hold_as_people_know_it(platform: ClosingPlatform) -> None:
+    """By its reason, without one by its time; by its id only where no such hold is known."""
+    service = service_for(platform)
+    await hold(service, platform, 7200, id="one", reason="training")
+    two = await hold(service, platform, 7200, id="two")
+    for ended in ("one", "two", "three"):
+        with contextlib.suppress(NotFoundError):
+            await service.release(ended)
+    told = [entry["what"] for entry in await service.journal.entries() if entry["what"].startswith("end")]
+    until = datetime.fromtimestamp(two["until"] / 1000, timezone.utc)
+    assert told == ["end the hold three", f"end the hold until {until:%Y-%m-%d %H:%M} UTC", "end the hold “training”"]
+    await service.close()
+
+
+@pytest.mark.parametrize(
+    ("emulated", "where"), [(True, "at the emulator: PATCH /_emulator/instance"), (False, "in the ModelArts console")]
+)
+async def test_a_stopped_instance_is_started_where_it_is(
+    platform: ClosingPlatform, *, emulated: bool, where: str
+) -> None:
+    """No console knows an emulated one."""
+    platform.emulated, platform.status = emulated, "STOPPED"
+    service = service_for(platform)
+    with pytest.raises(ConflictError) as caught:
+        await service.extend(parse_extend({"by": 7200}))
+    assert f"Start it {where}" in caught.value.hint
     await service.close()
 
 

@@ -118,6 +118,8 @@ class TestCommands:
             ("%%autostop hold --max 90\n1", "write 90m."),
             ("%%autostop hold --then fly\n1", "invalid choice"),
             ("%%autostop hold --now\n1", "“--now” is nothing"),
+            ("%%autostop hold 8h\n1", "“8h” is nothing that %%autostop hold knows. Write %%autostop hold [--max 8h]"),
+            ("%%autostop\n1", "Only a hold takes a whole cell; write %%autostop hold."),
             ("%%autostop hold --reason 'x\n1", "quotation mark"),
             ("%%autostop hold\nawait x", "does not work below a cell magic"),
         ],
@@ -298,17 +300,18 @@ class TestHelp:
     @pytest.mark.parametrize(
         ("line", "some"),
         [
-            ("%autostop ", {"status", "extend", "until", "off", "on", "describe", "doctor"}),
+            ("%autostop ", {"status", "extend", "until", "off", "on", "describe", "journal", "doctor"}),
             ("%autostop st", {"status"}),
-            ("%autostop extend ", {"2h"}),
+            ("%autostop extend ", {"1h", "2h", "4h"}),
             ("%%autostop ", {"hold"}),
-            ("%%autostop hold --", {"--max", "--then"}),
+            ("%%autostop hold --", {"--max", "--then", "--reason"}),
             ("%%autostop hold --then ", {"stop", "restore"}),
         ],
     )
     def test_completion(self, notebook: Notebook, line: str, some: set[str]) -> None:
-        """Tab offers what can stand there."""
-        assert some <= offered(notebook, line)
+        """Tab offers what can stand there, and no name of Python's, which cannot."""
+        assert offered(notebook, line) == some
+        assert "abs" in offered(notebook, "%autostop status\nab")
 
     def test_the_question_mark(self, notebook: Notebook) -> None:
         """Tells every command."""
