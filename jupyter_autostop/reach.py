@@ -36,7 +36,8 @@ def _longer(stop: int, before: int) -> str:
 class Aim:
     """What is to be reached: a stop no sooner than `target` (ms), where `stop` is the platform's; or else a hold.
 
-    `said`: what is told beforehand. `probed`: the platform has been sent a longer run length for it.
+    `said`: what is told beforehand. `probed`: the platform has been sent a longer run length for it. `setting_waits`:
+    another one waits for the next start already, so none would help.
     """
 
     target: int
@@ -44,6 +45,7 @@ class Aim:
     wish: Hold
     said: str = ""
     probed: bool = False
+    setting_waits: bool = False
 
     @property
     def clamped(self) -> bool:
@@ -99,7 +101,8 @@ class Reach:
                 "ModelArts does not tell the run length, so it cannot be made longer.", code="no_deadline"
             )
         prior = self.prior(record, seen)
-        deferring = memory.defers or (record.probe is None and await self._setting_waits(before))
+        waits = not memory.defers and record.probe is None and await self._setting_waits(before)
+        deferring = memory.defers or waits
         probe = self.probe(seen.duration, aim)
         # Where the start is not known, nobody can tell which stop time a run length would bring.
         told = memory.run is not None and memory.run.start is not None
@@ -116,12 +119,12 @@ class Reach:
             return await self._leave(record, aim, prior)
         if not seen.enable:
             return outcome("next_start", _STILL_STOPS, clamped=aim.clamped)
-        return await self.hold(record, aim, prior)
+        return await self.hold(record, replace(aim, setting_waits=waits), prior)
 
     # By the platform
 
     async def _setting_waits(self, before: Instance) -> bool:
-        """Tell whether a setting waits for the next start, which shows that this platform defers: that is remembered.
+        """Tell whether a setting waits for the next start, which shows that this platform defers.
 
         Raises `ConflictError` where it was only about to move the stop time.
         """
@@ -139,9 +142,7 @@ class Reach:
                 "Meanwhile the stop time has moved, as somebody else has set it; nothing was overwritten.",
                 code="changed_elsewhere",
             )
-        if moves is False:
-            await snapshot.remember(replace(snapshot.memory, defers=True))
-        return True
+        return moves is False
 
     def prior(self, record: Record, seen: Setting) -> Setting:
         """Return the setting that people chose, which is not what we have set ourselves."""
@@ -221,23 +222,21 @@ class Reach:
 
     async def hold(self, record: Record, aim: Aim, prior: Setting) -> Outcome:
         """Switch auto-stop off for this run, see it off, and only then say that it is held."""
-        keeper, known = self._keeper, self._snapshot.memory.run
-        own = self._snapshot.run.stop_timestamp
+        keeper, own, before = self._keeper, self._snapshot.run.stop_timestamp, self._snapshot.instance
+        if before is None:
+            return aim.unconfirmed
         intent = replace(
             record,
             off="intent",
             prior=prior,
             seen=prior.duration,
             t0=own,
-            start=known.start if known else None,
+            start=None if aim.setting_waits else self._start(before, own),
             run=keeper.life.marker,
             floor=max(record.floor, own or self._snapshot.stop_of(record) or 0),
             stop_at=None,
             old=record,
         )
-        before = self._snapshot.instance
-        if before is None:
-            return aim.unconfirmed
         if aim.probed:
             standing = fallen_back(record)
         else:
@@ -260,6 +259,16 @@ class Reach:
         await self._switch_on_again(intent, standing)
         return outcome("next_start", f"{_STILL_STOPS} It is on again.", clamped=aim.clamped)
 
+    def _start(self, shown: Instance, own: int | None) -> int | None:
+        """Return when this run began (ms), as far as that is known; where it is not, by the run length shown.
+
+        A shorter one, if somebody sets it while the run is held, may come to count from there.
+        """
+        known, length = self._snapshot.memory.run, setting(shown)["duration"]
+        if known is not None and known.start is not None:
+            return known.start
+        return None if own is None or length is None else own - length * 1000
+
     async def _moved_late(self, intent: Record, record: Record, aim: Aim) -> Outcome:
         """The stop time has moved after all, when it was not looked for any more: the platform keeps this run."""
         keeper, known, instance = self._keeper, self._snapshot.memory.run, self._snapshot.instance
@@ -270,7 +279,7 @@ class Reach:
         stop = self._snapshot.run.stop_timestamp
         if not shown or stop is None or not self._has_moved(aim):
             return aim.unconfirmed
-        run = known and replace(known, start=intent.start, stop_timestamp=stop, duration=record.probe)
+        run = known and replace(known, start=record.start, stop_timestamp=stop, duration=record.probe)
         await self._snapshot.remember(replace(self._snapshot.memory, run=run, defers=False))
         _, done = await self._moved(replace(record, pending=then.pending), aim)
         return done or outcome("next_start", f"{_STILL_STOPS} It is on again.", clamped=aim.clamped)

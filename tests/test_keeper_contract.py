@@ -215,6 +215,22 @@ def test_a_site_without_holds(rig: Rig) -> None:
 # An extension
 
 
+def test_the_next_run_is_held_though_the_last_one_was_put_in_order(rig: Rig, server: Server) -> None:
+    """A run length that went back while the instance was stopped has nothing to do with what the next run is told."""
+    rig.cloud.turn(duration_applies="now")
+    assert server.ask("POST", "extend", {"by": HOUR}).json()["outcome"]["effect"] == "now"
+    rig.cloud.console(status="STOPPED")
+    rig.until(lambda: server.look() and rig.cloud.setting == PRIOR)
+    rig.until(lambda: any("back to" in entry["what"] for entry in server.ask("GET", "journal").json()["entries"]))
+    rig.cloud.console(status="RUNNING")
+    rig.cloud.turn(duration_applies="next_start")
+    stop = own_stop(rig)
+    state = server.ask("POST", "extend", {"by": HOUR}).json()
+    assert state["outcome"]["effect"] == "held"
+    assert abs(state["deadline"]["stop_timestamp"] - (stop + HOUR * 1000)) <= TOLERANCE
+    assert [hold["id"] for hold in server.look()["holds"]] == ["extension"]
+
+
 def test_an_extension_is_held_and_says_who_keeps_it(rig: Rig, server: Server) -> None:
     """`effect` held, `kept_by` server, counted from the shown deadline; the next one from there; the probe was odd."""
     stop = own_stop(rig)

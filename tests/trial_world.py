@@ -294,6 +294,8 @@ class World:
             ghost.unseen = ghost.unseen or ghost.by_us
         if not enable and self.stored.off != "no":
             ghost.unseen = True
+            # Where it is again as it was seen last, what was set in between cannot be told at all.
+            ghost.vague = ghost.vague or duration == self.stored.seen
         ghost.vague = ghost.vague or busy
         # Between our look and our write nobody can tell which of the two was first.
         if enable and not was[1] and not meddles:
