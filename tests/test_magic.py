@@ -65,6 +65,31 @@ class TestCommands:
         assert again == ["instance?refresh=1"] * (0 if (status, ago) == ("STOPPED", 5_000) else 2)
 
     @pytest.mark.parametrize(
+        ("code", "fault", "asked", "known"),
+        [
+            ("no_answer", None, 1, True),
+            ("unavailable", None, 1, True),
+            ("no_answer", ("GET", "lost"), 1, False),
+            ("credentials_refused", None, 0, False),
+        ],
+    )
+    def test_what_may_have_passed_is_asked_anew(
+        self, notebook: Notebook, code: str, fault: tuple[str, str] | None, *, asked: int, known: bool
+    ) -> None:
+        """A platform that is back is seen to be at once; one that hangs on is told as before, and no key is tried."""
+        fake = notebook.fake
+        fake.more = {"problem": {"code": code, "message": "It was away.", "hint": ""}}
+
+        def answer(_method: str, route: str) -> None:
+            if route == "instance?refresh=1":
+                fake.more, fake.faults = {}, [fault] if fault else []
+
+        fake.before_answer = answer
+        cell = notebook.run("%autostop status")
+        assert [route for _, route, _ in fake.wishes] == ["instance", *["instance?refresh=1"] * asked]
+        assert ("It was away." not in cell.texts[0]) == known
+
+    @pytest.mark.parametrize(
         ("line", "wish"),
         [
             ("extend 2h", ("POST", "extend", {"by": 7200})),
