@@ -242,8 +242,16 @@ class AutostopService:
 
     async def _written(self, write: Callable[[], Awaitable[Outcome]], who: str, what: str) -> State:
         self._looked = self._clock.monotonic()
+        questions = self.snapshot.questions
+
+        async def unless_silent() -> Outcome:
+            # It would wait in vain as somebody before it has, whose question began after this was asked for.
+            if silent := self.snapshot.silent_since(questions):
+                raise silent
+            return await write()
+
         try:
-            outcome = await self.alone(lambda: self._scribe.people(write, who, what))
+            outcome = await self.alone(lambda: self._scribe.people(unless_silent, who, what))
         except AutostopError as error:
             if error.hint == START and self._platform.emulated:
                 error.hint = START_EMULATED  # there is no console that knows it

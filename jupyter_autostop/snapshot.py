@@ -21,7 +21,7 @@ from jupyter_autostop.deadline import (
     unkept,
     unsettled,
 )
-from jupyter_autostop.errors import AutostopError, CredentialsError
+from jupyter_autostop.errors import AutostopError, CredentialsError, NoAnswerError
 from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
 from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
@@ -60,6 +60,7 @@ class Snapshot:
         self._live = LiveMemory(memory)
         self._asked = 0
         self._answered = 0
+        self._failed = 0
         self._record = EMPTY
         self._holds: list[dict[str, Any]] = []
         self._shown: dict[str, Any] | None = None
@@ -120,7 +121,7 @@ class Snapshot:
             if turn < self._answered:
                 raise  # a later question has been answered meanwhile
             # A copy has no frames, which would keep a signed request alive until the next success.
-            self.error = copy(error)
+            self.error, self._failed = copy(error), turn
             self.refusals = self.refusals + 1 if isinstance(error, CredentialsError) else 0
             raise
         if turn < self._answered:
@@ -155,6 +156,10 @@ class Snapshot:
     def questions(self) -> int:
         """How often the platform has been asked."""
         return self._asked
+
+    def silent_since(self, questions: int) -> AutostopError | None:
+        """Return the error if the last word is that one asked after so many questions was not answered in time."""
+        return copy(self.error) if isinstance(self.error, NoAnswerError) and self._failed > questions else None
 
     @property
     def asked(self) -> bool:
