@@ -15,7 +15,7 @@ from jupyter_autostop.reach import Aim, Reach
 from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Record
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
-from jupyter_autostop.writing import outcome
+from jupyter_autostop.writing import match, outcome
 
 CALLED_OFF = "The stop that was to come is called off; the end of this hold decides what follows."
 
@@ -42,7 +42,7 @@ class Holds:
         self._policy = policy
         self._reach = reach
 
-    async def hold(self, wish: HoldWish) -> tuple[Hold, Outcome]:
+    async def hold(self, wish: HoldWish, if_match: str | None = None) -> tuple[Hold, Outcome]:
         """Hold the run until a time, or until its owner ends; the same wish again changes nothing."""
         self._policy.require(self._policy.allow_hold, HOLDING, "allow_hold")
         # What an extension ends in is this server's own stop, without which the run would go on for ever.
@@ -51,19 +51,20 @@ class Holds:
         async with self._keeper.operation():
             before = await self._keeper.begin()
             decided = self._keeper.record.stop_at is not None
-            hold, done = await self._hold_wish(wish, before)
+            hold, done = await self._hold_wish(wish, if_match, before)
             self._reach.person_has_acted(done)
             if decided and done["effect"] != "none":
                 done = outcome(done["effect"], f"{done['message']} {CALLED_OFF}", clamped=done["clamped"])
             return hold, done
 
-    async def _hold_wish(self, wish: HoldWish, before: Instance) -> tuple[Hold, Outcome]:
+    async def _hold_wish(self, wish: HoldWish, if_match: str | None, before: Instance) -> tuple[Hold, Outcome]:
         keeper, run, now = self._keeper, self._snapshot.run, self._keeper.now()
         record = keeper.claim()
         open_already = record.hold(wish.id) if wish.id else None
         if open_already is not None:
             return self._same(open_already, wish), outcome("none", "It is held so already.")
         self._check_hold(wish, record, before, now)
+        match(if_match, before, auto_stop=True, description=False)
         owner = await keeper.owners.make(wish.kernel_id, wish.pid)
         keeper.refuse_while_open()
         hold = Hold(wish.id or secrets.token_hex(8), wish.until, wish.then, owner, now, wish.reason)

@@ -218,12 +218,12 @@ class AutostopService:
         """Move this run's stop time later, as far as the platform does that, and say what came of it."""
         return await self._written(lambda: self._extensions.extend(extend, if_match), who, extension_words(extend))
 
-    async def hold(self, wish: HoldWish, *, who: str = "script") -> Hold:
+    async def hold(self, wish: HoldWish, if_match: str | None = None, *, who: str = "script") -> Hold:
         """Hold this run until a time, or until a kernel or command ends."""
         held: list[Hold] = []
 
         async def write() -> Outcome:
-            hold, outcome = await self._holds.hold(wish)
+            hold, outcome = await self._holds.hold(wish, if_match)
             held.append(cast("Hold", hold.shown()))
             return outcome
 

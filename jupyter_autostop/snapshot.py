@@ -12,6 +12,7 @@ from jupyter_autostop.deadline import (
     ENDED,
     Run,
     damaged,
+    differing,
     follows,
     learn_run,
     next_start,
@@ -27,7 +28,7 @@ from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
 from jupyter_autostop.policy import Policy, limits
 from jupyter_autostop.record import EMPTY, ROUNDING, Record
-from jupyter_autostop.state import AutoStopState, Deadline, Outcome, Problem, State
+from jupyter_autostop.state import AutoStopState, Deadline, NextStart, Outcome, Problem, State
 from jupyter_autostop.wire import Instance
 
 _UNASKED = Run(
@@ -236,20 +237,28 @@ class Snapshot:
             return unsettled()
         return self.run.problem
 
+    def _next_start(self) -> NextStart | None:
+        """Return the setting of the next start where it differs from this run's, whoever keeps this run."""
+        if self.instance is None:
+            return None
+        known, prior = self.memory.run, self._record.prior
+        if self.run.stop_timestamp is None and known is not None and self._record.ours and prior is not None:
+            return differing(known, {"enable": True, "duration": prior.duration})
+        return next_start(known if self.run.stop_timestamp is not None else None, self.instance, self.run)
+
     def state(self, outcome: Outcome | None = None) -> State:
         """Return the State as of now."""
         now = self._platform.time.now_ms()
         deadline = self.deadline()
         stop = deadline["stop_timestamp"] if deadline else None
         passed = stop is not None and stop <= now
-        known = self.memory.run if self.run.stop_timestamp is not None else None
         if self._shown is None and self.instance is not None:
             self._shown = shown_instance(self.instance)
         return {
             "instance": self._shown,
             "auto_stop": self._said(),
             "deadline": None if passed else deadline,
-            "next_start": next_start(known, self.instance, self.run) if self.instance else None,
+            "next_start": self._next_start(),
             "holds": self._holds,
             "outcome": outcome,
             "limits": limits(
