@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -237,16 +236,15 @@ async def test_what_still_holds_may_be_ones_own(platform: ClosingPlatform) -> No
 
 
 async def test_the_journal_names_a_hold_as_people_know_it(platform: ClosingPlatform) -> None:
-    """By its reason, without one by its time; by its id only where no such hold is known."""
+    """By its reason, without one by its time."""
     service = service_for(platform)
     await hold(service, platform, 7200, id="one", reason="training")
     two = await hold(service, platform, 7200, id="two")
-    for ended in ("one", "two", "three"):
-        with contextlib.suppress(NotFoundError):
-            await service.release(ended)
+    for ended in ("one", "two"):
+        await service.release(ended)
     told = [entry["what"] for entry in await service.journal.entries() if entry["what"].startswith("end")]
     until = datetime.fromtimestamp(two["until"] / 1000, timezone.utc)
-    assert told == ["end the hold three", f"end the hold until {until:%Y-%m-%d %H:%M} UTC", "end the hold “training”"]
+    assert told == [f"end the hold until {until:%Y-%m-%d %H:%M} UTC", "end the hold “training”"]
     await service.close()
 
 
