@@ -113,11 +113,12 @@ def check_description(text: str) -> None:
             "The description holds half a character (a lone surrogate).",
             code="description_characters",
         ) from None
-    if len(text) > DESCRIPTION_MAX:
+    more = len(text) - DESCRIPTION_MAX
+    if more > 0:
         raise InvalidInputError(
             f"The description has {len(text)} characters; the limit is {DESCRIPTION_MAX}.",
             code="description_length",
-            hint=f"Leave out {len(text) - DESCRIPTION_MAX} characters; nothing was changed.",
+            hint=f"Leave out {more} character{'s' if more > 1 else ''}; nothing was changed.",
         )
     found = [char for char in DESCRIPTION_FORBIDDEN if char in text]
     if found:

@@ -81,7 +81,7 @@ def test_a_description_one_too_long() -> None:
     assert error.code == "description_length"
     assert "513" in error.message
     assert "512" in error.message
-    assert "Leave out 1 characters" in error.hint
+    assert "Leave out 1 character;" in error.hint
 
 
 @pytest.mark.parametrize("char", "&<>\"'/")

@@ -98,7 +98,7 @@ export class Commands implements IDisposable {
       {}
     );
     this._add('refresh', {
-      label: trans.__('Refresh'),
+      label: trans.__('Refresh Auto-Stop'),
       execute: () => model.refresh(true),
       ...describedBy({})
     });

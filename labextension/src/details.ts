@@ -131,23 +131,20 @@ function afterwards(situation: ISituation, trans: TranslationBundle): string {
 }
 
 function withoutDeadline(kind: Kind, trans: TranslationBundle): string {
-  switch (kind) {
-    case 'off':
-    case 'next-start':
-      return trans.__('Auto-stop is off: the instance runs, and bills, until you stop it.');
-    case 'idle-rule':
-      return trans.__('Auto-stop is on, but no fixed time is set for it.');
-    case 'stopped':
-      return trans.__('Start it again in the ModelArts console; /home/ma-user/work is kept.');
-    case 'unknown':
-    case 'no-stop-time':
-    case 'refused':
-    case 'no-credentials':
-    case 'denied':
-      return trans.__('Whether and when this instance stops is not known.');
-    default:
-      return '';
-  }
+  const off = trans.__('Auto-stop is off: the instance runs, and bills, until you stop it.');
+  const unknown = trans.__('Whether and when this instance stops is not known.');
+  const lines: { [name in Kind]?: string } = {
+    off,
+    'next-start': off,
+    'idle-rule': trans.__('Auto-stop is on, but no fixed time is set for it.'),
+    stopped: trans.__('Start it again in the ModelArts console; /home/ma-user/work is kept.'),
+    unknown,
+    'no-stop-time': unknown,
+    refused: unknown,
+    'no-credentials': unknown,
+    denied: unknown
+  };
+  return lines[kind] ?? '';
 }
 
 function nextStart(state: IState, trans: TranslationBundle): string {

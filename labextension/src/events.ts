@@ -5,18 +5,22 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 /**
- * The server's events, by a connection that tells when it is there again.
+ * The server's events, by a connection that tells when it is lost and when it is there again.
  *
  * JupyterLab's own tells nobody, so that what was announced while it was cut off (a server that
  * restarts, a proxy that closes idle connections) is lost; and in a hidden tab it stays cut off.
  */
 export class Events implements IDisposable {
   constructor(settings: ServerConnection.ISettings) {
-    const opened = this._opened;
+    const turned = this._turned;
     class Socket extends settings.WebSocket {
       constructor(url: string | URL, protocols?: string | string[]) {
         super(url, protocols);
-        this.addEventListener('open', () => opened.emit());
+        this.addEventListener('open', () => {
+          turned.emit(true);
+          // One that never was there cannot be lost: where events cannot be had, each try would count as a loss.
+          this.addEventListener('close', () => turned.emit(false));
+        });
       }
     }
     this._manager = new EventManager({
@@ -30,9 +34,9 @@ export class Events implements IDisposable {
     return this._manager.stream;
   }
 
-  /** Emits when events come from now on; those before may have been missed. */
-  get opened(): ISignal<unknown, void> {
-    return this._opened;
+  /** Emits true when events come from now on (those before may have been missed), and false when they no longer do. */
+  get turned(): ISignal<unknown, boolean> {
+    return this._turned;
   }
 
   get isDisposed(): boolean {
@@ -44,6 +48,6 @@ export class Events implements IDisposable {
     Signal.clearData(this);
   }
 
-  private readonly _opened = new Signal<this, void>(this);
+  private readonly _turned = new Signal<this, boolean>(this);
   private readonly _manager: EventManager;
 }

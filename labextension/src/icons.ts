@@ -19,7 +19,8 @@ const SHAPES: { [name in IconName]: string } = {
   warning: 'M8 2L14.5 13.5h-13z M8 6.25v3.5 M8 11.5v.25'
 };
 
-const ICONS: { [kind in Kind]: IconName } = {
+/** Of all others the most that is to be said in a picture is that something is wrong. */
+const ICONS: { [kind in Kind]?: IconName } = {
   waiting: 'hourglass',
   running: 'clock',
   held: 'held',
@@ -28,11 +29,6 @@ const ICONS: { [kind in Kind]: IconName } = {
   'next-start': 'off',
   'idle-rule': 'clock',
   unconfigured: 'off',
-  'no-credentials': 'warning',
-  refused: 'warning',
-  denied: 'warning',
-  'not-found': 'warning',
-  frozen: 'warning',
   overdue: 'unsure',
   'no-stop-time': 'unsure',
   unsupported: 'off',
@@ -42,17 +38,15 @@ const ICONS: { [kind in Kind]: IconName } = {
   stopping: 'hourglass',
   stopped: 'ended',
   deleted: 'ended',
-  broken: 'warning',
   lost: 'cut',
   logged_out: 'cut',
-  forbidden: 'warning',
   missing: 'off',
   failed: 'unsure'
 };
 
 /** The shape for a view. */
 export function iconOf(view: Pick<IView, 'kind' | 'level'>): IconName {
-  const icon = ICONS[view.kind];
+  const icon = ICONS[view.kind] ?? 'warning';
   return view.level !== 'normal' && (icon === 'clock' || icon === 'held') ? 'bell' : icon;
 }
 

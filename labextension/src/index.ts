@@ -7,6 +7,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
+import { Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
 import { CardWidget } from './card';
@@ -33,8 +34,8 @@ const model: JupyterFrontEndPlugin<IAutostopModel> = {
   optional: [ITranslator],
   activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
     const settings = app.serviceManager.serverSettings;
-    const { stream, opened } = new Events(settings);
-    return new AutostopModel({ settings, trans: wordsOf(translator).trans, events: stream, opened });
+    const { stream, turned } = new Events(settings);
+    return new AutostopModel({ settings, trans: wordsOf(translator).trans, events: stream, turned });
   }
 };
 
@@ -54,10 +55,28 @@ const status: JupyterFrontEndPlugin<void> = {
       return;
     }
     const item = itemMaker(autostop, wordsOf(translator), 'jp-AutostopStatus')();
+    const changed = new Signal<unknown, void>(item);
+    let visible = true;
     // Towards the middle: a window too narrow for all items cuts off the outer ones, or those without
     // a priority, and where the cursor is can be seen elsewhere.
-    statusBar.registerStatusItem(status.id, { item, align: 'right', rank: 10, priority: 1 });
-    void follow(settings, status.id, shown => item.setHidden(!shown));
+    statusBar.registerStatusItem(status.id, {
+      ...{ item, align: 'right', rank: 10, priority: 1 },
+      // An item that hides by itself is shown again by the bar whenever the bar is drawn anew.
+      isActive: () => visible,
+      activeStateChanged: changed
+    });
+    // Where they cannot be read it is as it is by default.
+    void settings?.load(status.id).then(
+      loaded => {
+        const apply = (): void => {
+          visible = loaded.composite.visible !== false;
+          changed.emit();
+        };
+        loaded.changed.connect(apply);
+        apply();
+      },
+      () => undefined
+    );
   }
 };
 
@@ -165,18 +184,6 @@ function itemMaker(autostop: IAutostopModel, words: IWords, name: IStatusOptions
 
 function cardOf(autostop: IAutostopModel, words: IWords): Widget {
   return new CardWidget({ model: autostop, words, ask: dialogs(words.trans).ask });
-}
-
-/** Follow the setting `visible` of a plugin; without settings it is as it is by default. */
-async function follow(
-  registry: ISettingRegistry | null,
-  plugin: string,
-  show: (visible: boolean) => void
-): Promise<void> {
-  const settings = await registry?.load(plugin).catch(() => undefined);
-  const apply = (): void => show(settings?.composite.visible !== false);
-  settings?.changed.connect(apply);
-  apply();
 }
 
 function wordsOf(translator: ITranslator | null): IWords {

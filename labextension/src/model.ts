@@ -27,6 +27,12 @@ import { Writes } from './writes';
 const RESYNC = 330_000;
 /** The same page gets and loses the focus often; an answer this fresh will do. */
 const FRESH = 10_000;
+/**
+ * After the connection for events has broken: whether the server is still there. Longer each time that it was, where
+ * something in between cuts what is idle; then the connection is there again before.
+ */
+const PATIENCE = 2_000;
+const LONGEST_PATIENCE = 32_000;
 /** After the stop time has passed: when the server has had time to see what came of it. */
 const AFTERMATH = 5_000;
 
@@ -35,8 +41,8 @@ export interface IModelOptions {
   trans: TranslationBundle;
   /** The server's events; without them the slow resync alone follows what others do. */
   events?: ISignal<unknown, Event.Emission>;
-  /** Emits when events come again that could not come before. */
-  opened?: ISignal<unknown, void>;
+  /** Emits true when events come that could not come before, false when they no longer come. */
+  turned?: ISignal<unknown, boolean>;
   clock?: IClock;
   random?: () => number;
 }
@@ -60,7 +66,7 @@ export class AutostopModel implements IAutostopModel {
     this.ticker = new Ticker(() => timeLeft(shownStop(this.situation()), this._time.now()));
     this.ticker.subscribe(() => this._onTick());
     this._hints = options.events ? new Hints(options.events, () => this._look(), clock) : null;
-    options.opened?.connect(this._onOpened, this);
+    options.turned?.connect(this._onTurned, this);
     window.addEventListener('focus', this.look);
     window.addEventListener('online', this._onWake);
     window.addEventListener('pagehide', this._onLeave);
@@ -195,11 +201,17 @@ export class AutostopModel implements IAutostopModel {
         this._askPlatform ||= refresh;
       } else if (!this._disposed) {
         this._failures += 1;
+        this._patience = PATIENCE;
         this._setLink(linkProblem(error, this._trans));
         delay = retryDelay(error, this._failures, this._random());
       }
     }
+    this._askIn(delay);
+  }
+
+  private _askIn(delay: number): void {
     if (!this._disposed) {
+      this._cancelTimer();
       this._timer = window.setTimeout(() => void this.refresh(), delay);
     }
   }
@@ -272,8 +284,14 @@ export class AutostopModel implements IAutostopModel {
     }
   }
 
-  private _onOpened(): void {
-    void this.refresh();
+  private _onTurned(_: unknown, open: boolean): void {
+    if (open) {
+      void this.refresh();
+    } else {
+      // It most often comes back by itself before this, and the look that it then is worth tells as much.
+      this._askIn(this._patience);
+      this._patience = Math.min(2 * this._patience, LONGEST_PATIENCE);
+    }
   }
 
   private readonly _onLeave = (): void => this._writes.flush();
@@ -316,6 +334,7 @@ export class AutostopModel implements IAutostopModel {
   private _state: IState | null = null;
   private _link: ILinkProblem | null = null;
   private _failures = 0;
+  private _patience = PATIENCE;
   private _revision = 0;
   private _timer: number | null = null;
   private _current: Promise<void> | null = null;

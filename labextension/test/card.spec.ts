@@ -298,6 +298,33 @@ describe('more time', () => {
     expect(isOff('Extend')).toBe(false);
   });
 
+  it('says why there was none also when the State has moved on, until somebody asks again there', async () => {
+    const conflict = stateOf({ version: 'a2.b1' });
+    model.result = refusedWith('Somebody else has changed it.', conflict);
+    await press('Extend 4 h');
+    know({ state: endingIn(HOUR, { version: 'a2.b1' }) });
+    expect(said()).toBe('Somebody else has changed it. Try later. It still stops today at 13:00.');
+    type('By how long', '2h');
+    expect(said()).toBe('');
+    await press('Extend 4 h');
+    know({ state: endingIn(HOUR, { version: 'a3.b1' }) });
+    expect(said()).toContain('Somebody else has changed it.');
+    model.result = DONE;
+    await press('Extend 1 h');
+    expect(said()).toBe('Now stops today at 13:00. ');
+  });
+
+  it('claims no longer that nobody knows what came of it when somebody does', async () => {
+    model.result = {
+      outcome: null,
+      refusal: { code: 'lost', message: 'Whether this was done is not known.', hint: null, conflict: null }
+    };
+    await press('Extend 1 h');
+    expect(said()).toContain('Whether this was done is not known.');
+    know({ state: endingIn(HOUR) });
+    expect(said()).toBe('');
+  });
+
   it('says nothing that has stopped being true', async () => {
     await press('Extend 1 h');
     expect(said()).toContain('Now stops today at 14:13.');
@@ -375,6 +402,37 @@ describe('auto-stop', () => {
     expect(field('Run length').value).toBe('4 h');
   });
 
+  it('says beside each setting why it was not changed, also when the State has moved on', async () => {
+    const refuse = async (control: HTMLElement | undefined, act: () => Promise<void>): Promise<void> => {
+      await act();
+      know({ state: stateOf({ version: `${control?.textContent}.b1` }) });
+      expect(said()).toBe('Somebody else has changed it. Try later.');
+      const told = all('[role="status"]').find(node => node.textContent);
+      const near = [control?.closest('label, form, .jp-AutostopCard-row'), told?.previousElementSibling];
+      expect(near[1]?.contains(near[0] ?? null) === true || near[1]?.previousElementSibling === near[0]).toBe(
+        true
+      );
+    };
+    model.result = refusedWith('Somebody else has changed it.');
+    await refuse(button('Auto-stop'), () => press('Auto-stop'));
+    ask.mockResolvedValueOnce(false);
+    await press('Auto-stop');
+    expect(said()).toBe('');
+    type('Run length', '20h');
+    await refuse(field('Run length'), () => submit('Run length'));
+    expect(reason(field('Run length'))).toBe('');
+    type('Run length', '21h');
+    expect(said()).toBe('');
+    expect(reason(field('Run length'))).toBe('From the next start: auto-stop after 21 h.');
+    const check = all('input[type="checkbox"]')[0];
+    await refuse(check, () =>
+      act(async () => {
+        check?.click();
+        await Promise.resolve();
+      })
+    );
+  });
+
   it('has reminders to turn off and on', async () => {
     const check = all<HTMLInputElement>('input[type="checkbox"]')[0];
     expect(check?.labels?.[0]?.textContent).toBe('Reminders by ModelArts');
@@ -441,7 +499,13 @@ describe('the description', () => {
     expect(model.change).toHaveBeenLastCalledWith({ description: 'Mine' }, 'a1.b5');
   });
 
-  it('gives way to theirs, or is dropped', async () => {
+  it('gives way to theirs, or is dropped, and with it why it was not saved', async () => {
+    type('Description', 'Mine');
+    model.result = refusedWith('You may not.');
+    await press('Save');
+    expect(said()).toContain('You may not.');
+    await press('Discard');
+    expect(said()).toBe('');
     type('Description', 'Mine');
     know({ state: described('Theirs') });
     await press('Take theirs');
@@ -471,6 +535,71 @@ describe('the description', () => {
     know({ state: limited({ describe: 'Not from here.' }) });
     expect(area().readOnly).toBe(true);
     expect(reason(area())).toContain('Not from here.');
+  });
+});
+
+describe('the focus', () => {
+  const held = (...ids: string[]): IState =>
+    stateOf({
+      holds: ids.map(id => ({
+        ...{ id, until: NOON + 5 * HOUR, created_at: NOON, reason: id, then: 'restore' },
+        owner: { kind: 'kernel' }
+      }))
+    });
+
+  it('goes to what stands before when what was pressed goes away', async () => {
+    know({ state: held('a', 'b') });
+    for (const [id, before] of [
+      ['b', 'End: a'],
+      ['a', 'Extend']
+    ] as const) {
+      model.endHold.mockImplementationOnce(() => {
+        model.know({ state: held(...['a', 'b'].filter(other => other < id)) });
+        return Promise.resolve(DONE);
+      });
+      button(`End: ${id}`).focus();
+      await press(`End: ${id}`);
+      expect(document.activeElement).toBe(button(before));
+      expect(said()).toBe('Done.');
+    }
+  });
+
+  it('goes back to the description from what saves or drops what was written', async () => {
+    for (const name of ['Save', 'Discard']) {
+      type('Description', 'Mine');
+      button(name).focus();
+      await press(name);
+      expect(document.activeElement).toBe(field('Description'));
+    }
+  });
+
+  it('goes to the switch when auto-stop is turned on by one of the lengths below', async () => {
+    know({ state: stateOf({ deadline: null, auto_stop: OFF }) });
+    await press('Auto-stop');
+    button('4 h').focus();
+    await press('4 h');
+    expect(document.activeElement).toBe(button('Auto-stop'));
+  });
+
+  it('is not taken from elsewhere', async () => {
+    know({ state: held('a') });
+    button('End: a').focus();
+    model.endHold.mockImplementationOnce(() => {
+      field('Description').focus();
+      model.know({ state: held() });
+      return Promise.resolve(DONE);
+    });
+    await press('End: a');
+    expect(document.activeElement).toBe(field('Description'));
+  });
+
+  it('is left on what waits for an answer', () => {
+    model.change.mockReturnValue(new Promise(() => undefined));
+    const check = all<HTMLInputElement>('input[type="checkbox"]')[0];
+    check?.focus();
+    act(() => check?.click());
+    expect(check?.disabled).toBe(false);
+    expect(document.activeElement).toBe(check);
   });
 });
 

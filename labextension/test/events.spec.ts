@@ -2,7 +2,7 @@ import { Events } from '../src/events';
 import { FakeServer, FakeSocket, json } from './server';
 
 let events: Events;
-const opened = jest.fn();
+const turned = jest.fn();
 const heard = jest.fn();
 
 /** The connection made last. */
@@ -17,11 +17,11 @@ function socket(): FakeSocket {
 beforeEach(async () => {
   jest.useFakeTimers();
   FakeSocket.made = [];
-  opened.mockClear();
+  turned.mockClear();
   heard.mockClear();
   const WebSocket = FakeSocket as unknown as typeof window.WebSocket;
   events = new Events(new FakeServer(() => json({})).settings({ WebSocket }));
-  events.opened.connect(opened);
+  events.turned.connect((_, open) => void turned(open));
   events.stream.connect((_, event) => void heard(event));
   await jest.advanceTimersByTimeAsync(0);
 });
@@ -38,18 +38,27 @@ describe('the events of the server', () => {
     expect(heard).toHaveBeenCalledWith({ schema_id: 'one' });
   });
 
-  it('are told to come from when the connection is open, each time anew', async () => {
-    expect(opened).not.toHaveBeenCalled();
+  it('are told to come from when the connection is open, each time anew, and to come no more when it breaks', async () => {
+    expect(turned).not.toHaveBeenCalled();
     socket().open();
-    expect(opened).toHaveBeenCalledTimes(1);
+    expect(turned.mock.calls).toEqual([[true]]);
     socket().cut();
     await jest.advanceTimersByTimeAsync(60_000);
     expect(FakeSocket.made).toHaveLength(2);
-    expect(opened).toHaveBeenCalledTimes(1);
+    expect(turned.mock.calls).toEqual([[true], [false]]);
     socket().open();
-    expect(opened).toHaveBeenCalledTimes(2);
+    expect(turned.mock.calls).toEqual([[true], [false], [true]]);
     socket().send({ schema_id: 'two' });
     expect(heard).toHaveBeenCalledWith({ schema_id: 'two' });
+  });
+
+  it('are not told to break off where they never came', async () => {
+    for (let tries = 0; tries < 3; tries += 1) {
+      socket().cut();
+      await jest.advanceTimersByTimeAsync(60_000);
+    }
+    expect(FakeSocket.made.length).toBeGreaterThan(2);
+    expect(turned).not.toHaveBeenCalled();
   });
 
   it('are connected to again in a hidden tab too', async () => {

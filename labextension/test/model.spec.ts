@@ -15,7 +15,7 @@ class Bench {
   serverAhead = NOON - performance.now();
   slept = 0;
   readonly events = new Signal<object, Event.Emission>({});
-  readonly opened = new Signal<object, void>({});
+  readonly turned = new Signal<object, boolean>({});
   readonly changes = jest.fn();
   readonly server = new FakeServer(() => json({ ...this.state, server_time: this.serverTime() }));
   readonly model: AutostopModel;
@@ -28,7 +28,7 @@ class Bench {
       settings: this.server.settings(),
       trans,
       events: this.events,
-      opened: this.opened,
+      turned: this.turned,
       clock: {
         monotonic: () => performance.now(),
         wall: () => NOON + 5 * HOUR + performance.now() + this.slept
@@ -288,11 +288,47 @@ describe('a connection for events that is there again', () => {
   it('has the page look for what it may have missed', async () => {
     await pass(0);
     bench.state = endingIn(5 * HOUR);
-    bench.opened.emit();
+    bench.turned.emit(true);
     await pass(0);
     expect(bench.asked).toBe(2);
     expect(bench.model.state?.deadline?.stop_timestamp).toBe(NOON + 5 * HOUR);
   });
+});
+
+describe('a connection for events that breaks', () => {
+  it('has the page look soon whether the server is there, and say so when it is not', async () => {
+    await pass(0);
+    bench.server.answer = () => new TypeError('Failed to fetch');
+    bench.turned.emit(false);
+    await pass(5000);
+    expect(bench.model.link).toMatchObject({ kind: 'lost' });
+    bench.server.answer = () => json({ ...bench.state, server_time: bench.serverTime() });
+    await pass(MINUTE);
+    expect(bench.model.link).toBeNull();
+    bench.server.answer = () => new TypeError('Failed to fetch');
+    bench.turned.emit(false);
+    await pass(5000);
+    expect(bench.model.link).toMatchObject({ kind: 'lost' });
+  });
+
+  it('and is there again at once is worth one look', async () => {
+    await pass(0);
+    bench.turned.emit(false);
+    await pass(1000);
+    bench.turned.emit(true);
+    await pass(5 * MINUTE);
+    expect(bench.asked).toBe(2);
+  });
+
+  it('again and again, with the server there, is looked into ever more slowly', async () => {
+    await pass(0);
+    for (let breaks = 0; breaks < 60; breaks += 1) {
+      bench.turned.emit(false);
+      await pass(30_000);
+    }
+    // Half an hour; the slow resync alone is five of them.
+    expect(bench.asked).toBeLessThan(12);
+  }, 60_000);
 });
 
 describe('an event', () => {

@@ -1,9 +1,11 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { IStatusBar } from '@jupyterlab/statusbar';
+import { StatusBar } from '@jupyterlab/statusbar/lib/statusbar';
 import type { ITranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
+import { MessageLoop } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
-import type { Widget } from '@lumino/widgets';
+import { Widget } from '@lumino/widgets';
 
 import { COMMANDS, commandId } from '../src/commands';
 import plugins from '../src/index';
@@ -80,16 +82,24 @@ describe('the plugins', () => {
   it('hide the item in the status bar, and show it again, as the setting says', async () => {
     const settings = { composite: { visible: false }, changed: new Signal<object, void>({}) };
     const load = jest.fn(() => Promise.resolve(settings));
-    const { bar, shown } = statusBar();
+    const bar = new StatusBar();
+    const isShown = (): boolean => {
+      // As when the bar is put into the page, or the window gets another size.
+      MessageLoop.sendMessage(bar, Widget.Msg.UpdateRequest);
+      return bar.node.querySelector('.jp-AutostopStatus:not(.lm-mod-hidden)') !== null;
+    };
     await status?.activate(nowhere, autostop, bar, null, { load });
     await Promise.resolve();
     await Promise.resolve();
     expect(load).toHaveBeenCalledWith('jupyter-autostop:status');
-    expect(shown().isHidden).toBe(true);
+    expect(isShown()).toBe(false);
     settings.composite.visible = true;
     settings.changed.emit();
-    expect(shown().isHidden).toBe(false);
-    shown().dispose();
+    expect(isShown()).toBe(true);
+    settings.composite.visible = false;
+    settings.changed.emit();
+    expect(isShown()).toBe(false);
+    bar.dispose();
   });
 
   it('show the item where the settings cannot be loaded', async () => {

@@ -71,6 +71,7 @@ export class FakeSocket extends EventTarget {
   }
 
   cut(): void {
+    this.dispatchEvent(new window.Event('close'));
     this.onclose?.();
   }
 }

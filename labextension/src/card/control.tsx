@@ -13,16 +13,16 @@ interface IButton {
   /** What a screen reader says in place of the label. */
   name?: string | undefined;
   title?: string | undefined;
-  look?: 'accept' | 'warn';
+  look?: 'jp-mod-accept' | 'jp-mod-warn' | '';
 }
 
 /** A button that stays within reach of the keyboard when it cannot be used, so that its reason does too. */
-export function Button({ label, onClick, off, why, by, name, title, look }: IButton): React.JSX.Element {
+export function Button({ label, onClick, off, why, by, name, title, look = '' }: IButton): React.JSX.Element {
   const idle = off === true || !!why;
   return (
     <button
       type={onClick ? 'button' : 'submit'}
-      className={`jp-AutostopCard-button jp-mod-${look}`}
+      className={`jp-AutostopCard-button ${look}`}
       aria-disabled={idle}
       aria-describedby={by}
       aria-label={name}

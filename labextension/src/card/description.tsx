@@ -32,6 +32,11 @@ export function Description({ model, words, state, blocked }: IPart): React.JSX.
       draft.set({ ...value, seen: refusal.conflict });
     }
   };
+  const drop = (): void => {
+    draft.set(null);
+    write.say('');
+    document.getElementById(id)?.focus();
+  };
   return (
     <div className="jp-AutostopCard-part">
       <label htmlFor={id}>
@@ -67,16 +72,13 @@ export function Description({ model, words, state, blocked }: IPart): React.JSX.
         <div className="jp-AutostopCard-row">
           <Button
             label={changed ? trans.__('Save mine') : trans.__('Save')}
-            look="accept"
+            look="jp-mod-accept"
             off={!!why || !!fault || write.busy}
             by={`${id}-hint`}
             // Mine over theirs is saved with theirs in sight; else over what was there when typing began.
             onClick={() => void save((changed ? latest : value.seen).version)}
           />
-          <Button
-            label={changed ? trans.__('Take theirs') : trans.__('Discard')}
-            onClick={() => draft.set(null)}
-          />
+          <Button label={changed ? trans.__('Take theirs') : trans.__('Discard')} onClick={drop} />
         </div>
       )}
       <Hint text={write.said} live />

@@ -38,7 +38,7 @@ export function Extend({ model, words, situation, state, blocked, blockedBy }: I
           <Button
             key={press.hours}
             label={trans.__('Extend %1 h', press.hours)}
-            look="accept"
+            look="jp-mod-accept"
             off={!!blocked || !press.wish.by}
             by={reason && id}
             title={press.wish.text}

@@ -38,7 +38,7 @@ export function Foot(part: Omit<IPart, 'state'> & { state: IState | null }): Rea
         {state && (
           <Button
             label={trans.__('Stop now')}
-            look="warn"
+            look="jp-mod-warn"
             off={!!blocked || !!why}
             by={said || id}
             onClick={() => void write.plan(planStop({}, model, words), ask)}

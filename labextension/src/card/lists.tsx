@@ -16,7 +16,8 @@ const SHOWN = 8;
 export function Holds(part: IPart): React.JSX.Element {
   const { model, words, situation, state, blocked, blockedBy } = part;
   const { trans } = words;
-  const write = useWrite(part);
+  // Of one that is gone there is nothing left to do, and nothing that would take back why it was not ended.
+  const write = useWrite(part, state.holds.length > 0);
   const owners = {
     person: trans.__('hand'),
     kernel: trans.__('a kernel'),

@@ -52,23 +52,46 @@ export interface IWrite {
   plan(planned: Planned, ask: Ask): Promise<IResult | null>;
 }
 
-export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'words'>): IWrite {
+/** The control that has the focus, and those before it, the nearest first. */
+function focused(): HTMLElement[] {
+  const all = [...document.querySelectorAll<HTMLElement>('.jp-AutostopCard :is(button, input, textarea)')];
+  return all.slice(0, all.findIndex(one => one === document.activeElement) + 1).reverse();
+}
+
+/** @param stays - whether a refusal is still of interest when the State has moved on. */
+export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'words'>, stays = true): IWrite {
   const [busy, setBusy] = useState(0);
   // Of what has moved on since, the words would be false: they go with the State that they were said of.
   const about = (): string => `${model.state?.version} ${model.state?.deadline?.stop_timestamp}`;
-  const [[said, of], setSaid] = useState(['', '']);
-  const say = (text: string): void => setSaid([text, about()]);
-  const last = useRef(0);
+  const [[text, of], setSaid] = useState<[() => string, string | null]>([() => '', '']);
+  const say = (said: string): void => setSaid([() => said, about()]);
+  const last = useRef<HTMLElement[]>([]);
+  useEffect(() => {
+    if (last.current[0]?.isConnected === false) {
+      const before = last.current.splice(0).find(control => control.isConnected);
+      // From nowhere, where it is now, nobody finds back by keyboard.
+      if (document.activeElement === document.body) {
+        before?.focus();
+      }
+    }
+  });
   const run: IWrite['run'] = async (write, fact) => {
-    last.current += 1;
-    const turn = last.current;
+    const turn = focused();
+    last.current = turn;
     setBusy(count => count + 1);
     say('');
     const result = await write;
     setBusy(count => count - 1);
     // What an earlier click came to is no news after a later one.
     if (turn === last.current) {
-      say(fact?.(result) ?? resultText(result, trans));
+      const text = (): string => fact?.(result) ?? resultText(result, trans);
+      // Why something was not done stays until somebody does or types something there again: that the State has moved
+      // on may be the reason. Whether it was done, which nobody knew, a later State tells.
+      if ((result.refusal?.code ?? 'lost') === 'lost') {
+        say(text());
+      } else {
+        setSaid([text, null]);
+      }
     }
     return result;
   };
@@ -80,7 +103,7 @@ export function useWrite({ model, words: { trans } }: Pick<IPart, 'model' | 'wor
     }
     return null;
   };
-  return { busy: busy > 0, said: of === about() ? said : '', say, run, plan };
+  return { busy: busy > 0, said: of === about() || (of === null && stays) ? text() : '', say, run, plan };
 }
 
 /** What came of a write, by the server's word; a refusal with its hint. */

@@ -6,7 +6,7 @@ import type { IResult } from '../tokens';
 import { typedLength } from '../wish';
 import { Button, Field, Hint } from './control';
 import { h } from './h';
-import type { IPart } from './part';
+import type { IPart, IWrite } from './part';
 import { useWrite } from './part';
 
 /** Auto-stop off and on, reminders, and the run length at each start: what stays beyond this run. */
@@ -15,6 +15,8 @@ export function Settings(part: IPart): React.JSX.Element | null {
   const { trans } = words;
   const [offers, setOffers] = useState(false);
   const write = useWrite(part);
+  const reminders = useWrite(part);
+  const length = useWrite(part);
   const ownId = useId();
   const id = blocked ? blockedBy : ownId;
   const { auto_stop, deadline, next_start, limits } = state;
@@ -26,12 +28,12 @@ export function Settings(part: IPart): React.JSX.Element | null {
   const on = deadline?.kept_by === 'server' || auto_stop.enable === true;
   const why = blocked || (limits.why_not[on ? 'disable' : 'enable'] ?? '');
   const later = next_start?.enable === on && on !== !!deadline;
-  const turnOn = async (duration: number): Promise<IResult | null> => {
-    const result = await write.plan(planOn({ duration }, model, words), () => Promise.resolve(true));
+  const turnOn = async (wanted: number): Promise<IResult | null> => {
+    const result = await write.plan(planOn({ duration: wanted }, model, words), () => Promise.resolve(true));
     setOffers(!!result?.refusal);
     return result;
   };
-  const { prompt } = auto_stop;
+  const { prompt, duration } = auto_stop;
   const about = trans.__("ModelArts' own notice before the stop (its setting “prompt”).");
   return (
     <div className="jp-AutostopCard-part">
@@ -75,6 +77,7 @@ export function Settings(part: IPart): React.JSX.Element | null {
             label={trans.__('Another run length')}
             action={trans.__('Turn on')}
             act={turnOn}
+            write={write}
           />
         </div>
       )}
@@ -84,36 +87,31 @@ export function Settings(part: IPart): React.JSX.Element | null {
           type="checkbox"
           title={about}
           checked={prompt !== false}
-          disabled={!!blocked || write.busy}
-          onChange={event => void write.run(model.change({ auto_stop: { prompt: event.target.checked } }))}
+          disabled={!!blocked}
+          onChange={event =>
+            void reminders.run(model.change({ auto_stop: { prompt: event.target.checked } }))
+          }
         />
         {prompt === false ? trans.__('Reminders are off') : trans.__('Reminders by ModelArts')}
       </label>
-      <RunLength {...part} present={auto_stop.duration} />
-    </div>
-  );
-}
-
-/** The run length of later runs, told apart from this one. */
-function RunLength(part: IPart & { present: number | null }): React.JSX.Element {
-  const { model, words, present } = part;
-  const { trans } = words;
-  const write = useWrite(part);
-  return (
-    <div>
+      <Hint text={reminders.said} live />
       <Length
         {...part}
         label={trans.__('Run length at each start')}
-        present={present === null ? '' : formatDuration(present)}
-        meaning={duration =>
-          duration
-            ? trans.__('From the next start: auto-stop after %1.', formatDuration(duration))
-            : trans.__('Counts from the next start.')
+        present={duration === null ? '' : formatDuration(duration)}
+        // Beside a refusal it would read as done.
+        meaning={wanted =>
+          length.said
+            ? ''
+            : wanted
+              ? trans.__('From the next start: auto-stop after %1.', formatDuration(wanted))
+              : trans.__('Counts from the next start.')
         }
         action={trans.__('Set')}
-        act={duration => write.run(model.change({ auto_stop: { duration } }))}
+        act={wanted => length.run(model.change({ auto_stop: { duration: wanted } }))}
+        write={length}
       />
-      <Hint text={write.said} live />
+      <Hint text={length.said} live />
     </div>
   );
 }
@@ -124,11 +122,13 @@ interface ILength extends IPart {
   meaning?: (duration: number | null) => string;
   action: string;
   act: (duration: number) => Promise<IResult | null>;
+  /** What came of the last, which is taken back when something else is typed. */
+  write: IWrite;
 }
 
 /** A field for the length of a run. */
 function Length(part: ILength): React.JSX.Element {
-  const { label, present = '', meaning, action, act, words, state, blocked, blockedBy } = part;
+  const { label, present = '', meaning, action, act, write, words, state, blocked, blockedBy } = part;
   const [typed, setTyped] = useState<string | null>(null);
   const wanted = typed?.trim() ? typedLength(typed, state.limits, words) : null;
   const seconds = wanted?.seconds ?? null;
@@ -137,7 +137,10 @@ function Length(part: ILength): React.JSX.Element {
       label={label}
       placeholder={words.trans.__('2h30m')}
       value={typed ?? present}
-      onChange={text => setTyped(text === present ? null : text)}
+      onChange={text => {
+        setTyped(text === present ? null : text);
+        write.say('');
+      }}
       action={action}
       onAction={() =>
         void act(seconds ?? 0).then(result => {
