@@ -265,20 +265,23 @@ class Changes:
                 raise stop_sent()
             try:
                 await keeper.stop(replace(record, run=keeper.life.marker))
-            except AutostopError:
+            except AutostopError as error:
                 # A person's stop is not tried again without that person.
-                await self._not_stopped(record)
+                if await self._not_stopped(record):
+                    error.hint = "Auto-stop was put back on for it, so what was held has ended: look at the stop time."
                 raise
             if not keeper.ends():
                 await self._not_stopped(record)
                 return outcome("unconfirmed", "The stop was sent, but ModelArts does not tell what became of it.")
             return outcome("now", "ModelArts is stopping this instance.")
 
-    async def _not_stopped(self, record: Record) -> None:
-        """Go back to the record before the stop; auto-stop that was put back on the way stays on."""
+    async def _not_stopped(self, record: Record) -> bool:
+        """Go back to the record before the stop, but for auto-stop that was put back on the way: tell if it was."""
         keeper, instance = self._keeper, self._writer.snapshot.instance
         pending = keeper.record.pending
-        if record.ours and keeper.record.off == "no" and instance is not None:
+        back_on = record.ours and keeper.record.off == "no"
+        if back_on and instance is not None:
             keeper.note("hold", "Auto-stop was put back on for a stop that failed, so what was held has ended.")
             record = keeper.switched_on(replace(record, off="ending", holds=(), stop_at=None, floor=0), instance)
         await keeper.keep(replace(record, pending=pending))
+        return back_on

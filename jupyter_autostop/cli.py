@@ -28,6 +28,9 @@ _OWN_PROGRAMS = ("serve", "emulator", "demo")
 """Commands that ask no server and so have nothing to say in JSON."""
 _BEYOND_LIMITS = {"duration_range", "until_passed", "until_range"}
 """Codes of lengths and times that only the server can tell to be impossible: misuse as those that anybody can tell."""
+_TOKEN = re.compile(r"(?i)(token(?:=|%3d))[^\s'\"&#]+")
+_BEFORE = ("-o", "--output", "--server", "--cacert")
+"""Options that may stand before the command, each with a word of its own."""
 INTERRUPTED = 130
 """What a shell says of a program that Ctrl-C has ended."""
 
@@ -83,18 +86,34 @@ class _Words(argparse.Action):
             raise argparse.ArgumentError(self, str(error)) from None
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no token of an address that stands where it cannot be understood."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse with exit status 2."""
+        super().error(_TOKEN.sub(r"\1…", message))
+
+
 class _JsonParser(argparse.ArgumentParser):
     """Tells misuse as an error object."""
 
     def error(self, message: str) -> NoReturn:
         """Refuse with exit status 2."""
+        message = _TOKEN.sub(r"\1…", message)
         say_json({"message": message, "code": "usage", "hint": f"See {self.prog} --help.", "request_id": None})
         self.exit(MISUSE)
 
 
 def _with_negatives(argv: Sequence[str]) -> list[str]:
     """Let a length or time with a minus in front reach those who refuse it, instead of being taken for an option."""
-    command = next((word for word in argv if not word.startswith("-") and word not in ("text", "json")), "")
+    words = iter(argv)
+    command = ""
+    for word in words:
+        if word in _BEFORE:
+            next(words, None)
+        elif not word.startswith("-"):
+            command = word
+            break
     if command not in ("extend", "until", "on"):
         return list(argv)
     return [f" {word}" if re.match(r"-[0-9.:]", word) else word for word in argv]
@@ -114,16 +133,18 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     )
     output: dict[str, Any] = {"choices": ["text", "json"], "help": "json for scripts"}
     parser.add_argument("-o", "--output", default="text", **output)
+    server: dict[str, Any] = {"metavar": "URL", "help": "the Jupyter server to speak to, if it cannot be found out"}
+    parser.add_argument("--server", **server)
+    cacert: dict[str, Any] = {"metavar": "FILE", "help": "PEM file that vouches for the certificate of --server"}
+    parser.add_argument("--cacert", **cacert)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def server_command(name: str, text: str) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         # Not given here, what was given before the command stays.
         command.add_argument("-o", "--output", default=argparse.SUPPRESS, **output)
-        command.add_argument(
-            "--server", metavar="URL", help="the Jupyter server to speak to, if it cannot be found out"
-        )
-        command.add_argument("--cacert", metavar="FILE", help="PEM file that vouches for the certificate of --server")
+        command.add_argument("--server", default=argparse.SUPPRESS, **server)
+        command.add_argument("--cacert", default=argparse.SUPPRESS, **cacert)
         command.set_defaults(misuse=command.error)
         return command
 
@@ -224,6 +245,8 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Refuse what the parser cannot see."""
     if args.command in _OWN_PROGRAMS and args.output == "json":
         parser.error(f"-o json is not for {args.command}")
+    if args.command in _OWN_PROGRAMS and (args.server or args.cacert):
+        parser.error(f"{args.command} speaks to no Jupyter server, so --server and --cacert are not for it")
     if args.command == "hold" and (args.words[:1] != ["--"] or args.words[1:2] in ([], [""])):
         args.misuse("write the command behind --, e.g. jupyter autostop hold --max 8h -- python train.py")
 
@@ -231,7 +254,7 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = _parser(_JsonParser if _wants_json(argv) else argparse.ArgumentParser)
+    parser = _parser(_JsonParser if _wants_json(argv) else _Parser)
     if argv and argv[0] in _OWN_PROGRAMS and sys.version_info < SERVER_PYTHON:
         parser.error(f"{argv[0]} needs Python 3.10 or newer; here are the commands that ask a server")
     if argv[:1] == ["serve"]:

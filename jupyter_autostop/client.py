@@ -100,9 +100,9 @@ class LocalClient:
         self._cafile = cafile
         self._headers = {"Accept": "application/json", "User-Agent": f"jupyter_autostop/{_version()} ({means})"}
 
-    def instance(self, *, refresh: bool = False) -> Any:
-        """Return the State."""
-        return self._call("GET", "instance?refresh=1" if refresh else "instance")
+    def instance(self, *, refresh: bool = False, within: float | None = None) -> Any:
+        """Return the State, `refresh`: once the platform was asked; `within` so many seconds, or not at all."""
+        return self._call("GET", "instance?refresh=1" if refresh else "instance", timeout=within)
 
     def change(self, change: dict[str, Any]) -> Any:
         """PATCH the instance and return the State."""
@@ -128,10 +128,10 @@ class LocalClient:
         """Return each check with its result, as `{"checks": […]}`."""
         return self._call("GET", "doctor")
 
-    def _call(self, method: str, route: str, body: Any = None) -> Any:
+    def _call(self, method: str, route: str, body: Any = None, *, timeout: float | None = None) -> Any:
         until = time.monotonic() + PROOF
         try:
-            return self._ask(until, method, route, body)
+            return self._ask(until, method, route, body, timeout)
         except UnreachableError as error:
             server = self._server
             # A server that has loaded the extension is not passed over because it is busy.
@@ -139,15 +139,15 @@ class LocalClient:
             if server.fallback is None or not lacks_it or time.monotonic() >= until:
                 raise
             self._server = server.fallback
-        return self._ask(until, method, route, body)
+        return self._ask(until, method, route, body, timeout)
 
-    def _ask(self, until: float, method: str, route: str, body: Any) -> Any:
+    def _ask(self, until: float, method: str, route: str, body: Any, timeout: float | None) -> Any:
         server, tried = self._server, []
         unanswered: Answer | None = None
         path = server.path(f"jupyter-autostop/{route}")
         content = None if body is None else json.dumps(body).encode()
         headers = {**self._headers, **({} if content is None else {"Content-Type": "application/json"})}
-        timeout = LOOK_TIMEOUT if method == "GET" else WRITE_TIMEOUT
+        timeout = timeout or (LOOK_TIMEOUT if method == "GET" else WRITE_TIMEOUT)
         talk = Conversation(server, until, self._cafile)
         try:
             self._prove(talk, until)

@@ -197,9 +197,12 @@ def next_start(known: KnownRun | None, instance: Instance, run: Run) -> NextStar
     if auto_stop is None or run.kind != "deadline" or known is None:
         return None
     waiting: NextStart = {"enable": auto_stop.enable, "duration": auto_stop.duration}
-    if auto_stop.enable is False:
-        return waiting
-    if known.start is None or auto_stop.duration is None:
+    return waiting if auto_stop.enable is False else differing(known, waiting)
+
+
+def differing(known: KnownRun, waiting: NextStart) -> NextStart | None:
+    """Return a setting whose run length is known to be another one than that of this run."""
+    if known.start is None or waiting["duration"] is None:
         return None
     in_force = known.stop_timestamp - known.start
-    return waiting if abs(in_force - auto_stop.duration * 1000) > ROUNDING else None
+    return waiting if abs(in_force - waiting["duration"] * 1000) > ROUNDING else None

@@ -14,6 +14,7 @@ import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from jupyter_autostop.duration import HOUR
 
@@ -107,9 +108,14 @@ def _run(folder: Path, port: int | None, remaining: int, started: list[subproces
 
     emulator, lines = _start_emulator(remaining)
     started.append(emulator)  # type: ignore[arg-type]  # to be ended, whatever it prints
-    endpoint = next((line.strip().removeprefix(_ENDPOINT) for line in lines if _ENDPOINT in line), "")
+    endpoint, said = "", ""
+    for line in lines:
+        said = line.strip()
+        if said.startswith(_ENDPOINT):
+            endpoint = said.removeprefix(_ENDPOINT)
+            break
     if not endpoint:
-        _say("The emulator did not start.")
+        _say(f"The emulator did not start. {said}".rstrip())
         return FAILED
     token = secrets.token_hex(16)
     lab = _start_lab(folder, port, token, _environment(folder, endpoint))
@@ -120,6 +126,8 @@ def _run(folder: Path, port: int | None, remaining: int, started: list[subproces
         _say("JupyterLab did not start; its last words were:")
         _say("".join((folder / "jupyterlab.log").read_text(encoding="utf-8", errors="replace").splitlines(True)[-5:]))
         return FAILED
+    if port and urlsplit(url).port != port:
+        _say(f"Port {port} of this machine is taken, so JupyterLab has chosen {urlsplit(url).port}.")
     _say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={token}\n")
     program = os.path.relpath(Path(sys.executable).parent / "jupyter-autostop")
     _say("The countdown stands in the status bar at the bottom; the notebook shows what else there is.")

@@ -152,3 +152,7 @@ class ClientError(AutostopError):
     """A terminal or kernel could not reach, or could not use, a local server."""
 
     default_code = "no_server"
+
+    def __str__(self) -> str:
+        """Say what is wrong and the way out, as a traceback shows it to whoever has called a function of ours."""
+        return " ".join(part for part in (self.message, self.hint) if part)

@@ -17,7 +17,7 @@ from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, outcome
 
-NOTED = "This run is held that long by others already; the extension is noted, and counts if they end sooner."
+NOTED = "This run lasts that long already; the extension is noted, and counts if another hold ends sooner."
 
 
 def moment_words(until: int) -> str:
@@ -111,9 +111,9 @@ class Extensions:
         raise ConflictError(f"{OFF} There is nothing to extend.", code="no_deadline", hint="")
 
     async def _outlive_others(self, record: Record, target: int, now: int) -> bool:
-        """Note down an extension that others' holds outlast for now: they may end sooner. Tell whether it was."""
+        """Note down an extension that other holds outlast for now: they may end sooner. Tell whether it was."""
         mine = record.hold(EXTENSION)
-        by_others = record.ours and record.holds and target > max(now, record.t0 or 0)
+        by_others = record.ours and record.without(EXTENSION).holds and target > max(now, record.t0 or 0)
         new = mine is None or mine.until < target
         if not (self._policy.allow_hold and by_others and new):
             return False

@@ -48,6 +48,18 @@ def ended(state: State) -> State:
     return state if state["outcome"] else {**state, "outcome": _ENDED}
 
 
+def remark_on_hold(state: State) -> str:
+    """Say that a stop which this server has decided does not come, seen just before a hold began; empty: none was.
+
+    Nothing is held then, and it comes at the end of a grace, in which anybody may change that.
+    """
+    deadline = state["deadline"]
+    if deadline is None or deadline["kept_by"] != "server" or state["holds"]:
+        return ""
+    at = clock_time(deadline["stop_timestamp"], state["server_time"])
+    return f"The stop that was to come at {at} is called off; the end of this hold decides what follows."
+
+
 def remark_on_stop(state: State) -> str:
     """Say what became of the stop that was to follow a hold which something else has ended; empty: it follows.
 
@@ -95,6 +107,8 @@ class Holding:
         self.server_time = 0
         """When it was asked for, on the platform's clock (epoch ms)."""
         self.emulated = False
+        self.called_off = ""
+        """What must be said of a stop that was to come when it began."""
 
     def begin(self) -> Hold:
         """Ask for the hold, or raise `ClientError`, after which nothing is held."""
@@ -115,6 +129,7 @@ class Holding:
         if self._reason:
             wish["reason"] = self._reason
         self.hold = self._ask(client, wish, again=False)
+        self.called_off = remark_on_hold(state)
         return self.hold
 
     def _ask(self, client: LocalClient, wish: dict[str, Any], *, again: bool) -> Hold:
@@ -137,7 +152,7 @@ class Holding:
             return "Nothing is held."
         then = _STOPS if self.hold["then"] == "stop" else ""
         until = clock_time(self.hold["until"], self.server_time)
-        return f"Held while {what} runs, until {until} at the latest.{then}"
+        return f"Held while {what} runs, until {until} at the latest.{then} {self.called_off}".rstrip()
 
     def end(self) -> Release:
         """End the hold in a thread that goes on until it has; returns once the first try has succeeded or failed.

@@ -8,20 +8,29 @@ from dataclasses import replace
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NotAppliedError, NotFoundError
 from jupyter_autostop.extensions import moment_words
-from jupyter_autostop.keeper import Keeper, stop_sent
+from jupyter_autostop.keeper import STILL_HELD, Keeper, stop_sent
 from jupyter_autostop.models import HoldWish
 from jupyter_autostop.policy import HOLDING, OFF, Policy
 from jupyter_autostop.reach import Aim, Reach
 from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Record
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
-from jupyter_autostop.writing import outcome
+from jupyter_autostop.writing import match, outcome
+
+CALLED_OFF = "The stop that was to come is called off; the end of this hold decides what follows."
 
 
 def hold_words(wish: HoldWish) -> str:
     """Say what is to be held, for the journal: `hold until 2026-11-24 10:40 UTC, then stop (“training”)`."""
     reason = f" (“{wish.reason}”)" if wish.reason else ""
     return f"hold {moment_words(wish.until)}, then {wish.then}{reason}"
+
+
+def release_words(hold_id: str, hold: Hold | None) -> str:
+    """Say what is to be ended, for the journal, as the hold's begin was said; by its id only where nothing is known."""
+    if hold is None:
+        return f"end the hold {hold_id}"
+    return f"end the hold “{hold.reason}”" if hold.reason else f"end the hold {moment_words(hold.until)}"
 
 
 class Holds:
@@ -33,7 +42,7 @@ class Holds:
         self._policy = policy
         self._reach = reach
 
-    async def hold(self, wish: HoldWish) -> tuple[Hold, Outcome]:
+    async def hold(self, wish: HoldWish, if_match: str | None = None) -> tuple[Hold, Outcome]:
         """Hold the run until a time, or until its owner ends; the same wish again changes nothing."""
         self._policy.require(self._policy.allow_hold, HOLDING, "allow_hold")
         # What an extension ends in is this server's own stop, without which the run would go on for ever.
@@ -41,17 +50,21 @@ class Holds:
         self._policy.require(not stops, "stopping the instance from here, so no hold may end so", "allow_stop")
         async with self._keeper.operation():
             before = await self._keeper.begin()
-            hold, done = await self._hold_wish(wish, before)
+            decided = self._keeper.record.stop_at is not None
+            hold, done = await self._hold_wish(wish, if_match, before)
             self._reach.person_has_acted(done)
+            if decided and done["effect"] != "none":
+                done = outcome(done["effect"], f"{done['message']} {CALLED_OFF}", clamped=done["clamped"])
             return hold, done
 
-    async def _hold_wish(self, wish: HoldWish, before: Instance) -> tuple[Hold, Outcome]:
+    async def _hold_wish(self, wish: HoldWish, if_match: str | None, before: Instance) -> tuple[Hold, Outcome]:
         keeper, run, now = self._keeper, self._snapshot.run, self._keeper.now()
         record = keeper.claim()
         open_already = record.hold(wish.id) if wish.id else None
         if open_already is not None:
             return self._same(open_already, wish), outcome("none", "It is held so already.")
         self._check_hold(wish, record, before, now)
+        match(if_match, before, auto_stop=True, description=False)
         owner = await keeper.owners.make(wish.kernel_id, wish.pid)
         keeper.refuse_while_open()
         hold = Hold(wish.id or secrets.token_hex(8), wish.until, wish.then, owner, now, wish.reason)
@@ -122,15 +135,16 @@ class Holds:
             if record.sent is not None:
                 raise stop_sent()
             by_person = by_person or hold.owner.kind == "person"
+            wished = hold.then == "stop" and not by_person
             self._snapshot.record = keeper.end(record, [hold_id], by_person=by_person)
             try:
                 await keeper.go_on(instance)
             except AutostopError as error:
                 return outcome("unconfirmed", f"The hold has ended. {error.message} What follows is tried again.")
-            return self.ended("The hold has ended.")
+            return self.ended("The hold has ended.", wished=wished)
 
-    def ended(self, said: str) -> Outcome:
-        """Say what is so once a hold has ended."""
+    def ended(self, said: str, *, wished: bool) -> Outcome:
+        """Say what is so once a hold has ended; `wished`: it was to end in a stop."""
         record, run = self._keeper.record, self._snapshot.run
         if record.pending or record.off == "intent":
             return outcome("unconfirmed", f"{said} ModelArts does not tell yet what follows; it is looked at again.")
@@ -139,8 +153,7 @@ class Holds:
                 return outcome("now", f"{said} This server stops the instance at the time shown.")
             return outcome("now", f"{said} ModelArts stops this run at its own time.")
         if record.holds:
-            return outcome("now", f"{said} This run is held by others still.")
+            return outcome("now", f"{said} {STILL_HELD}")
         if record.stop_at is not None:
-            why = f"{self._keeper.why_here(record)}, so this" if record.ours else "As was wished for, this"
-            return outcome("now", f"{said} {why} server stops the instance, in {self._keeper.left(record.stop_at)}.")
+            return outcome("now", f"{said} {self._keeper.stop_words(record, record.stop_at, wished=wished)}")
         return outcome("now", f"{said} {OFF}" if run.kind == "off" else said)

@@ -26,6 +26,7 @@ from jupyter_autostop.writing import Comparison, Writer
 
 HAND_BACK = 60
 """Seconds that the platform's own stop time must leave, so that giving the run back is not as good as stopping it."""
+STILL_HELD = "Another hold or an extension still keeps this run going; the last to end decides what follows."
 _STOPPING = {"STOPPING", "STOPPED", "DELETED"}
 
 
@@ -114,12 +115,18 @@ class Keeper(Settling):
         reason = f" (“{gone[0].reason}”)" if gone[0].reason else ""
         said = f"{len(gone)} holds have ended at their time." if gone[1:] else f"A hold{reason} has ended at its time."
         if left.holds:
-            return f"{said} This run is held by others still."
+            return f"{said} {STILL_HELD}"
         if elsewhere:
             return f"{said} ModelArts stops this run at its own time."
         if left.stop_at is None or left.stop_at <= self.now():
             return said
-        return f"{said} {self.why_here(left)}, so this server stops the instance, in {self.left(left.stop_at)}."
+        last = max(gone, key=lambda hold: hold.until)
+        return f"{said} {self.stop_words(left, left.stop_at, wished=last.then == 'stop')}"
+
+    def stop_words(self, record: Record, at: int, *, wished: bool) -> str:
+        """Say that this server stops the instance, when (ms), and why: `wished`, or for want of ModelArts."""
+        why = "As was wished for, this" if wished or not record.ours else f"{self.why_here(record)}, so this"
+        return f"{why} server stops the instance, in {self.left(at)}."
 
     def end(self, record: Record, ids: list[str], *, by_person: bool) -> Record:
         """Return the record after holds were ended before their time."""

@@ -86,15 +86,22 @@ class Looking(Custody):
 
     def _run_is_over(self, record: Record, instance: Instance) -> Record:
         if instance.status in ENDED:
+            self._stop_has_come(record)
             return record if record.over else over(record)
         if instance.status != RUNNING or not self.is_another(record):
             return record
         age = self.life.age() if record.run != self.life.marker else None
         started = self.now() - (0 if age is None else round(age * 1000))
+        self._stop_has_come(record)
         left = another(record, self.life.marker, started)
         if record.holds:
             self.note("hold", "The run that was held is over.")
         return left
+
+    def _stop_has_come(self, record: Record) -> None:
+        """Note for the journal a stop that was sent, where nobody was there any more to note that it came."""
+        if record.sent is not None and not record.over:
+            self.note("stop", "The run that this server had decided to stop is over.")
 
     def claim(self) -> Record:
         """Let this run keep a longer run length that it has inherited: somebody counts on it now."""
@@ -128,7 +135,11 @@ class Looking(Custody):
                 self.note("hold", "A hold that was begun and never confirmed is undone.")
         if not record.ours or (shown["enable"] and record.sent is not None):
             return record
-        return self.switched_on(record, instance) if shown["enable"] else self.adopt(record, instance)
+        if not shown["enable"]:
+            return self.adopt(record, instance)
+        if record.off == "ending" and self.snapshot.run.kind == "deadline":
+            self.note("auto-stop", "It is on again at ModelArts.")
+        return self.switched_on(record, instance)
 
     def _on_the_safe_side(self, record: Record, instance: Instance) -> Record:
         """What was kept is lost: auto-stop goes on where that stops nothing at once; else a person is asked."""

@@ -92,11 +92,11 @@ class Record:
 
     `off`: whether auto-stop is off at the platform by our doing (`intent`: perhaps; `ending`: being put back).
     `prior`: the setting that people chose, to which the platform owes a return. `t0`, `start`: this run's own stop
-    time and start (`None`: no run length would move it). `run`: the container's life that the holds belong to; `over`: it was seen to end. `stop_at`: when
-    this server stops the instance, no hold being open. `floor`: the deadline last confirmed to anyone. `sent`: when
-    a stop was decided. `probe`: a duration that we have set; `seen`: the one that the platform showed last, while
-    auto-stop is off. `asks`: what was kept here was lost, and a person must decide. `old`: the record to go back to
-    if what is under way fails.
+    time and start (`None`: no run length would move it). `run`: the container's life that the holds belong to; `over`:
+    it was seen to end. `stop_at`: when this server stops the instance, no hold being open. `floor`: the deadline last
+    confirmed to anyone. `sent`: when a stop was decided. `probe`: a duration that we have set; `seen`: the one that
+    the platform showed last, while auto-stop is off. `asks`: what was kept here was lost, and a person must decide.
+    `old`: the record to go back to if what is under way fails.
     """
 
     off: Off = "no"

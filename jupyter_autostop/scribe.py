@@ -32,7 +32,7 @@ class Scribe:
         try:
             outcome = await write()
         except AutostopError as error:
-            if self._writer.sent != sent or not isinstance(error, _QUIET):
+            if self._writer.sent != sent or not (isinstance(error, _QUIET) or error.code == "hold_not_found"):
                 await self._enter(who, what, f"Failed: {error.message} ({error.code})")
             raise
         except asyncio.CancelledError:

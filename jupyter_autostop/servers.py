@@ -121,7 +121,8 @@ def find_server(environ: Mapping[str, str], url: str | None = None, *, means: st
             "Several Jupyter servers are running: " + ", ".join(server.url for server in choice) + ".",
             hint="Say which one with --server URL, as `jupyter server list` shows it."
             if means == "terminal"
-            else "None of them has started this kernel; end all but one of them, or start the kernel from its server.",
+            else "None of them has started this kernel: put the address of the one that is meant into "
+            'os.environ["JUPYTER_SERVER_URL"], or start the kernel from its server.',
         )
     raise ClientError(
         "No Jupyter server of yours is running on this machine.",

@@ -12,12 +12,13 @@ from jupyter_autostop.clock import Clock
 from jupyter_autostop.custody import Life
 from jupyter_autostop.errors import AutostopError, ClockSkewError, UnavailableError
 from jupyter_autostop.extensions import Extensions, extension_words
-from jupyter_autostop.holds import Holds, hold_words
+from jupyter_autostop.holds import Holds, hold_words, release_words
 from jupyter_autostop.journal import Journal
 from jupyter_autostop.keeper import HoldOwners, Keeper
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend, HoldWish
+from jupyter_autostop.platforms.codes import START, START_EMULATED
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.reach import Reach
@@ -217,12 +218,12 @@ class AutostopService:
         """Move this run's stop time later, as far as the platform does that, and say what came of it."""
         return await self._written(lambda: self._extensions.extend(extend, if_match), who, extension_words(extend))
 
-    async def hold(self, wish: HoldWish, *, who: str = "script") -> Hold:
+    async def hold(self, wish: HoldWish, if_match: str | None = None, *, who: str = "script") -> Hold:
         """Hold this run until a time, or until a kernel or command ends."""
         held: list[Hold] = []
 
         async def write() -> Outcome:
-            hold, outcome = await self._holds.hold(wish)
+            hold, outcome = await self._holds.hold(wish, if_match)
             held.append(cast("Hold", hold.shown()))
             return outcome
 
@@ -232,9 +233,8 @@ class AutostopService:
     async def release(self, hold_id: str, *, who: str = "script") -> State:
         """End a hold."""
         by_person = who.startswith("page")
-        return await self._written(
-            lambda: self._holds.release(hold_id, by_person=by_person), who, f"end the hold {hold_id}"
-        )
+        what = release_words(hold_id, self.snapshot.record.hold(hold_id))
+        return await self._written(lambda: self._holds.release(hold_id, by_person=by_person), who, what)
 
     async def stop(self, *, who: str = "script") -> State:
         """Stop the instance now."""
@@ -242,7 +242,20 @@ class AutostopService:
 
     async def _written(self, write: Callable[[], Awaitable[Outcome]], who: str, what: str) -> State:
         self._looked = self._clock.monotonic()
-        outcome = await self.alone(lambda: self._scribe.people(write, who, what))
+        questions = self.snapshot.questions
+
+        async def unless_silent() -> Outcome:
+            # It would wait in vain as somebody before it has, whose question began after this was asked for.
+            if silent := self.snapshot.silent_since(questions):
+                raise silent
+            return await write()
+
+        try:
+            outcome = await self.alone(lambda: self._scribe.people(unless_silent, who, what))
+        except AutostopError as error:
+            if error.hint == START and self._platform.emulated:
+                error.hint = START_EMULATED  # there is no console that knows it
+            raise
         return self.snapshot.state(outcome)
 
     async def alone(self, act: Callable[[], Awaitable[_Result]]) -> _Result:

@@ -62,7 +62,7 @@ class Settling(Looking):
         if self.record.pending:
             left = max(write.at + LANDS_WITHIN - self.now() for write in self.record.pending)
             raise UnavailableError(
-                "An earlier change may still take effect, unanswered as it was.",
+                "An earlier change may still take effect: ModelArts has not shown yet what came of it.",
                 code="unsettled",
                 retry_after=left / 1000,
                 hint="Try again in half a minute; then it is known what became of it.",
@@ -146,7 +146,8 @@ class Settling(Looking):
 
     async def _settle_at_rest(self, record: Record, instance: Instance) -> None:
         """Put the settings back between two runs, so that the next one has them from its start."""
-        if record.prior is None:
+        prior = record.prior
+        if prior is None:
             await self.keep(EMPTY)
         elif record.off == "no" and setting(instance)["duration"] != record.probe:
             await self.keep(self.not_the_probe(record, instance))
@@ -155,7 +156,8 @@ class Settling(Looking):
         elif self._is_back(record, instance):
             await self.keep(EMPTY)
         else:
-            wanted = replace(record.prior, enable=True)
+            record = self.adopt(record, instance)  # set elsewhere after the last look at the run
+            wanted = replace(record.prior or prior, enable=True)
             record, shown = await self.put(record, "on", instance, wanted)
             await self.keep(EMPTY if shown else record)
 

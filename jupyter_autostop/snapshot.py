@@ -12,6 +12,7 @@ from jupyter_autostop.deadline import (
     ENDED,
     Run,
     damaged,
+    differing,
     follows,
     learn_run,
     next_start,
@@ -21,13 +22,13 @@ from jupyter_autostop.deadline import (
     unkept,
     unsettled,
 )
-from jupyter_autostop.errors import AutostopError, CredentialsError
+from jupyter_autostop.errors import AutostopError, CredentialsError, NoAnswerError
 from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
 from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
 from jupyter_autostop.policy import Policy, limits
 from jupyter_autostop.record import EMPTY, ROUNDING, Record
-from jupyter_autostop.state import AutoStopState, Deadline, Outcome, Problem, State
+from jupyter_autostop.state import AutoStopState, Deadline, NextStart, Outcome, Problem, State
 from jupyter_autostop.wire import Instance
 
 _UNASKED = Run(
@@ -60,6 +61,7 @@ class Snapshot:
         self._live = LiveMemory(memory)
         self._asked = 0
         self._answered = 0
+        self._failed = 0
         self._record = EMPTY
         self._holds: list[dict[str, Any]] = []
         self._shown: dict[str, Any] | None = None
@@ -120,7 +122,7 @@ class Snapshot:
             if turn < self._answered:
                 raise  # a later question has been answered meanwhile
             # A copy has no frames, which would keep a signed request alive until the next success.
-            self.error = copy(error)
+            self.error, self._failed = copy(error), turn
             self.refusals = self.refusals + 1 if isinstance(error, CredentialsError) else 0
             raise
         if turn < self._answered:
@@ -155,6 +157,10 @@ class Snapshot:
     def questions(self) -> int:
         """How often the platform has been asked."""
         return self._asked
+
+    def silent_since(self, questions: int) -> AutostopError | None:
+        """Return the error if the last word is that one asked after so many questions was not answered in time."""
+        return copy(self.error) if isinstance(self.error, NoAnswerError) and self._failed > questions else None
 
     @property
     def asked(self) -> bool:
@@ -231,20 +237,28 @@ class Snapshot:
             return unsettled()
         return self.run.problem
 
+    def _next_start(self) -> NextStart | None:
+        """Return the setting of the next start where it differs from this run's, whoever keeps this run."""
+        if self.instance is None:
+            return None
+        known, prior = self.memory.run, self._record.prior
+        if self.run.stop_timestamp is None and known is not None and self._record.ours and prior is not None:
+            return differing(known, {"enable": True, "duration": prior.duration})
+        return next_start(known if self.run.stop_timestamp is not None else None, self.instance, self.run)
+
     def state(self, outcome: Outcome | None = None) -> State:
         """Return the State as of now."""
         now = self._platform.time.now_ms()
         deadline = self.deadline()
         stop = deadline["stop_timestamp"] if deadline else None
         passed = stop is not None and stop <= now
-        known = self.memory.run if self.run.stop_timestamp is not None else None
         if self._shown is None and self.instance is not None:
             self._shown = shown_instance(self.instance)
         return {
             "instance": self._shown,
             "auto_stop": self._said(),
             "deadline": None if passed else deadline,
-            "next_start": next_start(known, self.instance, self.run) if self.instance else None,
+            "next_start": self._next_start(),
             "holds": self._holds,
             "outcome": outcome,
             "limits": limits(

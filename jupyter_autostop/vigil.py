@@ -115,7 +115,7 @@ class Vigil:
         record = self._keeper.record
         moments = [hold.until for hold in record.holds]
         moments += [write.at + LANDS_WITHIN for write in record.pending]
-        if record.stop_at is not None and not record.holds:
+        if record.stop_at is not None and not record.holds and not record.pending:
             moments.append(max(record.stop_at, record.floor))
         if not moments:
             return self._interval

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, LONGEST, DurationError, parse_duration, parse_until
+from jupyter_autostop.errors import ClientError
 from jupyter_autostop.words import is_unknown
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ RUN_LENGTHS = (HOUR, DAY)
 """The shortest and the longest running time (s) that the update API takes."""
 FRESH, PASSING = 10_000, 1_000
 """ms; what was seen no longer ago is not worth another call to the platform; a status that passes changes sooner."""
+AT_ONCE, RECOVERED = 1.0, 3.0
+"""Seconds: what takes no longer was known to the server; a platform that has recovered answers in this time."""
+_MAY_HAVE_PASSED = ("no_answer", "unavailable")
+"""Codes of what a platform that is away ends in; refused credentials are not tried again like this, as they lock."""
 
 
 def seconds_of(length: str | timedelta, likely: tuple[int, int] = (1, DAY)) -> int:
@@ -45,8 +51,18 @@ def moment_of(time: str | datetime, server_time: int) -> int:
 
 
 def status(client: LocalClient) -> State:
-    """Ask what is so; where the run was over when last seen, the platform is asked: a new one may have begun."""
+    """Ask what is so; where the run was over when last seen, the platform is asked: a new one may have begun.
+
+    So it is where the last answer failed to come, which may be a minute ago, unless that was waited for just now.
+    """
+    begun = time.monotonic()
     state: State = client.instance()
+    at_once = time.monotonic() - begun < AT_ONCE
+    if state["problem"] and state["problem"]["code"] in _MAY_HAVE_PASSED and at_once:
+        try:
+            state = client.instance(refresh=True, within=RECOVERED)
+        except ClientError:
+            return state  # it still hangs; the server asks on
     instance, seen = state["instance"], state["confirmed_at"]
     if instance and seen and instance.get("status") != "RUNNING":
         fresh = FRESH if instance.get("status") == "STOPPED" else PASSING

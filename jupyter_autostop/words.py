@@ -164,8 +164,8 @@ def is_unknown(state: State) -> bool:
 
 
 def journal_line(entry: Mapping[str, Any]) -> str:
-    """Return an entry of the journal in one line: `2026-11-24 18:40:02  terminal  extend by 1 h: …`."""
-    return f"{_local(entry['at']):%Y-%m-%d %H:%M:%S}  {entry['who']}  {entry['what']}: {entry['result']}"
+    """Return an entry of the journal in one line: `2026-11-24 18:40:02 CST  terminal  extend by 1 h: …`."""
+    return f"{_local(entry['at']):%Y-%m-%d %H:%M:%S %Z}  {entry['who']}  {entry['what']}: {entry['result']}"
 
 
 def check_lines(check: Mapping[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.errors import AutostopError, ConflictError, NoAnswerError, NotAppliedError
-from jupyter_autostop.platforms.codes import MEANINGS
+from jupyter_autostop.platforms.codes import MEANINGS, START
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.snapshot import Snapshot, part_version, setting
 from jupyter_autostop.state import Effect, Outcome
@@ -73,7 +73,7 @@ def not_running(instance: Instance) -> ConflictError:
     return ConflictError(
         f"The instance is not running (status {instance.status[:40]}).",
         code="not_running",
-        hint="Start it in the ModelArts console.",
+        hint=START,
     )
 
 

@@ -195,7 +195,7 @@ class Rig:
     def settings(self) -> dict[str, str]:
         """Return the environment variables that point a server here, with a token: a signature has a date.
 
-        The platform's clock leaps, and its first answer to a signature after each leap would be a refusal.
+        The platform's clock leaps, and a signature after each leap would be refused and sent a second time.
         """
         return {
             "JUPYTER_AUTOSTOP_PLATFORM": "demanager",

@@ -75,7 +75,7 @@ def test_a_refusal_is_passed_on_whole(client: LocalClient, door: Door) -> None:
     """Status, code, words, way out, request id and State are the server's own."""
     said = {"code": "conflict", "message": "No.", "hint": "Look.", "request_id": "r1", "state": STATE}
     door.answer = lambda *_: (409, said)
-    with pytest.raises(RefusedError, match=r"^No\.$") as caught:
+    with pytest.raises(RefusedError, match=r"^No\. Look\.$") as caught:
         client.change({"description": "x"})
     error = caught.value
     assert error.payload() == {"message": "No.", "code": "conflict", "hint": "Look.", "request_id": "r1"}

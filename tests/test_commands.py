@@ -48,7 +48,7 @@ def test_the_journal(server: JupyterServer) -> None:
     at = datetime.fromtimestamp(answer["entries"][0]["at"] / 1000, timezone(timedelta(hours=8)))
     who = answer["entries"][0]["who"]
     assert who.split()[0] == "terminal"
-    assert newest.startswith(f"{at:%Y-%m-%d %H:%M:%S}  {who}  auto-stop on: Auto-stop is on. This run stops in ")
+    assert newest.startswith(f"{at:%Y-%m-%d %H:%M:%S} CST  {who}  auto-stop on: Auto-stop is on. This run stops in ")
     assert "  auto-stop off: Auto-stop is off:" in oldest
 
 
@@ -177,6 +177,33 @@ def test_the_doctor_in_words(tmp_path: Path) -> None:
         assert (result.returncode, result.stderr) == (1, "")
         as_json = run(own_environment(tmp_path), "doctor", "--server", url, "-o", "json")
         assert (as_json.returncode, json.loads(as_json.stdout)) == (1, {"checks": CHECKS})
+
+
+def test_options_before_the_command(tmp_path: Path) -> None:
+    """`--server` may stand before the command, as `-o` may; the one behind it counts, if there are two."""
+    with doctor_says(CHECKS[0]) as url:
+        for arguments in (["--server", url, "doctor"], ["--server=http://127.0.0.1:9/", "doctor", "--server", url]):
+            assert run(own_environment(tmp_path), *arguments).stdout == "ok  credentials: They are there.\n"
+        negative = run(own_environment(tmp_path), "--server", url, "extend", "-2h")
+        assert negative.returncode == 2
+        assert "unrecognized" not in negative.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["status"], ["-o", "json"], ["--servr"], ["demo", "--server"]])
+def test_misuse_repeats_no_token(tmp_path: Path, arguments: list[str]) -> None:
+    """Wherever an address stands that cannot be understood there, its token is not shown."""
+    for url in ("http://127.0.0.1:8890/?token=canary-5f3a", "http://127.0.0.1:8890/lab?x=1&token=canary-5f3a#y"):
+        result = run(own_environment(tmp_path), *arguments, url)
+        assert result.returncode == 2
+        assert "canary" not in result.stdout + result.stderr
+        assert result.stdout + result.stderr != ""
+
+
+def test_a_demo_speaks_to_no_server(tmp_path: Path) -> None:
+    """An address for it is misuse."""
+    result = run(own_environment(tmp_path), "--server", "http://127.0.0.1:8890/", "demo")
+    assert result.returncode == 2
+    assert "demo speaks to no Jupyter server" in result.stderr
 
 
 def test_a_doctor_with_nothing_to_say_is_0(server: JupyterServer, tmp_path: Path) -> None:

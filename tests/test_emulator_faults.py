@@ -69,6 +69,8 @@ def test_zero_times_is_until_cleared(cloud: Cloud) -> None:
     shown = cloud.control("GET", "/faults").json()
     assert [fault["kind"] for fault in shown["faults"]] == ["status"]
     assert shown["kinds"] == KINDS
+    # Each field but the kind is named, so that nobody has to guess how a fault is made to last.
+    assert {name for names in shown["fields"] for name in names.split(", ")} == set(shown["faults"][0]) - {"kind"}
     assert cloud.control("DELETE", "/faults").json() == {"faults": []}
     assert cloud.request("GET", INSTANCE).status_code == 200
 

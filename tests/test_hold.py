@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -123,7 +125,40 @@ def test_ended_by_somebody_else(fake: FakeAutostop, capsys: pytest.CaptureFixtur
     with autostop.hold() as held:
         fake.holds.clear()
     assert held.state is not None
-    assert (len(wishes(fake, "DELETE")), capsys.readouterr().err) == (1, "")
+    assert len(wishes(fake, "DELETE")) == 1
+    assert capsys.readouterr().err.startswith("[autostop] The hold has ended. Stops at ")
+
+
+@pytest.mark.parametrize("error", [None, KeyError("mine")])
+def test_its_end_is_told(fake: FakeAutostop, capsys: pytest.CaptureFixture[str], error: Exception | None) -> None:
+    """In one line below the block, and what follows with it, whether the work has succeeded or not."""
+    words = "The hold has ended. As was wished for, this server stops the instance, in 15 min."
+    fake.more = {"outcome": {"effect": "now", "message": words, "clamped": False}}
+    with contextlib.suppress(KeyError), autostop.hold(then="stop"):
+        assert capsys.readouterr().err == ""
+        if error:
+            raise error
+    said = capsys.readouterr().err
+    assert said.startswith(f"[autostop] {words} Stops at ")
+    assert said.count("\n") == 1
+
+
+def test_a_stop_that_it_calls_off_is_told(fake: FakeAutostop, capsys: pytest.CaptureFixture[str]) -> None:
+    """A new hold in the grace of an earlier one takes the stop away that somebody has wished for."""
+    now = fake.state()["server_time"]
+    other = {"id": "h", "until": now + HOUR, "then": "stop", "reason": None, "owner": {"kind": "person"}}
+    for kept_by, held in (("platform", {}), ("server", {"h": other})):
+        fake.more, fake.holds = {"deadline": {"stop_timestamp": now + HOUR, "kept_by": kept_by}}, held
+        with autostop.hold():
+            assert capsys.readouterr().err == ""
+        capsys.readouterr()
+    fake.more, fake.holds = {"deadline": {"stop_timestamp": now + HOUR, "kept_by": "server"}}, {}
+    with autostop.hold():
+        said = capsys.readouterr().err
+    assert re.fullmatch(
+        r"\[autostop\] The stop that was to come at .* is called off; the end of this hold decides what follows\.\n",
+        said,
+    )
 
 
 @pytest.mark.parametrize("status", [503, 409, 403])
@@ -135,6 +170,7 @@ def test_a_server_that_is_away_at_the_end(fake: FakeAutostop, status: int, capsy
     said = capsys.readouterr().err
     fake.faults = []
     assert said.startswith("[autostop] The hold could not be ended: It cannot be.")
+    assert "has ended" not in said
     assert said.count("\n") == 1
     assert ("It is tried again until it is" in said) == (status != 403)
     if status != 403:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,69 @@ async def test_an_early_end_leaves_the_grace(clock: ManualClock, platform: Closi
     assert platform.status == "RUNNING"
     await pass_time(clock, service, 30)
     assert platform.status == "STOPPING"
+    await service.close()
+
+
+async def test_a_stop_that_was_wished_for_is_said_to_be(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """Whether it follows an end that was told or the hold's own time; a page's end of it wishes for none."""
+    service = service_for(platform)
+    await hold(service, platform, 7200, id="one", then="stop", kernel_id="k1")
+    ended = (await service.release("one"))["outcome"]
+    assert ended["message"] == "The hold has ended. As was wished for, this server stops the instance, in 15 min."
+    await hold(service, platform, 7200, id="two", then="stop", kernel_id="k1")
+    called_off = (await service.journal.entries())[0]["result"]
+    assert called_off.endswith(" The stop that was to come is called off; the end of this hold decides what follows.")
+    ended = (await service.release("two", who="page"))["outcome"]
+    assert ended["message"] == "The hold has ended. ModelArts stops this run at its own time."
+    await hold(service, platform, 7200, id="three", kernel_id="k1")
+    assert "called off" not in (await service.journal.entries())[0]["result"]
+    await clock.pass_time(3600)
+    ended = (await service.release("three"))["outcome"]
+    assert ended["message"].startswith("The hold has ended. ModelArts' own stop time has passed, so this server stops")
+    await service.close()
+
+
+async def test_what_still_holds_may_be_ones_own(platform: ClosingPlatform) -> None:
+    """An extension is no other person, and at the limit it is not made longer by the seconds since it was made."""
+    service = service_for(platform, policy=Policy(max_extension=7200))
+    await service.extend(parse_extend({"by": 7200}))
+    await hold(service, platform, 5000, id="one", then="stop", kernel_id="k1")
+    ended = (await service.release("one"))["outcome"]
+    assert ended["message"] == (
+        "The hold has ended. Another hold or an extension still keeps this run going; "
+        "the last to end decides what follows."
+    )
+    platform.clock.turn(5)
+    again = (await service.extend(parse_extend({"by": 3600})))["outcome"]
+    assert again["message"] == "Asked for 1 h more, the limit leaves nothing. Nothing was changed."
+    await service.close()
+
+
+async def test_the_journal_names_a_hold_as_people_know_it(platform: ClosingPlatform) -> None:
+    """By its reason, without one by its time."""
+    service = service_for(platform)
+    await hold(service, platform, 7200, id="one", reason="training")
+    two = await hold(service, platform, 7200, id="two")
+    for ended in ("one", "two"):
+        await service.release(ended)
+    told = [entry["what"] for entry in await service.journal.entries() if entry["what"].startswith("end")]
+    until = datetime.fromtimestamp(two["until"] / 1000, timezone.utc)
+    assert told == [f"end the hold until {until:%Y-%m-%d %H:%M} UTC", "end the hold “training”"]
+    await service.close()
+
+
+@pytest.mark.parametrize(
+    ("emulated", "where"), [(True, "at the emulator: PATCH /_emulator/instance"), (False, "in the ModelArts console")]
+)
+async def test_a_stopped_instance_is_started_where_it_is(
+    platform: ClosingPlatform, *, emulated: bool, where: str
+) -> None:
+    """No console knows an emulated one."""
+    platform.emulated, platform.status = emulated, "STOPPED"
+    service = service_for(platform)
+    with pytest.raises(ConflictError) as caught:
+        await service.extend(parse_extend({"by": 7200}))
+    assert f"Start it {where}" in caught.value.hint
     await service.close()
 
 

@@ -21,6 +21,7 @@ from jupyter_autostop.record_file import RecordFile
 from jupyter_autostop.vigil import RECORD
 from jupyter_autostop.wire import UpdateRequest
 from jupyter_autostop.words import OFF, status_line
+from jupyter_autostop.writing import LOOK_AGAIN
 
 
 @pytest.fixture
@@ -476,8 +477,9 @@ async def test_a_failed_stop_blames_nobody_else(clock: ManualClock, platform: Cl
         raise ThrottledError("Slow down.")
 
     platform.stop = refuse  # type: ignore[method-assign]
-    with pytest.raises(ThrottledError):
+    with pytest.raises(ThrottledError) as caught:
         await service.stop(who="page")
+    assert caught.value.hint == "Auto-stop was put back on for it, so what was held has ended: look at the stop time."
     await pass_time(clock, service, 60)
     assert platform.setting["enable"] is True
     results = [entry["result"] for entry in await service.journal.entries()]
@@ -563,4 +565,115 @@ async def test_a_run_at_its_longest_that_cannot_be_held_stays_so(clock: ManualCl
     await service.look(refresh=True)
     await pass_time(clock, service, 120)
     assert platform.setting["duration"] == 3600
+    await service.close()
+
+
+async def test_a_hold_shows_the_end_that_a_deferred_run_length_leaves(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """A run length that somebody set for the next start does not move this run's stop: nor does a hold's end."""
+    platform.in_force = platform.setting["duration"] = 5 * 3600
+    service = service_for(platform)
+    own = (await service.look())["deadline"]
+    platform.setting["duration"] = 3600
+    await hold(service, platform, 6 * 3600, id="long")
+    await hold(service, platform, 600, id="short")
+    state = await service.release("long", who="page")
+    assert state["deadline"]["stop_timestamp"] == own["stop_timestamp"]
+    await pass_time(clock, service, 660)
+    assert (await service.look())["deadline"] == own
+    await service.close()
+
+
+async def test_a_stop_time_that_a_run_length_is_about_to_move(clock: ManualClock) -> None:
+    """It is no sign that the platform defers: whoever asked for more is told that it has moved meanwhile."""
+    platform = FakePlatform(clock, moves=True)
+    platform.moves_after = 1.5
+    service = service_for(platform, second_looks=LOOK_AGAIN)
+    await service.look()
+    platform.apply({"spec": {"auto_stop": {"duration": 7200}}})
+    asked = asyncio.ensure_future(service.extend(parse_extend({"by": 3 * 3600})))
+    await pass_time(clock, service, 30)
+    with pytest.raises(ConflictError) as caught:
+        await asked
+    assert caught.value.code == "changed_elsewhere"
+    assert platform.setting == {"enable": True, "duration": 7200, "prompt": True}
+    await service.close()
+
+
+async def test_a_shorter_run_length_where_the_start_is_not_known(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """It might end this run at once: the grace is kept."""
+    service = service_for(platform)
+    known = (await service.look())["deadline"]
+    platform.in_force = 4 * 3600
+    platform.setting["duration"] = 6 * 3600  # which does not fit the stop time, so that the start is not told
+    await service.look(refresh=True)
+    memory = service.snapshot.memory
+    assert memory.run is not None
+    await service.snapshot.remember(replace(memory, run=replace(memory.run, start=None)))
+    await hold(service, platform, 5 * 3600, id="h")
+    state = await service.change(parse_change({"auto_stop": {"enable": True, "duration": 3600}}))
+    assert known["stop_timestamp"] != state["deadline"]["stop_timestamp"]
+    assert state["deadline"]["kept_by"] == "server"
+    assert state["deadline"]["stop_timestamp"] >= now(platform) + 890_000
+    await service.close()
+
+
+async def test_what_was_set_just_before_the_stop_counts_for_the_next_run(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """The console's run length goes back with auto-stop between two runs, though no look saw it in the run."""
+    service = service_for(platform)
+    await hold(service, platform, 7200, id="h")
+    platform.setting["duration"] = 3 * 3600
+    platform.status = "STOPPED"
+    await service.look(refresh=True)
+    await pass_time(clock, service, 30)
+    assert platform.setting == {"enable": True, "duration": 3 * 3600, "prompt": True}
+    await service.close()
+
+
+async def test_what_the_next_start_has_is_shown_while_a_run_is_held(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """The held run's length at the next start is what people chose, and shown where it is another one."""
+    service = service_for(platform)
+    await hold(service, platform, 7200, id="h")
+    assert (await service.look())["next_start"] is None
+    state = await service.change(parse_change({"auto_stop": {"duration": 4 * 3600}}))
+    assert state["next_start"] == {"enable": True, "duration": 4 * 3600}
+    state = await service.release("h", who="page")
+    assert state["next_start"] == {"enable": True, "duration": 4 * 3600}
+    await service.close()
+
+
+async def test_a_stop_that_does_not_show_is_not_asked_for_each_second(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """Accepted, and the instance goes on running: looked at now and then, and sent again in half a minute."""
+    service = service_for(platform)
+    deadline = (await service.extend(parse_extend({"by": 7200})))["deadline"]["stop_timestamp"]
+    await pass_time(clock, service, (deadline - now(platform)) / 1000 - 2)
+    platform.ignore_updates = True
+    platform.calls.clear()
+    await pass_time(clock, service, 62)
+    assert platform.calls.count("stop") in (2, 3)
+    assert platform.calls.count("read") <= 30
+    await service.close()
+
+
+async def test_a_stop_that_nobody_saw_come_is_entered(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """The server ends with its container, before it can say so: the next one does."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records)
+    deadline = (await service.extend(parse_extend({"by": 7200})))["deadline"]["stop_timestamp"]
+    platform.fail_update = UnavailableError("Gone.")
+    await pass_time(clock, service, (deadline - now(platform)) / 1000 + 4)
+    assert records.record.sent is not None
+    platform.status, platform.fail_update = "STOPPING", None
+    journal = service.journal
+    await service.look(refresh=True)
+    await pass_time(clock, service, 5)
+    said = [entry["result"] for entry in await journal.entries()]
+    assert "The run that this server had decided to stop is over." in said
     await service.close()

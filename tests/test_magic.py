@@ -65,6 +65,31 @@ class TestCommands:
         assert again == ["instance?refresh=1"] * (0 if (status, ago) == ("STOPPED", 5_000) else 2)
 
     @pytest.mark.parametrize(
+        ("code", "fault", "asked", "known"),
+        [
+            ("no_answer", None, 1, True),
+            ("unavailable", None, 1, True),
+            ("no_answer", ("GET", "lost"), 1, False),
+            ("credentials_refused", None, 0, False),
+        ],
+    )
+    def test_what_may_have_passed_is_asked_anew(
+        self, notebook: Notebook, code: str, fault: tuple[str, str] | None, *, asked: int, known: bool
+    ) -> None:
+        """A platform that is back is seen to be at once; one that hangs on is told as before, and no key is tried."""
+        fake = notebook.fake
+        fake.more = {"problem": {"code": code, "message": "It was away.", "hint": ""}}
+
+        def answer(_method: str, route: str) -> None:
+            if route == "instance?refresh=1":
+                fake.more, fake.faults = {}, [fault] if fault else []
+
+        fake.before_answer = answer
+        cell = notebook.run("%autostop status")
+        assert [route for _, route, _ in fake.wishes] == ["instance", *["instance?refresh=1"] * asked]
+        assert ("It was away." not in cell.texts[0]) == known
+
+    @pytest.mark.parametrize(
         ("line", "wish"),
         [
             ("extend 2h", ("POST", "extend", {"by": 7200})),
@@ -118,6 +143,8 @@ class TestCommands:
             ("%%autostop hold --max 90\n1", "write 90m."),
             ("%%autostop hold --then fly\n1", "invalid choice"),
             ("%%autostop hold --now\n1", "“--now” is nothing"),
+            ("%%autostop hold 8h\n1", "“8h” is nothing that %%autostop hold knows. Write %%autostop hold [--max 8h]"),
+            ("%%autostop\n1", "Only a hold takes a whole cell; write %%autostop hold."),
             ("%%autostop hold --reason 'x\n1", "quotation mark"),
             ("%%autostop hold\nawait x", "does not work below a cell magic"),
         ],
@@ -247,6 +274,8 @@ class TestHold:
         assert cell.stdout.count("KeyError: 'mine'") == 1
         assert "raise KeyError('mine')" in cell.stdout
         assert "jupyter_autostop" not in cell.stdout
+        # What follows the work is told, all the same.
+        assert cell.stderr.startswith("[autostop] The hold has ended. Stops at ")
 
     def test_a_stop_that_is_called_off_is_told(self, notebook: Notebook) -> None:
         """Whoever switched auto-stop meanwhile has decided; below the cell stands that the stop does not follow."""
@@ -255,6 +284,10 @@ class TestHold:
         line = "[autostop] The hold was over already, before the work was: the stop that was to follow is called off."
         assert line in notebook.run(f"%%autostop hold --then stop\n{off}").stderr
         assert notebook.run(f"%%autostop hold\n{off}").stderr == ""
+        notebook.fake.stop = notebook.fake.state()["server_time"] + HOUR
+        notebook.fake.more = {"deadline": {"stop_timestamp": notebook.fake.stop, "kept_by": "server"}}
+        cell = notebook.run("%%autostop hold\n1")
+        assert (cell.texts[0].count("is called off"), cell.stderr) == (1, "")
 
     def test_an_interrupt_ends_it(self, notebook: Notebook) -> None:
         """As Ctrl-C and the stop button raise it."""
@@ -292,17 +325,18 @@ class TestHelp:
     @pytest.mark.parametrize(
         ("line", "some"),
         [
-            ("%autostop ", {"status", "extend", "until", "off", "on", "describe", "doctor"}),
+            ("%autostop ", {"status", "extend", "until", "off", "on", "describe", "journal", "doctor"}),
             ("%autostop st", {"status"}),
-            ("%autostop extend ", {"2h"}),
+            ("%autostop extend ", {"1h", "2h", "4h"}),
             ("%%autostop ", {"hold"}),
-            ("%%autostop hold --", {"--max", "--then"}),
+            ("%%autostop hold --", {"--max", "--then", "--reason"}),
             ("%%autostop hold --then ", {"stop", "restore"}),
         ],
     )
     def test_completion(self, notebook: Notebook, line: str, some: set[str]) -> None:
-        """Tab offers what can stand there."""
-        assert some <= offered(notebook, line)
+        """Tab offers what can stand there, and no name of Python's, which cannot."""
+        assert offered(notebook, line) == some
+        assert "abs" in offered(notebook, "%autostop status\nab")
 
     def test_the_question_mark(self, notebook: Notebook) -> None:
         """Tells every command."""

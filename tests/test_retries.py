@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import ManualClock
-from fake_cloud import Cloud
+from fake_cloud import KEY, TOKEN, Cloud
 
 from jupyter_autostop.errors import CredentialsError, NoAnswerError, ThrottledError, UnavailableError
 from jupyter_autostop.platforms.connection import LONGEST_BODY
@@ -189,6 +189,33 @@ async def test_a_wrong_clock_is_told_from_wrong_credentials(hours: int) -> None:
     assert "min off" not in f"{second.message} {second.hint}"
     dates = [request.headers["X-Sdk-Date"] for request in cloud.requests]
     assert dates == [sdk_date(clock.time()), sdk_date(clock.time() - clock.wall_error)]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+async def test_a_clock_of_the_cloud_that_leaps_costs_no_refusal(method: str) -> None:
+    """The 401, of which nothing has come, tells the new time: the same request goes out once more, dated by that."""
+    clock = ManualClock()
+
+    def dated(leap: int) -> dict[str, str]:
+        return {"Date": formatdate(clock.time() + leap, usegmt=True)}
+
+    refused = (401, {"error_code": "APIGW.0301"})
+    cloud = Cloud((200, {}, dated(0)), (*refused, dated(3600)), (200, {"id": "x"}, dated(3600)), clock=clock)
+    await cloud.call()
+    assert (await cloud.call(method)).data == {"id": "x"}
+    assert cloud.requests[2].headers["X-Sdk-Date"] == sdk_date(clock.time() + 3600)
+    # Once; and what is refused for another reason than its date is not sent again.
+    for answers, credentials, sent in (
+        ([dated(3600)], KEY, 3),
+        ([dated(3600), dated(7200)], KEY, 3),
+        ([dated(600)], KEY, 2),
+        ([dated(3600)], TOKEN, 2),
+    ):
+        script = [(*refused, answer) for answer in answers]
+        cloud = Cloud((200, {}, dated(0)), *script, clock=clock, credentials=credentials)
+        await cloud.call()
+        error = await cloud.error(method)
+        assert (error.code, len(cloud.requests)) == ("APIGW.0301", sent)
 
 
 class Renewing:

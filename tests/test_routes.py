@@ -104,6 +104,11 @@ async def test_if_match(ask: Ask, emulator: EmulatorServer) -> None:
     reply = await ask("PATCH", "instance", {"description": "four"}, headers={"If-Match": "yesterday"})
     assert (reply.status, reply.json["code"]) == (400, "invalid_version")
     assert writes(emulator) == [{"description": "one"}, {"description": "two"}, {"description": "three"}]
+    emulator.emulator.instance.duration = 7200
+    wish = {"until": emulator.emulator.now() + 7_200_000}
+    reply = await ask("POST", "holds", wish, headers=newer)
+    assert (reply.status, reply.json["code"]) == (409, "changed_elsewhere")
+    assert reply.json["state"]["holds"] == []
 
 
 @pytest.mark.parametrize(("applies", "effect"), [("now", "now"), ("next_start", "held")])

@@ -305,3 +305,25 @@ async def test_a_kept_problem_keeps_no_frames(clock: ManualClock) -> None:
     assert state["problem"] == {"code": "no_answer", "message": "gone", "hint": "wait"}
     assert service.snapshot.error.__traceback__ is None
     await service.close()
+
+
+async def test_a_line_of_writes_waits_once_for_a_platform_that_is_silent(clock: ManualClock) -> None:
+    """Each is told so, and only what was asked for after the question begun asks one of its own; then all is well."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    await service.look()
+    platform.calls.clear()
+    platform.gate, platform.fail_read = asyncio.Event(), NoAnswerError("ModelArts did not answer within 10 s.")
+    first = asyncio.create_task(service.change(parse_change({"description": "1"})))
+    await settle()
+    later = [asyncio.create_task(service.change(parse_change({"description": text}))) for text in "234"]
+    await settle()
+    platform.gate.set()
+    told = await asyncio.gather(first, *later, return_exceptions=True)
+    assert [str(error) for error in told] == ["ModelArts did not answer within 10 s."] * 4
+    assert platform.calls == ["read"] * 2
+    assert len(await service.journal.entries()) == 4
+    platform.fail_read = None
+    state = await service.change(parse_change({"description": "5"}))
+    assert (state["outcome"]["effect"], platform.description) == ("now", "5")
+    await service.close()

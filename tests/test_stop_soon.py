@@ -113,6 +113,19 @@ def test_after_a_call_it_waits_for_the_next_stop_time() -> None:
     assert site.called[1:] == [pytest.approx(moment)]
 
 
+def test_a_stop_that_moves_a_little_after_the_call() -> None:
+    """It is called in time again: the next look does not wait for longer than a stop time moves at least."""
+
+    def save_and_extend() -> None:
+        site.save()
+        if len(site.called) == 1:
+            site.stop_in(12 * MINUTE)
+
+    site = Site(HOUR, save_and_extend)
+    site.watch(HOUR)
+    assert site.called == [pytest.approx(50 * MINUTE), pytest.approx(52 * MINUTE)]
+
+
 def test_a_stop_that_moves_nearer_is_noticed() -> None:
     """Within one look; where its moment has passed, it is called at once."""
     site = Site(10 * HOUR)

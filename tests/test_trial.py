@@ -46,8 +46,9 @@ def test_no_history_breaks_a_rule(capsys: pytest.CaptureFixture[str]) -> None:
     reached += walk(SHORT, SHORT // 10, meddling=0.15)
     for number, late in enumerate(LATE):
         reached += walk(2 * SHORT + number * SHORT, SHORT // 20, applies_now=True, moves_after=late)
+    walk(6 * SHORT, SHORT // 10, outside=True)
     with capsys.disabled():
-        print(f"\n{told(SHORT + SHORT // 10 + len(LATE) * (SHORT // 20), reached)}")  # noqa: T201 - figures to be seen
+        print(f"\n{told(SHORT + SHORT // 5 + len(LATE) * (SHORT // 20), reached)}")  # noqa: T201 - figures to be seen
     assert len(reached) >= 66
 
 
@@ -58,8 +59,9 @@ def test_no_long_history_breaks_a_rule(capsys: pytest.CaptureFixture[str]) -> No
     reached = walk(10_000, LONG) + walk(100_000, LONG // 10, acts=90) + walk(200_000, LONG // 10, meddling=0.15)
     for number, late in enumerate(LATE):
         reached += walk(300_000 + number * LONG, LONG // 20, applies_now=True, moves_after=late, acts=60)
+    walk(500_000, LONG // 10, outside=True)
     with capsys.disabled():
-        print(f"\n{told(LONG + LONG // 5 + len(LATE) * (LONG // 20), reached)}")  # noqa: T201 - figures to be seen
+        print(f"\n{told(LONG + 3 * LONG // 10 + len(LATE) * (LONG // 20), reached)}")  # noqa: T201 - figures to be seen
         for point, times in sorted(reached.items()):
             print(f"{times:7d}  {point}")  # noqa: T201
     assert len(reached) >= 100

@@ -515,6 +515,10 @@ class TestChoice:
             write(runtime, strangers[1], other)
             for address, found in ((f"http://127.0.0.1:{port}/b/", port), (f"http://localhost:{other}/b/", other)):
                 assert find_server(home(runtime, JUPYTER_SERVER_URL=address)).port == found
+            with pytest.raises(ClientError) as caught:
+                find_server(home(runtime), means="kernel")
+            # As a kernel can show it: a traceback has no other place for the way out.
+            assert 'put the address of the one that is meant into os.environ["JUPYTER_SERVER_URL"]' in str(caught.value)
             for useless in ("http://127.0.0.1:1/b/", "nonsense", ""):
                 with pytest.raises(ClientError, match="Several"):
                     find_server(home(runtime, JUPYTER_SERVER_URL=useless))

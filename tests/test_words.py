@@ -179,7 +179,7 @@ def test_how_long_ago(seconds: int, words: str) -> None:
 def test_a_journal_entry_is_one_line() -> None:
     """When, in the reader's zone, who, what, and with what result."""
     entry = {"at": NOW + 2000, "who": "page (Ada)", "what": "auto-stop off", "result": "Auto-stop is off."}
-    assert journal_line(entry) == "2026-11-24 16:00:02  page (Ada)  auto-stop off: Auto-stop is off."
+    assert journal_line(entry) == "2026-11-24 16:00:02 CST  page (Ada)  auto-stop off: Auto-stop is off."
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,15 @@ class Walk:
     """Acts in a world, and checks the rules after each act."""
 
     def __init__(
-        self, rng: random.Random, makers: tuple[type[Keeper], type[Reach]] = (Keeper, Reach), **traits: Any
+        self,
+        rng: random.Random,
+        makers: tuple[type[Keeper], type[Reach]] = (Keeper, Reach),
+        *,
+        outside: bool = False,
+        **traits: Any,
     ) -> None:
         self.world = World(rng, makers, **traits)
+        self.world.outside = outside
         self.rng = rng
         self.names = 0
         self.least_meddling = 0.0
@@ -53,14 +59,14 @@ class Walk:
 
     def crash(self) -> None:
         """Kill a server between two operations."""
-        if self.world.servers:
+        if self.world.servers and not self.world.outside:
             server = self.rng.choice(self.world.servers)
             self.world.tell(f"{server.name} is killed")
             server.die()
 
     def shut_down(self) -> None:
         """End a server cleanly."""
-        if not self.world.servers:
+        if not self.world.servers or self.world.outside:
             return
         server = self.rng.choice(self.world.servers)
         self.world.tell(f"{server.name} is shut down")
@@ -89,7 +95,7 @@ class Walk:
         """Change how much goes wrong."""
         world, rng = self.world, self.rng
         world.faults = rng.choice([0.0, 0.0, 0.15, 0.5])
-        world.crashes = rng.choice([0.0, 0.03, 0.1, 0.25])
+        world.crashes = 0.0 if world.outside else rng.choice([0.0, 0.03, 0.1, 0.25])
         world.meddling = max(self.least_meddling, rng.choice([0.0, 0.0, 0.0, 0.05]))
 
     # People, kernels, terminals
@@ -249,6 +255,9 @@ class Walk:
         moments = [hold.until for hold in record.holds]
         moments += [write.at + 30_000 for write in record.pending]
         moments += [record.stop_at, record.floor] if record.stop_at else []
+        if self.world.outside:
+            model = self.world.model
+            moments += [moment for moment in (model.changes_at, model.stop_at) if moment is not None]
         return min([end, now + interval, *(moment for moment in moments if moment > now)])
 
     def pass_time(self, seconds: float, interval: int = 600_000) -> None:

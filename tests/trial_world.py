@@ -190,6 +190,11 @@ class World:
             setattr(self.model, name, value)
         self.ghost = Ghost()
         self.container = 1
+        self.outside = False
+        """Whether the servers stand outside of the instance: they outlive its stop, and see each of its steps.
+
+        Nothing but that tells them one run from the next, so they do not crash.
+        """
         self.stored = EMPTY
         self.gone = False
         """Whether somebody has emptied the record's folder."""
@@ -235,7 +240,14 @@ class World:
                 self.ghost.by_us = self.ghost.by_us and not self.model.enable
                 self.ghost.floor, self.ghost.wishes_in_run, self.ghost.noticed = 0, 0, None
 
+    @property
+    def marker(self) -> str:
+        """What tells one life of the servers' machine from another."""
+        return "outside" if self.outside else str(self.container)
+
     def _container_is_gone(self) -> None:
+        if self.outside:
+            return
         for server in self.servers:
             server.alive = False
         self.servers.clear()
@@ -550,7 +562,7 @@ class TrialMemory(MemoryFile):
     """What the last server remembered, or nothing."""
 
     def __init__(self, world: World) -> None:
-        super().__init__(None, "DE-1", LOG, str(world.container))
+        super().__init__(None, "DE-1", LOG, world.marker)
         self._world = world
 
     def load(self) -> Memory:
@@ -570,10 +582,10 @@ class TrialLife:
     marker: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self.marker = str(self.world.container)
+        self.marker = self.world.marker
 
     def age(self) -> float | None:
-        return (self.world.now - self.world.model.started) / 1000
+        return (self.world.now - (0 if self.world.outside else self.world.model.started)) / 1000
 
 
 class Server:

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from jupyter_autostop.emulator import timing
 from jupyter_autostop.emulator.console import edit_instance
-from jupyter_autostop.emulator.faults import KINDS, read_fault
+from jupyter_autostop.emulator.faults import FIELDS, KINDS, read_fault
 from jupyter_autostop.emulator.instance import Instance
 from jupyter_autostop.emulator.message import EMULATOR_VERSION, Answer, ControlError, Request, SettingError
 from jupyter_autostop.emulator.state import Emulator
@@ -44,7 +44,7 @@ class Control:
             "": {"GET": lambda _: self._about()},
             "requests": {"GET": lambda _: {"requests": emulator.record.shown()}, "DELETE": self._clear_requests},
             "faults": {
-                "GET": lambda _: {"faults": emulator.faults.shown(), "kinds": KINDS},
+                "GET": lambda _: {"faults": emulator.faults.shown(), "kinds": KINDS, "fields": FIELDS},
                 "POST": self._add_fault,
                 "DELETE": self._clear_faults,
             },

@@ -28,6 +28,14 @@ KINDS: dict[str, str] = {
     "late": "resets the connection and carries the request out `seconds` (10) later",
     "queued": "answers 200 with the instance as it still is, and carries the request out `seconds` (10) later",
 }
+FIELDS = {
+    "method": "only requests of this method; null: of any",
+    "path": "only requests in whose path this regular expression is found; null: any, IAM's login included",
+    "times": "how many requests it hits (1); 0: every one until DELETE faults",
+    "skip": "how many of those requests are let through first (0)",
+    "apply": "whether a request whose answer is replaced, withheld or reset is carried out first (false)",
+    "seconds, status, headers, body, size, location, set, remove": "what the kinds speak of; each has its default",
+}
 _SECONDS = {"slow": 30.0, "drip": 1.0, "wrong_date": 3600.0, "late": 10.0, "queued": 10.0}
 _TYPES = {
     "method": str,

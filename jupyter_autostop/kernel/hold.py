@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from jupyter_autostop.holding import ENDINGS, Holding
+from jupyter_autostop.holding import ENDINGS, Holding, ended
 from jupyter_autostop.kernel.home import open_client, owner
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import aside, printable
+from jupyter_autostop.words import aside, printable, report_text
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 class HeldBlock:
     """A hold for a block of code, to be used once: `with hold(max="8h"): train()`.
 
-    `until` (epoch ms) is its ceiling once it has begun, `state` the State when it has ended.
+    `until` (epoch ms) is its ceiling once it has begun, `state` the State when it has ended. It says what the block
+    does to the instance; whoever `shows` that better does so where the block succeeds.
     """
 
     def __init__(self, longest: int | None, then: str, reason: str | None) -> None:
         self._holding = Holding(open_client, owner(), longest=longest, then=then, reason=reason)
         self.state: State | None = None
+        self.shows = False
 
     def __repr__(self) -> str:
         if self._holding.hold is None:
@@ -55,6 +57,8 @@ class HeldBlock:
         if self._holding.hold is not None:
             raise RuntimeError("A hold is good for one block; ask for another one.")
         self._holding.begin()
+        if self._holding.called_off and not self.shows:
+            self._say(self._holding.called_off)
         return self
 
     def __exit__(
@@ -70,8 +74,10 @@ class HeldBlock:
                 raise
             return
         self.state = release.state
-        if release.remark:
-            self._say(release.remark)
+        # What is to follow must not depend on whether the work has failed.
+        follows = report_text(ended(release.state)) if release.state and not (self.shows and error is None) else ""
+        if release.remark or follows:
+            self._say(f"{release.remark} {follows}".strip())
         if release.error:
             next_try = "" if release.refused else " It is tried again until it is."
             why = printable(release.error.message)
@@ -83,8 +89,8 @@ def hold(max: str | timedelta | None = None, then: str = "restore", reason: str 
 
     It ends with the block, also if that raises or is interrupted, and with the kernel, and after `max` at the latest
     (default: what the site allows). `then` is "restore", all is as before, or "stop": the instance stops after the
-    work. `reason` is shown to everybody on this server. Raises `ClientError`, before the block begins, where the
-    instance cannot be held.
+    work. `reason` is shown to everybody on this server. What follows is said on standard error at the end. Raises
+    `ClientError`, before the block begins, where the instance cannot be held.
     """
     longest = None if max is None else seconds_of(max)
     if then not in ENDINGS:

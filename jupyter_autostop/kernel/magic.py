@@ -12,6 +12,11 @@ from IPython.core import magic
 from IPython.core.error import UsageError
 from IPython.display import display as _display
 
+try:
+    from IPython.core.completer import SimpleCompletion, context_matcher
+except ImportError:  # before IPython 8.6
+    context_matcher = None  # type: ignore[assignment]
+
 from jupyter_autostop import wishes
 from jupyter_autostop.duration import DurationError
 from jupyter_autostop.errors import ClientError
@@ -31,6 +36,7 @@ COMMANDS = ("status", "extend", "until", "off", "on", "describe", "journal", "do
 _EXAMPLES = {"extend": ["1h", "2h", "4h"], "on": ["4h"], "until": ["18:00"]}
 """What a completion offers behind a command."""
 _COMPLETED = r"\s*%{1,2}autostop\b"
+_HOLD_USAGE = "Write %%autostop hold [--max 8h] [--then stop] [--reason TEXT]."
 _BARE = ("status", "off", "journal", "doctor")
 """Commands with nothing behind them."""
 
@@ -49,7 +55,7 @@ class _HoldParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Refuse what cannot be understood."""
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. Write %%autostop hold [--max 8h] [--then stop].")
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. {_HOLD_USAGE}")
 
 
 def _hold_parser() -> _HoldParser:
@@ -171,16 +177,18 @@ class AutostopMagics(magic.Magics):
         __tracebackhide__ = True
         name, _, rest = line.strip().partition(" ")
         if name != "hold":
-            raise UsageError(f"Only a hold takes a whole cell; write %autostop {name} with one % in a line of its own.")
+            instead = f"write %autostop {name} with one % in a line of its own" if name else "write %%autostop hold"
+            raise UsageError(f"Only a hold takes a whole cell; {instead}.")
         try:
             args, more = _hold_parser().parse_known_args(shlex.split(rest))
         except ValueError:
             raise UsageError("There is a quotation mark without its partner.") from None
         if more:
-            raise UsageError(f"“{more[0][:40]}” is nothing that %%autostop hold knows.")
+            raise UsageError(f"“{more[0][:40]}” is nothing that %%autostop hold knows. {_HOLD_USAGE}")
         # Before anything is held: a cell with a mistake in it needs no hold.
         work = Work(self.shell, cell)
         held = hold(None if args.max is None else timedelta(seconds=args.max), args.then, args.reason or _reason())
+        held.shows = True
         with held:
             show(Picture([marked(held.begun(), emulated=held.emulated)]))
             value = work.run()
@@ -197,7 +205,11 @@ def _reason() -> str:
 
 def complete(_shell: Any, event: Any) -> list[str]:
     """Return what can stand behind `%autostop` or `%%autostop`, for IPython's completer."""
-    magic_word, _, typed = event.line.lstrip().partition(" ")
+    return _offers(event.line)
+
+
+def _offers(line: str) -> list[str]:
+    magic_word, _, typed = line.lstrip().partition(" ")
     words = typed.split()
     at_first = not words or (len(words) == 1 and not typed.endswith(" "))
     if magic_word == "%%autostop":
@@ -208,10 +220,23 @@ def complete(_shell: Any, event: Any) -> list[str]:
     return list(COMMANDS) if at_first else _EXAMPLES.get(words[0], [])
 
 
+def _alone(context: Any) -> Any:
+    """Offer the same and nothing else: behind a magic no name of Python's can stand, which a hook cannot say."""
+    line = context.text_until_cursor
+    offers = _offers(line) if re.match(_COMPLETED, line) else []
+    fitting = [SimpleCompletion(word, type="magic") for word in offers if word.startswith(context.token)]
+    return {"completions": fitting, "ordered": True, "suppress": True}
+
+
+_matchers = [] if context_matcher is None else [context_matcher(identifier="autostop")(_alone)]
+
+
 def load(shell: Any) -> None:
     """Teach an IPython the magic."""
     shell.register_magics(AutostopMagics)
     shell.set_hook("complete_command", complete, re_key=_COMPLETED)
+    if shell.Completer is not None:
+        shell.Completer.custom_matchers[:0] = _matchers
 
 
 def unload(shell: Any) -> None:
@@ -219,3 +244,6 @@ def unload(shell: Any) -> None:
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("autostop", None)
     shell.strdispatchers["complete_command"].regexs.pop(re.compile(_COMPLETED), None)
+    for matcher in _matchers if shell.Completer is not None else []:
+        if matcher in shell.Completer.custom_matchers:
+            shell.Completer.custom_matchers.remove(matcher)

@@ -67,7 +67,8 @@ class Watchman:
             self._call(self._stop)
             left = None
         if left is None:
-            return FAR if self._reachable else NEAR
+            # A stop time that it was called for may move by a minute only.
+            return FAR if self._reachable and self._stop is None else NEAR
         # The last look is at the moment itself.
         return min(left, FAR if self._reachable and left > NEARBY else NEAR)
 

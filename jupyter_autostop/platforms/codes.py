@@ -20,6 +20,8 @@ from jupyter_autostop.errors import (
 )
 
 _WAIT = "Wait until that is done, then try again."
+START = "Start it in the ModelArts console."
+START_EMULATED = 'Start it at the emulator: PATCH /_emulator/instance {"status": "RUNNING"}; the README shows how.'
 _RENEW = "Renew the token or key of this server and restart it."
 _IAM = (
     "Ask the account's administrator for the IAM actions modelarts:notebook:get, modelarts:notebook:update and "
@@ -30,7 +32,7 @@ Meaning = tuple[type[AutostopError], str, str | None]
 
 MEANINGS: dict[str, Meaning] = {
     "ModelArts.6306": (ConflictError, "The instance is starting.", _WAIT),
-    "ModelArts.6307": (ConflictError, "The instance is stopped already.", "Start it in the ModelArts console."),
+    "ModelArts.6307": (ConflictError, "The instance is stopped already.", START),
     "ModelArts.6308": (ConflictError, "The instance is stopping.", _WAIT),
     "ModelArts.6309": (NotFoundError, "ModelArts knows no such instance.", None),
     "ModelArts.6326": (
@@ -38,7 +40,7 @@ MEANINGS: dict[str, Meaning] = {
         "The instance is frozen because the account is in arrears.",
         "Top up the account in the billing center.",
     ),
-    "ModelArts.6327": (ConflictError, "The instance is not running.", "Start it in the ModelArts console."),
+    "ModelArts.6327": (ConflictError, "The instance is not running.", START),
     "ModelArts.6332": (
         ConflictError,
         "This kind of instance cannot do that.",

@@ -50,6 +50,10 @@ def check_id(value: str, setting: str) -> str:
     return value
 
 
+class _LeapError(CredentialsError):
+    """A signature was refused that was dated before the platform's clock was seen to have leapt."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """A successful answer: its JSON, and when (monotonic s) it was asked for and came."""
@@ -63,7 +67,8 @@ class CloudHttp:
     """The only place that calls ModelArts.
 
     A GET is tried again, with jitter, on what may pass; a write never is. Within a `Retry-After` nothing is sent.
-    A 401, which nothing has come of, is answered once with renewed credentials, where the source has other ones.
+    A 401, which nothing has come of, is answered once with renewed credentials, where the source has other ones, and
+    once with another date, where the platform's clock has leapt since it was learned.
     `timeout` (s) covers a call with its retries. Fakes come in as `transport`; `jitter` draws a factor between two.
     """
 
@@ -129,7 +134,7 @@ class CloudHttp:
         self, method: str, path: str, body: Any, credentials: Credentials, refused: list[AutostopError]
     ) -> Answer:
         tries = TRIES if method == "GET" else 1
-        attempt, renewed = 1, False
+        attempt, renewed, leapt = 1, False, False
         while True:
             try:
                 return await self._once(method, path, body, credentials)
@@ -141,6 +146,11 @@ class CloudHttp:
                 # Many servers that met the same fault do not come back all at once.
                 await asyncio.sleep(0.2 * 2**attempt * self._jitter(0.5, 1.5))
                 attempt += 1
+            except _LeapError as error:
+                if leapt:
+                    raise
+                refused.append(error.with_traceback(None))
+                leapt = True
             except CredentialsError as error:
                 if renewed or isinstance(error, ClockSkewError):
                     raise
@@ -165,12 +175,15 @@ class CloudHttp:
             path = path.replace(PROJECT, quote(check_id(project_id, "project_id"), safe=""))
         content = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
         auth = CloudAuth(credentials, self._connection.host, project_id, self._time.now)
-        time_known = self._time.known
+        time_known, dated = self._time.known, self._time.now()
         response = await self._connection.exchange(method, path, content, auth)
+        leap = abs(self._time.now() - dated - (self._clock.monotonic() - now)) if time_known else 0.0
         self.emulated = EMULATOR_HEADER in response.headers
         try:
             answer = self._read(response, method, credentials, signed_by_wall_clock=not time_known)
-        except CredentialsError:
+        except CredentialsError as error:
+            if leap > SKEW_LIMIT and not credentials.token:
+                raise _LeapError(error.message, code=error.code, hint=error.hint, request_id=error.request_id) from None
             raise
         except AutostopError:
             if response.status in (400, 403, 404):

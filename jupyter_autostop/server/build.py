@@ -159,10 +159,12 @@ def _source(app: AutostopApp, clock: Clock, found: Setup) -> CredentialSource | 
     )
 
 
-def _not_known(missing: list[str]) -> NotConfiguredError:
+def _not_known(missing: list[str], without: NotConfiguredError | None = None) -> NotConfiguredError:
+    """Return the error of settings that are missing; `without`: of the credentials, which are no settings of ours."""
+    hint = "Set this as c.AutostopApp.… or JUPYTER_AUTOSTOP_… (see the README) and restart the Jupyter server."
     return NotConfiguredError(
         f"This server does not know its instance yet: {', '.join(missing)} not set.",
-        hint="Set this as c.AutostopApp.… or JUPYTER_AUTOSTOP_… (see the README) and restart the Jupyter server.",
+        hint=f"{hint} For the credentials: {without.hint}" if without else hint,
     )
 
 
@@ -188,7 +190,7 @@ def _cloud(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup) ->
     except NotConfiguredError as error:
         wrong = error
     if missing := _missing(app, found):
-        raise _not_known([*missing, *([] if found.source else ["credentials"])])
+        raise _not_known(missing) if found.source else _not_known([*missing, "credentials"], nothing_found(os.environ))
     project, instance = found.project.value, check_id(found.instance.value, "instance_id")
     if project:
         check_id(project, "project_id")

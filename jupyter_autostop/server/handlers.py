@@ -249,9 +249,9 @@ class HoldsHandler(AutostopHandler):
     @authorized(action="write", resource=RESOURCE)
     async def post(self) -> None:
         """Hold the run, and send the hold."""
-        data = self.required_body()
+        data, if_match = self.required_body(), self.if_match()
         service = await self.app.service()
-        hold = await service.hold(_models().parse_hold(data), who=self.who())
+        hold = await service.hold(_models().parse_hold(data), if_match, who=self.who())
         self.set_status(201)
         self.finish(json.dumps(hold))
 

@@ -1,0 +1,55 @@
+"""`jupyter autostop demo` where it cannot be had as asked for: it says why, in a line."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from processes import own_environment
+
+COMMAND = [sys.executable, "-m", "jupyter_autostop", "demo"]
+
+
+def test_an_emulator_that_does_not_start(tmp_path: Path) -> None:
+    """What it says is passed on: the limit."""
+    command = [*COMMAND, "--remaining", "48h"]
+    result = subprocess.run(
+        command, env=own_environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout == (
+        "The emulator did not start. An instance stops 1 s to 24 h (86400 s) from now, not 172800 s.\n"
+    )
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    """JupyterLab takes the next one, which is said before its address."""
+    # With the settings of this machine's user left aside.
+    environment = {**own_environment(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with subprocess.Popen(
+            [*COMMAND, "--port", str(port)], env=environment, stdout=subprocess.PIPE, text=True
+        ) as demo:
+            assert demo.stdout is not None
+            try:
+                said = []
+                for line in demo.stdout:
+                    said.append(line)
+                    if "Open" in line:
+                        break
+            finally:
+                os.kill(demo.pid, signal.SIGINT)
+                demo.communicate(timeout=60)
+    told = re.search(
+        r"Port (\d+) of this machine is taken, so JupyterLab has chosen (\d+)\.\n\n  Open  (\S+)", "".join(said)
+    )
+    assert told, said
+    assert told[1] == str(port)
+    assert f":{told[2]}/" in told[3]
+    assert demo.returncode == 0
