@@ -53,6 +53,12 @@ export class CardWidget extends Widget {
     super();
     this.addClass('jp-AutostopCardWidget');
     this.node.addEventListener('pointerenter', options.model.look);
+    this.node.addEventListener('keydown', event => {
+      // JupyterLab takes a new line, and undoing, for the notebook's own wherever in it they are typed.
+      if (/^(Enter|z|y)$/i.test(event.key) && (event.target as Element).matches('input,textarea')) {
+        event.stopPropagation();
+      }
+    });
     this._root.render(<Card {...options} />);
   }
 
