@@ -54,8 +54,9 @@ export class CardWidget extends Widget {
     this.addClass('jp-AutostopCardWidget');
     this.node.addEventListener('pointerenter', options.model.look);
     this.node.addEventListener('keydown', event => {
-      // JupyterLab takes a new line, and undoing, for the notebook's own wherever in it they are typed.
-      if (/^(Enter|z|y)$/i.test(event.key) && (event.target as Element).matches('input,textarea')) {
+      // In a notebook JupyterLab takes new lines and undoing for its own, from Enter and Shift or Ctrl on: what
+      // has a name (letters have none) works on the field, and so does undoing.
+      if (/^([zy]|..+)$/i.test(event.key) && (event.target as Element).matches('input,textarea')) {
         event.stopPropagation();
       }
     });

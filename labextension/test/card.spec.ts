@@ -611,7 +611,7 @@ describe('the rest', () => {
     const press = (node: HTMLElement, key: string): boolean =>
       node.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
     for (const label of ['By how long', 'Run length', 'Description']) {
-      ['Enter', 'z', 'Z', 'y', 's'].forEach(key => press(field(label), key));
+      ['Enter', 'Shift', 'Control', 'z', 'Z', 'y', 's'].forEach(key => press(field(label), key));
     }
     expect(heard).toEqual(['s', 's', 's']);
     press(button('Refresh'), 'Enter');
