@@ -89,7 +89,7 @@ export function Settings(part: IPart): React.JSX.Element | null {
         />
         {trans.__('Reminders by ModelArts')}
       </label>
-      <Hint text={prompt === false ? trans.__('Reminders are off') : ''} />
+      <Hint text={prompt === false ? trans.__('Reminders are off.') : ''} />
       <RunLength {...part} present={auto_stop.duration} />
     </div>
   );
