@@ -55,7 +55,30 @@ const reserved = [
 const internal = [
   ...['words', 'blocked', 'blockedBy', 'locale', 'monotonic', 'wall', 'insist', 'askText', 'tell', 'doubt'],
   ...['showPanel', 'requestId', 'retryAfter', 'meaning', 'onAction', 'connection', 'listener', 'dialogs'],
-  ...['busy', 'said', 'say', 'plan', 'grave', 'live', 'badge', 'seen']
+  ...[
+    'busy',
+    'said',
+    'say',
+    'plan',
+    'grave',
+    'live',
+    'badge',
+    'seen',
+    'trans',
+    'why',
+    'wish',
+    'ask',
+    'act',
+    'present',
+    'note',
+    'when',
+    'run',
+    'turned',
+    'action',
+    'toggle',
+    'follow',
+    'seconds'
+  ]
 ];
 
 /** The source of one part with its exports, which stand at its end, as a value to assign or return. */
@@ -96,11 +119,26 @@ async function packed() {
     const INDEX = () => { ${part('index', 'return')} };
     ${part('container', own)}
   })()`;
-  const compress = { ecma: 2020, passes: 2, inline: 1, pure_getters: true, unsafe_arrows: true };
+  const compress = {
+    ecma: 2020,
+    passes: 2,
+    inline: 1,
+    pure_getters: true,
+    unsafe: true,
+    unsafe_arrows: true
+  };
   // One letter each: no class of another package that ours extend has such a name.
-  const properties = { regex: new RegExp(`^(_[a-z][A-Za-z]+|${internal.join('|')})$`), reserved };
+  const properties = {
+    builtins: true,
+    regex: new RegExp(`^(_[a-z][A-Za-z]+|${internal.join('|')})$`),
+    reserved
+  };
   // Nothing is assigned twice here that was a constant: the shorter word does.
-  const short = code.replace(/^(\s*)const /gm, '$1let ').replace(/^( *)class .*\{\n[^]*?^\1\}/gm, pooled);
+  const short = code
+    .replace(/^(\s*)const /gm, '$1let ')
+    .replace(/\(0,\s*([\w$]+\.[\w$]+)\)\(/g, '$1(')
+    .replace(/window\.(setTimeout|clearTimeout)/g, '$1')
+    .replace(/^( *)class .*\{\n[^]*?^\1\}/gm, pooled);
   return (await minify(short, { ecma: 2020, compress, mangle: { properties } })).code;
 }
 

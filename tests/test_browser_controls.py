@@ -314,10 +314,15 @@ def test_commands_ask_first(page: Page, platform: Platform) -> None:
 
 
 def test_the_side_panel(page: Page) -> None:
-    """The panel opens by its shortcut, with the same card; the shortcut for more time asks first."""
+    """The panel opens by its shortcut and takes the focus, with the same card; the one for more time asks first."""
+    page.item.get_by_role("button").focus()
+    page.tab.page.keyboard.press("Enter")
+    page.tab.page.keyboard.press("Escape")
+    expect(page.item.get_by_role("button")).to_be_focused()
     page.tab.page.keyboard.press("Alt+Shift+A")
     panel = page.tab.page.locator("#jupyter-autostop-panel")
-    expect(panel).to_be_visible()
+    expect(panel).to_be_focused()
+    expect(page.tab.page.locator(".jp-AutostopTip")).to_have_count(0)
     expect(panel.locator('.jp-AutostopCountdown[role="timer"]')).to_have_text("49 min")
     expect(panel.locator(".jp-AutostopBadge")).to_have_text("emulated")
     page.tab.page.keyboard.press("Alt+Shift+E")

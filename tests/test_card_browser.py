@@ -208,9 +208,18 @@ def test_unknown_and_then_held(browser: Browser, tmp_path: Path) -> None:
             for theme in THEMES:
                 card.theme(theme)
                 assert card.faults() == []
+            # The menu follows the switch, and an end that may bring the stop nearer is asked about.
+            enabled = "name => jupyterapp.commands.isEnabled('jupyter-autostop:' + name)"
+            assert [card.page.evaluate(enabled, name) for name in ("turn-off", "turn-on")] == [True, False]
+            dialog = card.page.locator(".jp-Dialog")
+            card.node.get_by_role("button", name="End: Extended until").click()
+            expect(dialog).to_contain_text("may then stop sooner")
+            dialog.get_by_role("button", name="Cancel").click()
+            expect(card.node).to_have_attribute("data-kind", "held")
             # Off by hand ends what is held, and then nothing stops the run.
             switch.click()
-            card.page.locator(".jp-Dialog").get_by_role("button", name="Turn Off").click()
+            expect(dialog).to_contain_text("All holds and extensions of this run end.")
+            dialog.get_by_role("button", name="Turn Off").click()
             expect(card.node).to_have_attribute("data-kind", "off")
             expect(card.node).not_to_contain_text("by this server")
 
@@ -353,6 +362,7 @@ def test_auto_stop_off_and_on(card: Card, platform: Platform) -> None:
     expect(switch).not_to_be_checked()
     assert platform.state()["auto_stop"]["enable"] is False
     switch.click()
+    expect(card.node).to_contain_text("This counts from the start of the run, not from now.")
     assert card.faults() == []
     card.button("4 h").click()
     expect(switch).to_be_checked()

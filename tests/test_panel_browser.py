@@ -127,6 +127,60 @@ def _settled(notebook: Notebook, client: httpx.Client) -> tuple[int, list[str]]:
     return seen[-1]
 
 
+def check_keys(notebook: Notebook, cloud: Cloud, length: str) -> None:
+    """Enter does in the panel's fields what it does elsewhere."""
+    card, keyboard = notebook.card(0), notebook.tab.page.keyboard
+    amount = card.get_by_label("By how long, or until when")
+    description = card.get_by_label("Description")
+    amount.click()
+    keyboard.type("45m")
+    before = cloud.writes()
+    keyboard.press("Enter")
+    wait_for(lambda: cloud.writes() > before)
+    expect(amount).to_have_value("")
+    card.get_by_label("Run length at each start").click()
+    keyboard.press("Control+A")
+    keyboard.type(length)
+    before = cloud.writes()
+    keyboard.press("Enter")
+    wait_for(lambda: cloud.writes() > before)
+    description.click()
+    keyboard.press("Control+A")
+    keyboard.type("one")
+    keyboard.press("Enter")
+    keyboard.type("two")
+    expect(description).to_have_value("one\ntwo")
+    card.get_by_role("button", name="Discard").click()
+
+
+def check_undoing(notebook: Notebook) -> None:
+    """A line is broken, and that taken back, without the notebook's doing anything of the kind."""
+    card, keyboard = notebook.card(0), notebook.tab.page.keyboard
+    description = card.get_by_label("Description")
+    description.fill("one")
+    cells = notebook.tab.page.locator(".jp-Notebook .jp-Cell")
+    count = cells.count()
+    keyboard.press("Shift+Enter")
+    expect(description).to_have_value("one\n")
+    keyboard.press("Control+Z")
+    expect(description).not_to_have_value("one\n")
+    expect(description).to_be_focused()
+    expect(cells).to_have_count(count)
+    card.get_by_role("button", name="Discard").click()
+
+
+@pytest.mark.parametrize("source", [LOAD, OBSERVED], ids=["panel", "in a box"])
+def test_enter_in_a_field(open_notebook: Any, cloud: Cloud, source: str) -> None:
+    """What is typed in the panel is taken by Enter, whether a cell runs or not."""
+    notebook = open_notebook("keys", source, SLEEPING)
+    notebook.run(0)
+    check_keys(notebook, cloud, "3h")
+    check_undoing(notebook)
+    notebook.start_long(1)
+    check_keys(notebook, cloud, "4h")
+    notebook.go.touch()
+
+
 CONTAINERS = (
     "import ipywidgets as w\nimport jupyter_autostop as autostop\np = autostop.panel()\nw.VBox([w.Label('above'), p])"
 )
@@ -223,7 +277,9 @@ def test_in_notebook_7(browser: Browser, endpoint: str, cloud: Cloud, tmp_path_f
     with running_jupyter(folder, *OPTIONS, module="notebook", settings=emulated(endpoint)) as server:
         tab = Tab(browser, server)
         try:
-            check_panel(Notebook(tab, server, "seven.ipynb", [LOAD, SLEEPING, OBSERVED]).open("notebook"), cloud)
+            notebook = Notebook(tab, server, "seven.ipynb", [LOAD, SLEEPING, OBSERVED]).open("notebook")
+            check_panel(notebook, cloud)
+            check_keys(notebook, cloud, "3h")
             assert tab.ours() == []
         finally:
             tab.close()

@@ -53,6 +53,13 @@ export class CardWidget extends Widget {
     super();
     this.addClass('jp-AutostopCardWidget');
     this.node.addEventListener('pointerenter', options.model.look);
+    this.node.addEventListener('keydown', event => {
+      // In a notebook JupyterLab takes new lines and undoing for its own, from Enter and Shift or Ctrl on: what
+      // has a name (letters have none) works on the field, and so does undoing.
+      if (/^([zy]|..+)$/i.test(event.key) && (event.target as Element).matches('input,textarea')) {
+        event.stopPropagation();
+      }
+    });
     this._root.render(<Card {...options} />);
   }
 

@@ -5,7 +5,7 @@ import { formatMoment } from './details';
 import type { IDialogs } from './dialogs';
 import { formatDuration } from './duration';
 import type { Args, Planned } from './plans';
-import { descriptionFault, HOUR, planDescribe, planExtend, planOff, planOn, planStop } from './plans';
+import { descriptionFault, HOUR, isOn, planDescribe, planExtend, planOff, planOn, planStop } from './plans';
 import type { IAutostopModel, IResult, IState } from './tokens';
 import type { IWords } from './view';
 
@@ -71,14 +71,14 @@ export class Commands implements IDisposable {
       'turn-off',
       trans.__('Turn Auto-Stop Off…'),
       planOff,
-      able(({ limits, auto_stop }) => limits.can_disable && auto_stop?.enable !== false),
+      able(state => state.limits.can_disable && isOn(state)),
       {}
     );
     change(
       'turn-on',
       trans.__('Turn Auto-Stop On…'),
       planOn,
-      able(({ auto_stop }) => auto_stop?.enable === false),
+      able(state => !!state.auto_stop && !isOn(state)),
       {
         duration: { type: 'integer', description: trans.__('Seconds that the instance runs from each start') }
       }
@@ -129,20 +129,26 @@ export class Commands implements IDisposable {
 
   /** Say what would happen, do it if that is wanted, and tell what came of it; null: nothing was done. */
   private async _ask(plan: () => Planned): Promise<IResult | null> {
-    // One question at a time: a page full of them would be answered without being read.
-    if (this._asking) {
-      return null;
-    }
-    this._asking = true;
     const { dialogs, words } = this._options;
-    try {
+    return this._alone(async () => {
       const planned = plan();
       if (typeof planned === 'string') {
         await dialogs.insist(words.trans.__('Auto-Stop'), planned);
         return null;
       }
       const { title, body, accept, grave, run } = planned;
-      return (await dialogs.ask(title, body, accept, grave)) ? await this._do(run) : null;
+      return (await dialogs.ask(title, body, accept, grave)) ? this._do(run) : null;
+    });
+  }
+
+  /** One question at a time: a page full of them would be answered without being read. */
+  private async _alone(question: () => Promise<IResult | null>): Promise<IResult | null> {
+    if (this._asking) {
+      return null;
+    }
+    this._asking = true;
+    try {
+      return await question();
     } finally {
       this._asking = false;
     }
@@ -152,12 +158,11 @@ export class Commands implements IDisposable {
   private async _describe(): Promise<IResult | null> {
     const { dialogs, model, words } = this._options;
     const { state } = model;
-    if (this._asking || !state || state.limits.why_not.describe) {
+    if (!state || state.limits.why_not.describe) {
       // Says why not.
       return this._ask(() => planDescribe({ description: '' }, model, words));
     }
-    this._asking = true;
-    try {
+    return this._alone(async () => {
       const { trans } = words;
       let text: string | null = state.instance?.description ?? '';
       let fault = '';
@@ -171,10 +176,8 @@ export class Commands implements IDisposable {
         fault = text === null ? '' : descriptionFault(text, state, words);
       } while (fault && text !== null);
       const description = text;
-      return description === null ? null : await this._do(() => model.change({ description }, state.version));
-    } finally {
-      this._asking = false;
-    }
+      return description === null ? null : this._do(() => model.change({ description }, state.version));
+    });
   }
 
   private async _do(run: () => Promise<IResult>): Promise<IResult> {

@@ -1,5 +1,4 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { nullTranslator } from '@jupyterlab/translation';
 
 /** What is wrong with a duration that was typed. */
 export type DurationErrorKind = 'ambiguous' | 'empty' | 'syntax' | 'range';
@@ -18,8 +17,6 @@ export class DurationError extends Error {
 const SECONDS: { [unit: string]: number } = { d: 86400, h: 3600, m: 60, min: 60, s: 1 };
 const LONGEST = 365 * 86400;
 const LONGEST_TEXT = 40;
-/** English, for callers that show the sentence to nobody. */
-const plain = { trans: nullTranslator.load('') };
 
 // ASCII digits and blanks by name: what another script calls a digit must not mean one thing in the
 // page and another in the terminal.
@@ -33,16 +30,17 @@ const SEVERAL =
  * The whole seconds that a typed duration means, rounded down.
  *
  * @param trans - for the sentences of what is thrown.
+ * @param clock - what to write, where a clock time is taken as well: there `1:30` is none of it.
  * @throws DurationError - for everything that is not plainly one duration between 1 s and 365 d.
  */
-export function parseDuration(text: string, trans: TranslationBundle = plain.trans): number {
-  const typed = text.replace(/^[ \t]+|[ \t]+$/g, '');
+export function parseDuration(text: string, trans: TranslationBundle, clock = ''): number {
+  const typed = trimmed(text);
   const shown = typed.length > LONGEST_TEXT ? `${typed.slice(0, LONGEST_TEXT - 1)}…` : typed;
-  const examples = trans.__('write 2h, 90m, 1h30m, 1:30 or 1.5h');
+  const examples = clock || trans.__('write 2h, 90m, 1h30m, 1:30 or 1.5h');
   if (typed === '') {
     throw new DurationError('empty', trans.__('No duration was given; %1.', examples));
   }
-  if (BARE.test(typed)) {
+  if (BARE.test(typed) && !(clock && /\.[0-9][0-9]$/.test(typed))) {
     throw new DurationError(
       'ambiguous',
       trans.__('“%1” could be minutes or hours; write %1m or %1h.', shown)
@@ -51,7 +49,7 @@ export function parseDuration(text: string, trans: TranslationBundle = plain.tra
   const seconds =
     typed.length > LONGEST_TEXT
       ? null
-      : (clockSeconds(typed, shown, trans) ?? unitSeconds(typed.toLowerCase()));
+      : (clockSeconds(typed, shown, trans, examples) ?? unitSeconds(typed.toLowerCase()));
   if (seconds === null) {
     throw new DurationError('syntax', trans.__('“%1” is not a duration; %2.', shown, examples));
   }
@@ -83,15 +81,25 @@ export function formatDuration(seconds: number): string {
   return shown.join(' ') || '0 s';
 }
 
+/** A text without the blanks around it, as the Python side takes them away. */
+export function trimmed(text: string): string {
+  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+}
+
 /** `1:30` as an hour and a half, `1:30:15` with seconds; null where there is no colon to go by. */
-function clockSeconds(text: string, shown: string, trans: TranslationBundle): bigint | null {
+function clockSeconds(
+  text: string,
+  shown: string,
+  trans: TranslationBundle,
+  examples: string
+): bigint | null {
   const match = CLOCK.exec(text);
   if (!match) {
     return null;
   }
   const [, hours = '0', minutes = '0', seconds = '0'] = match;
   if (Number(minutes) > 59 || Number(seconds) > 59) {
-    throw new DurationError('syntax', trans.__('“%1” has more than 59 after a colon; write 1:30.', shown));
+    throw new DurationError('syntax', trans.__('“%1” has more than 59 after a colon; %2.', shown, examples));
   }
   return scaled(hours, '', 'h') + scaled(minutes, '', 'm') + scaled(seconds, '', 's');
 }

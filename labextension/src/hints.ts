@@ -1,5 +1,4 @@
 import type { Event } from '@jupyterlab/services';
-import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
 import type { IClock } from './clock';
@@ -18,7 +17,7 @@ const FORGIVEN_AFTER = 30_000;
  * meanwhile are followed by one look together, and after each hint that turned out empty the next
  * one waits longer. One that was right is followed without delay by the next.
  */
-export class Hints implements IDisposable {
+export class Hints {
   /**
    * @param look - reads the State and tells whether there was anything new.
    */
@@ -29,19 +28,10 @@ export class Hints implements IDisposable {
     events.connect(this._onEvent, this);
   }
 
-  get isDisposed(): boolean {
-    return this._disposed;
-  }
-
   dispose(): void {
-    if (this._disposed) {
-      return;
-    }
     this._disposed = true;
     this._events.disconnect(this._onEvent, this);
-    if (this._timer !== null) {
-      window.clearTimeout(this._timer);
-    }
+    window.clearTimeout(this._timer ?? 0);
   }
 
   private _onEvent(_: unknown, event: Event.Emission): void {

@@ -103,7 +103,7 @@ const toolbar: JupyterFrontEndPlugin<void> = {
 
 const panel: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-autostop:panel',
-  description: 'Shows the stop time and the controls for it in a side panel.',
+  description: 'Shows the countdown and its controls in a side panel.',
   autoStart: true,
   optional: [IAutostopModel, ITranslator, ILayoutRestorer],
   activate: (
@@ -118,6 +118,7 @@ const panel: JupyterFrontEndPlugin<void> = {
     const words = wordsOf(translator);
     const card = cardOf(autostop, words);
     card.id = PANEL;
+    card.node.tabIndex = -1;
     card.addClass('jp-AutostopPanel');
     card.title.caption = words.trans.__('Auto-Stop');
     card.title.icon = new LabIcon({ name: 'jupyter-autostop:clock', svgstr: svgOf('clock') });
@@ -128,7 +129,7 @@ const panel: JupyterFrontEndPlugin<void> = {
 
 const commands: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-autostop:commands',
-  description: 'Adds commands that show and move the stop time of the instance; each asks first.',
+  description: 'Adds commands that move the stop time; each asks first.',
   autoStart: true,
   optional: [IAutostopModel, ICommandPalette, ITranslator],
   activate: (
@@ -146,7 +147,10 @@ const commands: JupyterFrontEndPlugin<void> = {
       model: autostop,
       words,
       dialogs: dialogs(words.trans),
-      showPanel: () => app.shell.activateById(PANEL)
+      showPanel: () => {
+        app.shell.activateById(PANEL);
+        document.getElementById(PANEL)?.focus();
+      }
     });
     const category = words.trans.__('Auto-Stop');
     COMMANDS.forEach(command => palette?.addItem({ command: commandId(command), category }));
@@ -155,7 +159,7 @@ const commands: JupyterFrontEndPlugin<void> = {
 
 const notebookWidget: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-autostop:notebook-widget',
-  description: 'Shows the panel that a notebook asks for, with or without ipywidgets and a kernel.',
+  description: 'Shows the countdown and its controls in notebooks that ask for them.',
   autoStart: true,
   optional: [IAutostopModel, IRenderMimeRegistry, INotebookTracker, ITranslator],
   activate: (

@@ -67,10 +67,7 @@ export class AutostopModel implements IAutostopModel {
     this.ticker.subscribe(() => this._onTick());
     this._hints = options.events ? new Hints(options.events, () => this._look(), clock) : null;
     options.turned?.connect(this._onTurned, this);
-    window.addEventListener('focus', this.look);
-    window.addEventListener('online', this._onWake);
-    window.addEventListener('pagehide', this._onLeave);
-    document.addEventListener('visibilitychange', this.look);
+    this._listen('addEventListener');
     void this.refresh();
   }
 
@@ -140,11 +137,15 @@ export class AutostopModel implements IAutostopModel {
     this._cancelTimer();
     this._hints?.dispose();
     this.ticker.dispose();
-    window.removeEventListener('focus', this.look);
-    window.removeEventListener('online', this._onWake);
-    window.removeEventListener('pagehide', this._onLeave);
-    document.removeEventListener('visibilitychange', this.look);
+    this._listen('removeEventListener');
     Signal.clearData(this);
+  }
+
+  private _listen(change: 'addEventListener' | 'removeEventListener'): void {
+    window[change]('focus', this.look);
+    window[change]('online', this._onWake);
+    window[change]('pagehide', this._onLeave);
+    document[change]('visibilitychange', this.look);
   }
 
   private _begin(): Promise<void> {
@@ -251,16 +252,12 @@ export class AutostopModel implements IAutostopModel {
     return this._revision !== before;
   }
 
-  private _left(): number | null {
-    return timeLeft(this.state?.deadline?.stop_timestamp, this._time.now());
-  }
-
   private _onTick(): void {
     if (this._time.check()) {
       this._onWake();
     }
-    const left = this._left();
     const stop = this.state?.deadline?.stop_timestamp ?? null;
+    const left = timeLeft(stop, this._time.now());
     if (left !== null && left <= -AFTERMATH && this._seenPast !== stop) {
       this._seenPast = stop;
       void this.refresh();
@@ -301,10 +298,7 @@ export class AutostopModel implements IAutostopModel {
   };
 
   private _cancelTimer(): void {
-    if (this._timer !== null) {
-      window.clearTimeout(this._timer);
-      this._timer = null;
-    }
+    window.clearTimeout(this._timer);
   }
 
   private readonly _connection: IConnection;
@@ -316,7 +310,7 @@ export class AutostopModel implements IAutostopModel {
   private _failures = 0;
   private _patience = PATIENCE;
   private _revision = 0;
-  private _timer: number | null = null;
+  private _timer = 0;
   private _current: Promise<void> | null = null;
   private _next: Promise<void> | null = null;
   private _abort: AbortController | null = null;

@@ -74,6 +74,11 @@ export function planExtend(args: Args, model: IAutostopModel, words: IWords): Pl
   };
 }
 
+/** Whether something stops this run: where this server does, auto-stop is off at the platform. */
+export function isOn({ deadline, auto_stop }: IState): boolean {
+  return deadline?.kept_by === 'server' || auto_stop?.enable === true;
+}
+
 /** What switching auto-stop off would do. */
 export function planOff(_: Args, model: IAutostopModel, words: IWords): Planned {
   const { trans } = words;
@@ -81,9 +86,10 @@ export function planOff(_: Args, model: IAutostopModel, words: IWords): Planned 
   if (typeof state === 'string') {
     return state;
   }
+  const body = trans.__('Nothing will stop the instance by itself: it runs, and bills, until you stop it.');
   return {
     title: trans.__('Turn auto-stop off?'),
-    body: trans.__('Nothing will stop the instance by itself: it runs, and bills, until you stop it.'),
+    body: `${ending(state, words)}${body}`,
     accept: trans.__('Turn Off'),
     grave: true,
     run: () => model.change({ auto_stop: { enable: false } }, state.version)
@@ -103,13 +109,24 @@ export function planOn({ duration }: Args, model: IAutostopModel, words: IWords)
     return trans.__('“duration” must be a whole number of seconds, from %1 to %2.', ...limits);
   }
   const length = duration ?? state.auto_stop?.duration ?? RUN_LENGTH;
+  const body = trans.__('The instance then stops by itself after running for %1.', formatDuration(length));
   return {
     title: trans.__('Turn auto-stop on?'),
-    body: trans.__('The instance then stops by itself after running for %1.', formatDuration(length)),
+    body: `${ending(state, words)}${body} ${counted(words)}`,
     accept: trans.__('Turn On'),
     grave: false,
     run: () => model.change({ auto_stop: { enable: true, duration: length } }, state.version)
   };
+}
+
+/** From when a run length counts, which “4 h” alone does not tell. */
+export function counted({ trans }: IWords): string {
+  return trans.__('This counts from the start of the run, not from now.');
+}
+
+/** What ends when somebody decides about auto-stop; empty: nothing. */
+function ending({ holds }: IState, { trans }: IWords): string {
+  return holds.length > 0 ? `${trans.__('All holds and extensions of this run end.')} ` : '';
 }
 
 /** What another description would be; it is shown letter by letter. */

@@ -54,7 +54,7 @@ export function classify(code: string): ProblemClass {
   const platform = /^(ModelArts|APIGW|APIG)\.([0-9]{4})$/.exec(code);
   const table = !platform ? OURS : platform[1] === 'ModelArts' ? MODELARTS : GATEWAY;
   const key = platform?.[2] ?? code;
-  return Object.prototype.hasOwnProperty.call(table, key) ? (table[key] ?? 'unknown') : 'unknown';
+  return own(table, key) ?? 'unknown';
 }
 
 /**
@@ -100,5 +100,10 @@ const PHASES: { [status: string]: Phase } = {
 /** The phase of a status; one not known here counts as running, so that a deadline is never hidden by it. */
 export function phaseOf(status: string | null | undefined): Phase {
   const key = status ?? '';
-  return Object.prototype.hasOwnProperty.call(PHASES, key) ? (PHASES[key] ?? 'running') : 'running';
+  return own(PHASES, key) ?? 'running';
+}
+
+/** What a table says of a key; what every object has, like `constructor`, it does not say. */
+function own<T>(table: { [key: string]: T }, key: string): T | undefined {
+  return Object.entries(table).find(([name]) => name === key)?.[1];
 }

@@ -46,7 +46,6 @@ export class ApiError extends RequestError {
     readonly code: string,
     message: string,
     readonly hint: string | null = null,
-    readonly requestId: string | null = null,
     /** With a 409: what holds in place of what was assumed. */
     readonly state: IState | null = null,
     /** Seconds that the server wants to be left alone. */
@@ -167,7 +166,6 @@ function errorOf(response: Response, body: unknown): RequestError {
     code ?? 'unexpected',
     message,
     textOf(field('hint')),
-    textOf(field('request_id')),
     isState(state) ? state : null,
     secondsOf(response.headers.get('Retry-After'))
   );

@@ -8,13 +8,10 @@ export function isState(value: unknown): value is IState {
   return (
     isRecord(value) &&
     isMoment(value.server_time) &&
-    typeof value.stale === 'boolean' &&
-    typeof value.emulated === 'boolean' &&
+    [value.stale, value.emulated].every(flag => typeof flag === 'boolean') &&
     typeof value.version === 'string' &&
     (value.confirmed_at === null || isMoment(value.confirmed_at)) &&
-    (value.instance === null || isRecord(value.instance)) &&
-    (value.auto_stop === null || isRecord(value.auto_stop)) &&
-    (value.next_start === null || isRecord(value.next_start)) &&
+    [value.instance, value.auto_stop, value.next_start].every(part => part === null || isRecord(part)) &&
     (value.deadline === null || isDeadline(value.deadline)) &&
     (value.problem === null || isProblem(value.problem)) &&
     Array.isArray(value.holds) &&

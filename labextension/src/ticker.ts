@@ -15,16 +15,12 @@ const SECOND = 1000;
  * Its ticks fall just behind the moments at which the time left drops by a whole second: a plain
  * interval drifts across them, and a countdown then shows one second twice and skips the next.
  */
-export class Ticker implements ITicker, IDisposable {
+export class Ticker implements ITicker {
   /**
    * @param remaining - the time left in ms, whose whole seconds the ticks follow; null: any rhythm.
    */
   constructor(remaining: () => number | null) {
     this._remaining = remaining;
-  }
-
-  get isDisposed(): boolean {
-    return this._disposed;
   }
 
   subscribe(listener: () => void): IDisposable {
@@ -57,7 +53,6 @@ export class Ticker implements ITicker, IDisposable {
   }
 
   private _tick(): void {
-    this._timer = null;
     // Armed first, so that a listener that fails cannot stop the clock for all.
     this.align();
     for (const entry of [...this._entries]) {
@@ -68,15 +63,12 @@ export class Ticker implements ITicker, IDisposable {
   }
 
   private _cancel(): void {
-    if (this._timer !== null) {
-      window.clearTimeout(this._timer);
-      this._timer = null;
-    }
+    window.clearTimeout(this._timer);
   }
 
   private readonly _remaining: () => number | null;
   private readonly _entries = new Set<{ listener: () => void }>();
-  private _timer: number | null = null;
+  private _timer = 0;
   private _disposed = false;
 }
 

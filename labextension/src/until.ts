@@ -1,9 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { nullTranslator } from '@jupyterlab/translation';
 
-import { DurationError } from './duration';
+import { DurationError, trimmed } from './duration';
 
-const plain = { trans: nullTranslator.load('') };
 const TIME_OF_DAY = /^([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?$/;
 const DATE =
   /^([0-9]{4})-([0-9]{2})-([0-9]{2})[T ]([0-9]{2}):([0-9]{2})(?::([0-9]{2}))?(Z|[+-][0-9]{2}:[0-9]{2})?$/i;
@@ -15,8 +13,8 @@ const DATE =
  *
  * @throws DurationError - for anything else, and for a moment that has passed.
  */
-export function parseUntil(text: string, now: number, trans: TranslationBundle = plain.trans): number {
-  const typed = text.replace(/^[ \t]+|[ \t]+$/g, '');
+export function parseUntil(text: string, now: number, trans: TranslationBundle): number {
+  const typed = trimmed(text);
   const shown = typed.slice(0, 40);
   const then = timeOfDay(typed, now) ?? moment(typed);
   if (then === null) {

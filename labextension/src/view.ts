@@ -76,34 +76,29 @@ function whenOf(situation: ISituation, kind: Kind, words: IWords): string {
 }
 
 function beforeFirst(link: ILinkProblem | null, trans: TranslationBundle): Core {
-  switch (link?.kind) {
-    case undefined:
-      return { kind: 'waiting', level: 'normal', text: trans.__('Looking up the stop time…') };
-    case 'lost':
-      return { kind: 'lost', level: 'warning', text: trans.__('No connection to Jupyter') };
-    case 'logged_out':
-      return { kind: 'logged_out', level: 'warning', text: trans.__('Logged out of Jupyter') };
-    case 'forbidden':
-      return { kind: 'forbidden', level: 'warning', text: trans.__('Stop time not shown to you') };
-    case 'missing':
-      return { kind: 'missing', level: 'warning', text: trans.__('Auto-stop not loaded') };
-    case 'failed':
-      return { kind: 'failed', level: 'warning', text: trans.__('Stop time unknown') };
+  if (!link) {
+    return ofProblem('waiting', trans);
   }
+  const texts: { [name in ILinkProblem['kind']]: string } = {
+    lost: trans.__('No connection to Jupyter'),
+    logged_out: trans.__('Logged out of Jupyter'),
+    forbidden: trans.__('Stop time not shown to you'),
+    missing: trans.__('Auto-stop not loaded'),
+    failed: trans.__('Stop time unknown')
+  };
+  return { kind: link.kind, level: 'warning', text: texts[link.kind] };
 }
 
 function linkNote(link: ILinkProblem, trans: TranslationBundle): string {
-  switch (link.kind) {
-    case 'lost':
-      return trans.__('no connection');
-    case 'logged_out':
-      return trans.__('logged out');
-    case 'forbidden':
-      return trans.__('no permission');
-    case 'missing':
-    case 'failed':
-      return trans.__('no answer');
-  }
+  const noAnswer = trans.__('no answer');
+  const notes: { [name in ILinkProblem['kind']]: string } = {
+    lost: trans.__('no connection'),
+    logged_out: trans.__('logged out'),
+    forbidden: trans.__('no permission'),
+    missing: noAnswer,
+    failed: noAnswer
+  };
+  return notes[link.kind];
 }
 
 function pendingNote(pending: IPending, trans: TranslationBundle): string {
@@ -175,22 +170,17 @@ function ofPhase(
   trans: TranslationBundle
 ): Core {
   const note = state.stale ? staleNote(state, now, trans) : '';
-  switch (phase) {
-    case 'starting':
-      return { kind: phase, level: 'normal', text: trans.__('Instance starting'), note };
-    case 'stopping':
-      return { kind: phase, level: 'urgent', text: trans.__('Instance stopping'), note };
-    case 'stopped':
-      return { kind: phase, level: 'normal', text: trans.__('Instance stopped'), note };
-    case 'resizing':
-      return { kind: phase, level: 'normal', text: trans.__('Instance being resized'), note };
-    case 'frozen':
-      return { kind: phase, level: 'warning', text: trans.__('Instance frozen'), note };
-    case 'broken':
-      return { kind: phase, level: 'warning', text: trans.__('Instance not available'), note };
-    case 'deleted':
-      return { kind: phase, level: 'urgent', text: trans.__('Instance deleted'), note };
-  }
+  const shown: { [name in typeof phase]: [string, Level?] } = {
+    starting: [trans.__('Instance starting')],
+    stopping: [trans.__('Instance stopping'), 'urgent'],
+    stopped: [trans.__('Instance stopped')],
+    resizing: [trans.__('Instance being resized')],
+    frozen: [trans.__('Instance frozen'), 'warning'],
+    broken: [trans.__('Instance not available'), 'warning'],
+    deleted: [trans.__('Instance deleted'), 'urgent']
+  };
+  const [text, level = 'normal'] = shown[phase];
+  return { kind: phase, level, text, note };
 }
 
 function ofProblem(problem: ProblemClass, trans: TranslationBundle): Core {

@@ -25,7 +25,7 @@ export function typedWish(text: string, situation: ISituation, words: IWords): I
       const other = hours && Number(hours[1]) < 12 ? `${Number(hours[1])}h${hours[2]}m` : '';
       return other ? { ...wish, text: `${wish.text} ${trans.__('For a length write %1.', other)}` } : wish;
     }
-    return judge({ by: parseDuration(text, trans) }, situation, words);
+    return judge({ by: parseDuration(text, trans, trans.__('write 2h30m or 18:00')) }, situation, words);
   } catch (error) {
     return refused(sentence(error));
   }

@@ -360,6 +360,7 @@ describe('auto-stop', () => {
     know({ state: stateOf({ deadline: null, auto_stop: OFF }) });
     expect(button('Auto-stop').getAttribute('aria-checked')).toBe('false');
     await press('Auto-stop');
+    expect(text()).toContain('This counts from the start of the run, not from now.');
     await press('6 h');
     expect(model.change).toHaveBeenCalledWith({ auto_stop: { enable: true, duration: 21600 } }, 'a1.b1');
     await press('Auto-stop');
@@ -442,7 +443,9 @@ describe('auto-stop', () => {
       await Promise.resolve();
     });
     expect(model.change).toHaveBeenCalledWith({ auto_stop: { prompt: false } });
+    expect(text()).not.toContain('Reminders are off');
     know({ state: stateOf({ auto_stop: { ...OFF, enable: true, prompt: false } }) });
+    expect(check?.labels?.[0]?.textContent).toBe('Reminders by ModelArts');
     expect(text()).toContain('Reminders are off');
   });
 });
@@ -547,18 +550,24 @@ describe('the focus', () => {
       }))
     });
 
+  /** The name of the button that ends a hold. */
+  const end = (id: string): string => {
+    const names = all('button').map(node => node.getAttribute('aria-label') ?? '');
+    return names.find(name => name.startsWith('End') && name.endsWith(`: ${id}`)) ?? '';
+  };
+
   it('goes to what stands before when what was pressed goes away', async () => {
     know({ state: held('a', 'b') });
     for (const [id, before] of [
-      ['b', 'End: a'],
+      ['b', end('a')],
       ['a', 'Extend']
     ] as const) {
       model.endHold.mockImplementationOnce(() => {
         model.know({ state: held(...['a', 'b'].filter(other => other < id)) });
         return Promise.resolve(DONE);
       });
-      button(`End: ${id}`).focus();
-      await press(`End: ${id}`);
+      button(end(id)).focus();
+      await press(end(id));
       expect(document.activeElement).toBe(button(before));
       expect(said()).toBe('Done.');
     }
@@ -583,13 +592,13 @@ describe('the focus', () => {
 
   it('is not taken from elsewhere', async () => {
     know({ state: held('a') });
-    button('End: a').focus();
+    button(end('a')).focus();
     model.endHold.mockImplementationOnce(() => {
       field('Description').focus();
       model.know({ state: held() });
       return Promise.resolve(DONE);
     });
-    await press('End: a');
+    await press(end('a'));
     expect(document.activeElement).toBe(field('Description'));
   });
 
@@ -627,9 +636,41 @@ describe('the rest', () => {
     expect(text()).toContain('Extended until today at 17:00 · then it stops');
     expect(text()).not.toContain('by a person');
     model.result = refusedWith('Gone already.');
-    await press('End: train');
+    await press('End: Kept running by a kernel until today at 17:00: train');
     expect(model.endHold).toHaveBeenCalledWith('a');
     expect(said()).toBe('Gone already. Try later.');
+    expect(ask).not.toHaveBeenCalled();
+  });
+
+  it('asks before a hold ends only where that may bring the stop nearer', async () => {
+    const one = { created_at: NOON, then: 'restore', reason: '', owner: { kind: 'person' } } as const;
+    const [short, long] = [
+      { ...one, id: 'short', until: NOON + HOUR },
+      { ...one, id: 'extension', until: NOON + 5 * HOUR }
+    ];
+    const kept = (kept_by: 'server' | 'platform', ...holds: (typeof short)[]): void =>
+      know({ state: stateOf({ holds, deadline: { stop_timestamp: NOON + 5 * HOUR, kept_by } }) });
+    kept('server', short, long);
+    await press('End: Kept running by hand until today at 13:00');
+    expect(ask).not.toHaveBeenCalled();
+    expect(model.endHold).toHaveBeenLastCalledWith('short');
+    ask.mockResolvedValueOnce(false);
+    await press('End: Extended until today at 17:00');
+    expect(ask).toHaveBeenCalledWith(
+      'End it now?',
+      'Extended until today at 17:00. The instance may then stop sooner, even within minutes.',
+      'End',
+      true
+    );
+    expect(model.endHold).toHaveBeenCalledTimes(1);
+    await press('End: Extended until today at 17:00');
+    expect(model.endHold).toHaveBeenLastCalledWith('extension');
+    // Two that last as long: one of them still does. And what ModelArts allows anyway, no end takes away.
+    kept('server', long, { ...long, id: 'other' });
+    await press('End: Extended until today at 17:00');
+    kept('platform', long);
+    await press('End: Extended until today at 17:00');
+    expect(ask).toHaveBeenCalledTimes(2);
   });
 
   it('stops only after a question', async () => {
@@ -696,6 +737,21 @@ describe('the rest', () => {
     expect(text()).toContain('Start it again in the ModelArts console; /home/ma-user/work is kept.');
     know({ state: limited({ stop: 'Not from here.' }) });
     expect(reason(button('Stop now'))).toBe('Not from here.');
+  });
+
+  it('keeps Enter and undoing in its fields to itself, and leaves the page its other keys', () => {
+    const heard: string[] = [];
+    const hear = (event: KeyboardEvent): void => void heard.push(event.key);
+    document.addEventListener('keydown', hear);
+    const press = (node: HTMLElement, key: string): boolean =>
+      node.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+    for (const label of ['By how long', 'Run length', 'Description']) {
+      ['Enter', 'Shift', 'Control', 'z', 'Z', 'y', 's'].forEach(key => press(field(label), key));
+    }
+    expect(heard).toEqual(['s', 's', 's']);
+    press(button('Refresh'), 'Enter');
+    expect(heard).toHaveLength(4);
+    document.removeEventListener('keydown', hear);
   });
 
   it('has the server looked at when somebody looks at it', () => {

@@ -239,6 +239,35 @@ describe('the commands', () => {
     model.know({ state: stateOf({ deadline: null, auto_stop }) });
     expect(registry.isEnabled(commandId('turn-on'))).toBe(true);
     expect(registry.isEnabled(commandId('turn-off'))).toBe(false);
+    // What this server stops is on, as the card's switch has it.
+    model.know({
+      state: stateOf({ deadline: { stop_timestamp: NOON + HOUR, kept_by: 'server' }, auto_stop })
+    });
+    expect(registry.isEnabled(commandId('turn-on'))).toBe(false);
+    expect(registry.isEnabled(commandId('turn-off'))).toBe(true);
+    model.know({ state: stateOf({ deadline: null, auto_stop: null }) });
+    expect(registry.isEnabled(commandId('turn-on'))).toBe(false);
+    expect(registry.isEnabled(commandId('turn-off'))).toBe(false);
+  });
+
+  it('say what ends with what they do about auto-stop, and from when a run length counts', async () => {
+    const asked = (): string | undefined => dialogs.ask.mock.lastCall?.[1];
+    const on = 'The instance then stops by itself after running for 2 h.';
+    const from = 'This counts from the start of the run, not from now.';
+    const off = 'Nothing will stop the instance by itself: it runs, and bills, until you stop it.';
+    await run('turn-on', { duration: 7200 });
+    expect(asked()).toBe(`${on} ${from}`);
+    await run('turn-off');
+    expect(asked()).toBe(off);
+    const hold = {
+      ...{ id: 'extension', until: NOON + HOUR, created_at: NOON },
+      ...({ then: 'stop', reason: '', owner: { kind: 'person' } } as const)
+    };
+    model.know({ state: stateOf({ holds: [hold] }) });
+    await run('turn-on', { duration: 7200 });
+    expect(asked()).toBe(`All holds and extensions of this run end. ${on} ${from}`);
+    await run('turn-off');
+    expect(asked()).toBe(`All holds and extensions of this run end. ${off}`);
   });
 
   it('ask the platform on refresh', async () => {

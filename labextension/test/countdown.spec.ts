@@ -1,10 +1,11 @@
 import { formatCountdown, levelOf, timeLeft } from '../src/countdown';
 import { parseDuration } from '../src/duration';
+import { trans } from './samples';
 
 /** What a countdown says, in seconds, for comparing it with what it stands for. */
 function meant(text: string): number {
   const clock = /^([0-9]+):([0-9]{2})$/.exec(text);
-  return clock ? Number(clock[1]) * 60 + Number(clock[2]) : parseDuration(text);
+  return clock ? Number(clock[1]) * 60 + Number(clock[2]) : parseDuration(text, trans);
 }
 
 describe('formatCountdown', () => {

@@ -3,6 +3,7 @@ import { join } from 'path';
 
 import { formatCountdown } from '../src/countdown';
 import { DurationError, formatDuration, parseDuration } from '../src/duration';
+import { trans } from './samples';
 
 interface ITable {
   durations: { text: string; seconds?: number; error?: string }[];
@@ -15,7 +16,7 @@ const table = JSON.parse(readFileSync(join(__dirname, '../../tests/data/duration
 
 function refusal(text: string): DurationError {
   try {
-    parseDuration(text);
+    parseDuration(text, trans);
   } catch (error) {
     if (error instanceof DurationError) {
       return error;
@@ -33,7 +34,7 @@ describe('the table shared with the Python side', () => {
   });
 
   it.each(table.durations.filter(row => row.error === undefined))('reads $text as $seconds s', row => {
-    expect(parseDuration(row.text)).toBe(row.seconds);
+    expect(parseDuration(row.text, trans)).toBe(row.seconds);
   });
 
   it.each(table.durations.filter(row => row.error !== undefined))('refuses "$text" as $error', row => {
@@ -51,15 +52,15 @@ describe('the table shared with the Python side', () => {
 
 describe('parseDuration', () => {
   it('is exact where floating point is not', () => {
-    expect(parseDuration('4.35h')).toBe(15660);
-    expect(parseDuration('1.1h')).toBe(3960);
-    expect(parseDuration('0.29m')).toBe(17);
+    expect(parseDuration('4.35h', trans)).toBe(15660);
+    expect(parseDuration('1.1h', trans)).toBe(3960);
+    expect(parseDuration('0.29m', trans)).toBe(17);
   });
 
   it('reads decimals as the ratio that they are, rounded down', () => {
     for (let hundredths = 1; hundredths < 2000; hundredths += 7) {
       const text = `${Math.floor(hundredths / 100)}.${String(hundredths % 100).padStart(2, '0')}h`;
-      expect(parseDuration(text)).toBe(hundredths * 36);
+      expect(parseDuration(text, trans)).toBe(hundredths * 36);
     }
   });
 
@@ -91,7 +92,7 @@ describe('parseDuration', () => {
 describe('formatDuration', () => {
   it('writes what parseDuration reads back as the same', () => {
     for (let seconds = 1; seconds < 365 * 86400; seconds += 1 + Math.floor(seconds / 50)) {
-      expect(parseDuration(formatDuration(seconds))).toBe(seconds);
+      expect(parseDuration(formatDuration(seconds), trans)).toBe(seconds);
     }
   });
 

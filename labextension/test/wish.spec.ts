@@ -5,7 +5,7 @@ import { dayTime, formatMoment } from '../src/details';
 import type { ISituation } from '../src/tokens';
 import { isTimeOfDay, parseUntil } from '../src/until';
 import { moreTime, typedLength, typedWish } from '../src/wish';
-import { endingIn, HOUR, MINUTE, NOON, situationOf, stateOf, words } from './samples';
+import { endingIn, HOUR, MINUTE, NOON, situationOf, stateOf, trans, words } from './samples';
 
 interface IRow {
   text: string;
@@ -36,7 +36,7 @@ describe('a clock time', () => {
     ['2026-11-24t09:00z', NOON + 21 * HOUR],
     ['2026-11-24T09:00+08:00', NOON + 13 * HOUR]
   ])('%s is the next moment of that name', (text, moment) => {
-    expect(parseUntil(text, NOON)).toBe(moment);
+    expect(parseUntil(text, NOON, trans)).toBe(moment);
   });
 
   it.each([
@@ -50,12 +50,12 @@ describe('a clock time', () => {
     '2026-11-24T24:00',
     ''
   ])('%s is none', text => {
-    expect(() => parseUntil(text, NOON)).toThrow(/18:00 or 2026-11-24T09:00/);
+    expect(() => parseUntil(text, NOON, trans)).toThrow(/18:00 or 2026-11-24T09:00/);
   });
 
   it('must be to come', () => {
-    expect(() => parseUntil('2026-11-23T11:59', NOON)).toThrow(/has passed already/);
-    expect(() => parseUntil('2026-11-23T12:00', NOON)).toThrow(/has passed already/);
+    expect(() => parseUntil('2026-11-23T11:59', NOON, trans)).toThrow(/has passed already/);
+    expect(() => parseUntil('2026-11-23T12:00', NOON, trans)).toThrow(/has passed already/);
   });
 
   it('is told from a length by its form alone', () => {
@@ -95,6 +95,24 @@ describe('what is typed', () => {
       text: 'Stops tomorrow at 01:30. For a length write 1h30m.'
     });
     expect(wish('26:00', { state: stateOf({ limits }) })).toMatchObject({ by: 26 * 3600 });
+  });
+
+  it.each(['banana', 'tomorrow', '6pm', '17.30', '25:99', '1:75'])(
+    'is answered with what is taken here, the clock among it: %s',
+    text => {
+      const why = wish(text).text;
+      expect(why).toContain(`“${text}”`);
+      expect(why).toMatch(/write 2h30m or 18:00\.$/);
+      expect(why).not.toContain('write 1:30');
+    }
+  );
+
+  it('is asked for its unit where a number is no time of day', () => {
+    expect(wish('45').text).toBe('“45” could be minutes or hours; write 45m or 45h.');
+    expect(wish('1.5').text).toContain('write 1.5m or 1.5h');
+    // Where only a length is taken, a colon makes one.
+    expect(typedLength('17.30', stateOf().limits, words).text).toContain('minutes or hours');
+    expect(typedLength('6pm', stateOf().limits, words).text).toContain('1:30');
   });
 
   it('is counted from what was asked for before, not from what is confirmed', () => {

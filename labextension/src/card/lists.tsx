@@ -5,7 +5,7 @@ import type { IJournalEntry } from '../tokens';
 import { Button, Hint } from './control';
 import { h } from './h';
 import type { IPart } from './part';
-import { useWrite } from './part';
+import { useWrite, yes } from './part';
 
 /** The id of the hold that an extension is, where this server keeps it. */
 const EXTENSION = 'extension';
@@ -14,10 +14,11 @@ const SHOWN = 8;
 
 /** What keeps the instance running, each with its owner and a way to end it. */
 export function Holds(part: IPart): React.JSX.Element {
-  const { model, words, situation, state, blocked, blockedBy } = part;
+  const { model, words, situation, state, blocked, blockedBy, ask } = part;
   const { trans } = words;
+  const { deadline, holds } = state;
   // Of one that is gone there is nothing left to do, and nothing that would take back why it was not ended.
-  const write = useWrite(part, state.holds.length > 0);
+  const write = useWrite(part, holds.length > 0);
   const owners = {
     person: trans.__('hand'),
     kernel: trans.__('a kernel'),
@@ -25,23 +26,34 @@ export function Holds(part: IPart): React.JSX.Element {
   };
   return (
     <>
-      {state.holds.map(({ id, until, then, reason, owner }) => {
+      {holds.map(({ id, until, then, reason, owner }) => {
         const day = dayTime(until, situation.now, words);
-        const what =
+        const kept =
           id === EXTENSION
             ? trans.__('Extended until %1', day)
             : trans.__('Kept running by %1 until %2', owners[owner.kind], day);
+        const what = reason ? `${kept}: ${reason}` : kept;
+        const label = trans.__('End');
+        const sooner =
+          deadline?.kept_by === 'server' && holds.every(other => other.id === id || other.until < until);
+        const plan = {
+          title: trans.__('End it now?'),
+          body: `${what}. ${trans.__('The instance may then stop sooner, even within minutes.')}`,
+          accept: label,
+          grave: true,
+          run: () => model.endHold(id)
+        };
         return (
           <div key={id} className="jp-AutostopCard-part">
             {what}
-            {reason && `: ${reason}`}
             {then === 'stop' && ` · ${trans.__('then it stops')}`}{' '}
             <Button
-              label={trans.__('End')}
-              name={`${trans.__('End')}: ${reason ?? what}`}
+              label={label}
+              name={`${label}: ${what}`}
               off={!!blocked || write.busy}
               by={blocked && blockedBy}
-              onClick={() => void write.run(model.endHold(id))}
+              // Where it brings no stop nearer, a click is enough.
+              onClick={() => void write.plan(plan, sooner ? ask : yes)}
             />
           </div>
         );

@@ -10,6 +10,9 @@ import type { IWords } from '../view';
 /** Asks whether something is meant; `grave` where Enter alone must not do it. */
 export type Ask = (title: string, body: string, accept: string, grave?: boolean) => Promise<boolean>;
 
+/** Asks nobody: what is pressed says it all. */
+export const yes: Ask = () => Promise.resolve(true);
+
 /** What every part of the card is given; nothing of it is kept beyond a rendering but the model. */
 export interface IPart {
   model: IAutostopModel;

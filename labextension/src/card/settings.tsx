@@ -1,13 +1,13 @@
 import { useId, useState } from 'react';
 
 import { formatDuration } from '../duration';
-import { planOff, planOn } from '../plans';
+import { counted, isOn, planOff, planOn } from '../plans';
 import type { IResult } from '../tokens';
 import { typedLength } from '../wish';
 import { Button, Field, Hint } from './control';
 import { h } from './h';
 import type { IPart, IWrite } from './part';
-import { useWrite } from './part';
+import { useWrite, yes } from './part';
 
 /** Auto-stop off and on, reminders, and the run length at each start: what stays beyond this run. */
 export function Settings(part: IPart): React.JSX.Element | null {
@@ -24,12 +24,11 @@ export function Settings(part: IPart): React.JSX.Element | null {
     return null;
   }
 
-  // A run that this server stops has auto-stop off at the platform, and stops all the same.
-  const on = deadline?.kept_by === 'server' || auto_stop.enable === true;
+  const on = isOn(state);
   const why = blocked || (limits.why_not[on ? 'disable' : 'enable'] ?? '');
   const later = next_start?.enable === on && on !== !!deadline;
   const turnOn = async (wanted: number): Promise<IResult | null> => {
-    const result = await write.plan(planOn({ duration: wanted }, model, words), () => Promise.resolve(true));
+    const result = await write.plan(planOn({ duration: wanted }, model, words), yes);
     setOffers(!!result?.refusal);
     return result;
   };
@@ -72,6 +71,7 @@ export function Settings(part: IPart): React.JSX.Element | null {
               <Button key={hours} label={trans.__('%1 h', hours)} onClick={() => void turnOn(3600 * hours)} />
             ))}
           </div>
+          <Hint text={counted(words)} />
           <Length
             {...part}
             label={trans.__('Another run length')}
@@ -92,8 +92,9 @@ export function Settings(part: IPart): React.JSX.Element | null {
             void reminders.run(model.change({ auto_stop: { prompt: event.target.checked } }))
           }
         />
-        {prompt === false ? trans.__('Reminders are off') : trans.__('Reminders by ModelArts')}
+        {trans.__('Reminders by ModelArts')}
       </label>
+      <Hint text={prompt === false ? trans.__('Reminders are off.') : ''} />
       <Hint text={reminders.said} live />
       <Length
         {...part}
