@@ -33,7 +33,8 @@ demo: $(READY)
 
 test: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@# They wait more than they compute, so that three have room on two cores.
+	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile $(ARGS)
 
 test-long: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh
