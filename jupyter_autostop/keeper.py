@@ -123,11 +123,6 @@ class Keeper(Settling):
         last = max(gone, key=lambda hold: hold.until)
         return f"{said} {self.stop_words(left, left.stop_at, wished=last.then == 'stop')}"
 
-    def stop_words(self, record: Record, at: int, *, wished: bool) -> str:
-        """Say that this server stops the instance, when (ms), and why: `wished`, or for want of ModelArts."""
-        why = "As was wished for, this" if wished or not record.ours else f"{self.why_here(record)}, so this"
-        return f"{why} server stops the instance, in {self.left(at)}."
-
     def end(self, record: Record, ids: list[str], *, by_person: bool) -> Record:
         """Return the record after holds were ended before their time."""
         now = self.now()

@@ -189,8 +189,9 @@ class Looking(Custody):
         if record.stop_at is not None:
             return record
         at = self.now() + self.grace * 1000
-        self.note("auto-stop", f"{self.why_here(record)}, so this server stops the instance, in {self.left(at)}.")
-        return replace(record, stop_at=at, off="ending")
+        then = replace(record, stop_at=at, off="ending")
+        self.note("auto-stop", self.stop_words(then, at, wished=False))
+        return then
 
     def why_here(self, record: Record) -> str:
         """Say why this server stops a run, and not the platform at its own stop time."""
@@ -204,6 +205,11 @@ class Looking(Custody):
         if record.prior is not None and not self.in_time(replace(record, floor=0)):
             return f"A run length of {format_duration(record.prior.duration)} might end this run at once"
         return "ModelArts does not take this run back"
+
+    def stop_words(self, record: Record, at: int, *, wished: bool) -> str:
+        """Say that this server stops the instance, when (ms), and why: `wished`, or for want of ModelArts."""
+        why = "As was wished for, this" if wished or not record.ours else f"{self.why_here(record)}, so this"
+        return f"{why} server stops the instance, in {self.left(at)}."
 
     def left(self, at: int) -> str:
         """Return the time until a moment (ms) in words, in whole minutes where it is one at least, rounded down."""
