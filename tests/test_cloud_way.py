@@ -91,6 +91,36 @@ async def test_a_proxy_is_used_for_the_cloud(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({"ALL_PROXY": "http://{}"}, True),
+        ({"https_proxy": "{}"}, True),
+        ({"HTTP_PROXY": "http://{}"}, False),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "modelarts.invalid"}, False),
+        ({"HTTPS_PROXY": "http://{}", "no_proxy": "other.invalid, .modelarts.invalid"}, False),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "*"}, False),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "other.invalid,arts.invalid"}, True),
+    ],
+    ids=lambda value: " ".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
+)
+async def test_which_proxy_is_used(settings: dict[str, str], asked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment's names for proxies, in both writings, and its exceptions, count as they do elsewhere."""
+
+    async def script(exchange: Exchange) -> None:
+        await exchange.answer(b"", status="502 Bad Gateway")
+        exchange.writer.close()
+
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    async with RawServer(script) as proxy:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value.format(proxy.url.removeprefix("http://")))
+        await failure(cloud("https://modelarts.invalid", timeout=2), "PUT")
+        assert bool(proxy.requests) is asked
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [("HTTPS_PROXY", "socks5://127.0.0.1:1"), ("HTTPS_PROXY", "ftp://127.0.0.1:1"), ("SSL_CERT_FILE", "/nowhere.pem")],
 )

@@ -85,7 +85,8 @@ def epoch(date: str) -> float:
 def send(auth: CloudAuth, request: httpx.Request) -> httpx.Request:
     """Return the request as one try of it would leave this machine."""
     request.read()
-    return next(auth.auth_flow(request))
+    auth(request)
+    return request
 
 
 @ALL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 import httpx
 
@@ -10,13 +10,12 @@ from jupyter_autostop.errors import UpstreamError
 from jupyter_autostop.platforms.credentials import Credentials
 from jupyter_autostop.platforms.signing import authorization, sdk_date, sign
 
-SIGNED = ("Content-Type", "Host", "X-Project-Id", "X-Sdk-Date", "X-Security-Token")
+SIGNED = ("Content-Type", "Host")
+"""What is signed of a request's headers, beside those that are added for it."""
 
 
-class CloudAuth(httpx.Auth):
+class CloudAuth:
     """Sends a ready IAM token, or signs with an access key; `now` is the cloud's clock in epoch seconds."""
-
-    requires_request_body = True
 
     def __init__(self, credentials: Credentials, host: str, project_id: str, now: Callable[[], float]) -> None:
         self._credentials = credentials
@@ -24,7 +23,7 @@ class CloudAuth(httpx.Auth):
         self._project_id = project_id
         self._now = now
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def __call__(self, request: httpx.Request) -> None:
         """Authenticate one try, unless it has come to point to another host."""
         if request.url.netloc.decode("ascii") != self._host:
             raise UpstreamError("A request to another host than the configured endpoint was stopped before signing.")
@@ -34,21 +33,21 @@ class CloudAuth(httpx.Auth):
             request.headers["X-Auth-Token"] = self._credentials.token
         else:
             self._sign(request)
-        yield request
 
     def _sign(self, request: httpx.Request) -> None:
         credentials = self._credentials
-        request.headers["X-Sdk-Date"] = sdk_date(self._now())
+        own = {"X-Sdk-Date": sdk_date(self._now())}
         if self._project_id:
-            request.headers["X-Project-Id"] = self._project_id
+            own["X-Project-Id"] = self._project_id
         if credentials.security_token:
-            request.headers["X-Security-Token"] = credentials.security_token
+            own["X-Security-Token"] = credentials.security_token
+        sent = {name: request.headers[name] for name in SIGNED if name in request.headers}
         names, signature = sign(
             credentials.secret_key,
             request.method,
             request.url.raw_path.partition(b"?")[0].decode("ascii"),
-            request.url.params.multi_items(),
-            {name: request.headers[name] for name in SIGNED if name in request.headers},
+            request.url.params.multi_items() if request.url.query else (),
+            {**sent, **own},
             request.content,
         )
-        request.headers["Authorization"] = authorization(credentials.access_key, names, signature)
+        request.headers.update({**own, "Authorization": authorization(credentials.access_key, names, signature)})

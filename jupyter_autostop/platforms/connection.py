@@ -8,12 +8,11 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http.cookiejar import CookieJar
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -24,6 +23,12 @@ from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
 
 LONGEST_BODY = 2 * 1024 * 1024
 """Bytes; an instance takes a few thousand."""
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": "jupyter_autostop",
+}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _exchanging = contextvars.ContextVar("autostop_exchanging", default=False)
 
@@ -40,11 +45,13 @@ class _WithoutHeaders(logging.Filter):
 logging.getLogger("httpcore.http11").addFilter(_WithoutHeaders())
 
 
-class _NoCookies(CookieJar):
-    """Each call stands for itself: a cookie would outlive it, and could not even be sent back safely."""
-
-    def extract_cookies(self, response: Any, request: Any) -> None:
-        """Take none, so that there are none to send."""
+def _environments_proxy(scheme: str, host: str) -> str | None:
+    """Return the proxy that the environment names for an address, by the standard library's reading of it."""
+    proxies = getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -79,6 +86,7 @@ class Connection:
     """Speaks to `base_url`, named `name` in sentences and `setting` in advice; learns the time from each answer.
 
     `timeout` (s) bounds each step on the wire; a limit for the whole is the caller's. Fakes come in as `transport`.
+    What a client of the HTTP library does beyond its transport is not wanted here: to redirect, to keep cookies.
     """
 
     def __init__(
@@ -95,6 +103,7 @@ class Connection:
     ) -> None:
         self._base_url = check_base_url(base_url, setting)
         parts = urlsplit(self._base_url)
+        self._scheme = parts.scheme
         self._plain = parts.scheme == "http"
         self._loopback = is_loopback(parts.hostname)
         try:
@@ -106,26 +115,32 @@ class Connection:
         self.name = name
         self._clock = clock
         self.time = time
-        self._timeout = timeout
+        self._limits = {"timeout": httpx.Timeout(timeout).as_dict()}
         self._ca_file = ca_file
-        self._transport = transport
-        self._client: httpx.AsyncClient | None = None
+        self._given = self._transport = transport
         self._opening = asyncio.Lock()
 
     async def exchange(
-        self, method: str, path: str, content: bytes | None = None, auth: httpx.Auth | None = None
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        prove: Callable[[httpx.Request], None] | None = None,
     ) -> Response:
         """Send one request and return its answer, whatever its status; `path` is already quoted.
 
-        An error with `maybe_applied` leaves open whether a write took effect.
+        `prove` puts onto the request what says who sends it. An error with `maybe_applied` leaves open whether a write
+        took effect.
         """
-        client = await self._open()
+        transport = self._transport or await self._open()
         sent = self._clock.monotonic()
-        url, headers = self._base_url + path, {"Content-Type": "application/json"}
-        request = client.build_request(method, url, content=content, headers=headers)
+        url = self._base_url + path
+        request = httpx.Request(method, url, content=content, headers=_HEADERS, extensions=self._limits)
+        if prove is not None:
+            prove(request)
         ours = _exchanging.set(True)
         try:
-            response = await client.send(request, auth=auth, stream=True)
+            response = await transport.handle_async_request(request)
             try:
                 raw = await self._body(response)
             finally:
@@ -139,11 +154,6 @@ class Connection:
         except BadAnswerError as error:
             error.maybe_applied = method != "GET"
             raise
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            # Bytes that are not what their headers say, or a redirect to no address at all.
-            broken = BadAnswerError(f"The answer from {self.name} cannot be read.")
-            broken.maybe_applied = method != "GET"
-            raise broken from error
         finally:
             _exchanging.reset(ours)
         received = self._clock.monotonic()
@@ -154,17 +164,16 @@ class Connection:
 
     async def close(self) -> None:
         """Close the connections; a later exchange opens new ones."""
-        if self._client:
-            client, self._client = self._client, None
-            await client.aclose()
+        if self._transport:
+            transport, self._transport = self._transport, self._given
+            await transport.aclose()
 
-    async def _open(self) -> httpx.AsyncClient:
-        if self._client is None:
-            async with self._opening:
-                if self._client is None:
-                    # Reading the trusted certificates takes a while.
-                    self._client = await asyncio.to_thread(self._new_client)
-        return self._client
+    async def _open(self) -> httpx.AsyncBaseTransport:
+        async with self._opening:
+            if self._transport is None:
+                # Reading the trusted certificates takes a while.
+                self._transport = await asyncio.to_thread(self._new_transport)
+        return self._transport
 
     def _verify(self) -> ssl.SSLContext | bool:
         if self._plain:
@@ -182,19 +191,12 @@ class Connection:
                 hint="Point `ca_file` at a readable PEM file with the cloud's certificate authority.",
             ) from error
 
-    def _new_client(self) -> httpx.AsyncClient:
+    def _new_transport(self) -> httpx.AsyncHTTPTransport:
         verify = self._verify()
         try:
-            return httpx.AsyncClient(
-                timeout=self._timeout,
-                follow_redirects=False,
-                verify=verify,
-                trust_env=not self._loopback,
-                transport=self._transport,
-                cookies=_NoCookies(),
-                headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "jupyter_autostop"},
-            )
-        except (ImportError, ValueError, OSError) as error:
+            proxy = None if self._loopback else _environments_proxy(self._scheme, self.host)
+            return httpx.AsyncHTTPTransport(verify=verify, trust_env=not self._loopback, proxy=proxy)
+        except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
             # Their words may hold the proxy's password.
             raise NotConfiguredError(
                 "The proxy or certificate settings in this server's environment cannot be used.",
@@ -207,11 +209,10 @@ class Connection:
         if response.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
             raise BadAnswerError(f"The answer from {self.name} is compressed, which it was asked not to be.")
         chunks = bytearray()
-        async with aclosing(response.aiter_bytes()) as body:  # type: ignore[type-var]  # it is a generator
-            async for chunk in body:
-                chunks += chunk
-                if len(chunks) > LONGEST_BODY:
-                    raise BadAnswerError(f"The answer from {self.name} is larger than {LONGEST_BODY // 1024} KiB.")
+        async for chunk in cast("httpx.AsyncByteStream", response.stream):
+            chunks += chunk
+            if len(chunks) > LONGEST_BODY:
+                raise BadAnswerError(f"The answer from {self.name} is larger than {LONGEST_BODY // 1024} KiB.")
         return bytes(chunks)
 
     def _lost(self, message: str, method: str) -> NoAnswerError:
