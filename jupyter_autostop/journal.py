@@ -40,14 +40,16 @@ class Journal:
         self._saving: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
 
-    async def add(self, at: int, who: str, what: str, result: str) -> None:
-        """Enter a change (`at` in epoch ms): shown from now on, and as a rule on disk when this returns."""
+    def note(self, at: int, who: str, what: str, result: str) -> None:
+        """Enter a change (`at` in epoch ms): shown from now on, and in a moment on disk."""
         self._waiting.append(make_entry(at, who, what, result))
-        if self._file is None:
-            return
-        if self._saving is None or self._saving.done():
+        if self._file is not None and (self._saving is None or self._saving.done()):
             self._saving = asyncio.create_task(self._save(self._file))
-        await asyncio.wait({self._saving}, timeout=PATIENCE)
+
+    async def secure(self) -> None:
+        """Return once what was entered is on disk, as a rule: nobody waits for a disk that hangs."""
+        if self._saving is not None and not self._saving.done():
+            await asyncio.wait({self._saving}, timeout=PATIENCE)
 
     async def entries(self) -> list[Entry]:
         """Return the newest entries, newest first, those of other servers of this instance among them."""

@@ -18,7 +18,10 @@ Write = Callable[[], Awaitable[Outcome]]
 
 
 class Scribe:
-    """Runs writes and enters what became of them. Assumes that no other write is under way."""
+    """Runs writes and enters what became of them. Assumes that no other write is under way.
+
+    Whoever runs a write sees to it that the journal is secured before anybody is told what became of it.
+    """
 
     def __init__(self, journal: Journal, writer: Writer) -> None:
         self._journal = journal
@@ -33,21 +36,21 @@ class Scribe:
             outcome = await write()
         except AutostopError as error:
             if self._writer.sent != sent or not (isinstance(error, _QUIET) or error.code == "hold_not_found"):
-                await self._enter(who, what, f"Failed: {error.message} ({error.code})")
+                self._enter(who, what, f"Failed: {error.message} ({error.code})")
             raise
         except asyncio.CancelledError:
             ending = "Not known" if self._writer.sent != sent else "Not done"
-            await self._enter(who, what, f"{ending}: this server was shut down before the answer came.")
+            self._enter(who, what, f"{ending}: this server was shut down before the answer came.")
             raise
         if self._writer.sent != sent or outcome["effect"] != "none" or outcome["clamped"]:
-            await self._enter(who, what, outcome["message"])
+            self._enter(who, what, outcome["message"])
         return outcome
 
-    async def noted(self, what: str, result: str) -> None:
+    def noted(self, what: str, result: str) -> None:
         """Enter what this server has done of its own accord; the same again and again is entered once."""
         if (what, result) != self._last_of_ours:
             self._last_of_ours = (what, result)
-            await self._enter(OURSELVES, what, result)
+            self._enter(OURSELVES, what, result)
 
-    async def _enter(self, who: str, what: str, result: str) -> None:
-        await self._journal.add(self._writer.platform.time.now_ms(), who, what, result)
+    def _enter(self, who: str, what: str, result: str) -> None:
+        self._journal.note(self._writer.platform.time.now_ms(), who, what, result)

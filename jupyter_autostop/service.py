@@ -165,9 +165,10 @@ class AutostopService:
         await self.alone(self.keeper.mend)
 
     async def _enter_notes(self) -> None:
-        """Enter what the keeper has done of its own accord."""
+        """Enter what the keeper has done of its own accord, and see everything entered to the disk."""
         while self.keeper.notes:
-            await self._scribe.noted(*self.keeper.notes.pop(0))
+            self._scribe.noted(*self.keeper.notes.pop(0))
+        await self.journal.secure()
 
     def _report(self, task: asyncio.Task[None]) -> None:
         """A fault of ours in the background is said in the log; the next look starts the watch again."""

@@ -36,9 +36,14 @@ def path_in(directory: Path) -> Path:
     return directory / "DE-1.journal.jsonl"
 
 
+async def enter(journal: Journal, at: int, who: str, what: str, result: str) -> None:
+    journal.note(at, who, what, result)
+    await journal.secure()
+
+
 async def add(journal: Journal, *whats: str) -> None:
     for what in whats:
-        await journal.add(AT, "page", what, "Done.")
+        await enter(journal, AT, "page", what, "Done.")
 
 
 async def whats(journal: Journal) -> list[str]:
@@ -52,8 +57,8 @@ def entry(what: str, result: str = "Done.") -> Entry:
 async def test_what_is_entered_is_told_newest_first_and_by_the_next_server_too(tmp_path: Path) -> None:
     """Each entry has its four parts, the newest comes first, and a restart changes nothing."""
     journal = journal_in(tmp_path / "state" / "deeper")
-    await journal.add(AT, "page (Ada)", "auto-stop off", "Auto-stop is off.")
-    await journal.add(AT + 1, "terminal", "stop", "Failed: no (no_answer)")
+    await enter(journal, AT, "page (Ada)", "auto-stop off", "Auto-stop is off.")
+    await enter(journal, AT + 1, "terminal", "stop", "Failed: no (no_answer)")
     shown = [
         {"at": AT + 1, "who": "terminal", "what": "stop", "result": "Failed: no (no_answer)"},
         {"at": AT, "who": "page (Ada)", "what": "auto-stop off", "result": "Auto-stop is off."},
@@ -310,10 +315,10 @@ async def test_who_goes_away_ends_no_entry(tmp_path: Path) -> None:
     """An entry whose caller is cancelled in the middle is written, before the one after it."""
     file = HangingFile(path_in(tmp_path))
     journal = Journal(file, LOG)
-    first = asyncio.ensure_future(journal.add(AT, "page", "one", "Done."))
+    first = asyncio.ensure_future(enter(journal, AT, "page", "one", "Done."))
     await asyncio.sleep(0)
     first.cancel()
-    second = asyncio.ensure_future(journal.add(AT, "page", "two", "Done."))
+    second = asyncio.ensure_future(enter(journal, AT, "page", "two", "Done."))
     await asyncio.sleep(0)
     file.free.set()
     await second
@@ -446,7 +451,8 @@ from jupyter_autostop.journal import Journal, journal_file
 async def main():
     journal = Journal(journal_file(sys.argv[1], "DE-1", None), logging.getLogger("x"))
     for n in range(60):
-        await journal.add(1795000000000 + n, "page", str(n), "Done, " + "x" * 200)
+        journal.note(1795000000000 + n, "page", str(n), "Done, " + "x" * 200)
+        await journal.secure()
     print(json.dumps([entry["what"] for entry in await journal.entries()]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 asyncio.run(main())
