@@ -59,8 +59,8 @@ class Custody:
     @asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
         """Act alone; what was noted in the record and not saved on the way is saved at the end."""
-        async with self._locks.operation():
-            await self.load()
+        async with self._locks.operation(self._read) as found:
+            await self._take_in(found)
             if self.unwritten:
                 await self.keep(self.record)  # before anybody is asked who may not answer
             yield
@@ -80,22 +80,28 @@ class Custody:
         async with self.operation():
             pass
 
-    async def load(self) -> None:
-        """Read the record; where it is lost, what this server knows counts, or auto-stop goes on the safe side."""
+    def _read(self) -> Record | DamagedRecordError | OSError | None:
+        """Return what is on disk, `None` for nothing, or why that cannot be told."""
         try:
-            record = await self._stored()
-        except DamagedRecordError as error:
-            record = await self._damaged(str(error))
-        except OSError as error:
+            return self._records.read()
+        except (DamagedRecordError, OSError) as error:
+            return error.with_traceback(None)
+
+    async def _take_in(self, found: Record | DamagedRecordError | OSError | None) -> None:
+        """Go by what was read; where it is lost, what this server knows counts, or auto-stop goes on the safe side."""
+        if isinstance(found, DamagedRecordError):
+            record = await self._damaged(str(found))
+        elif isinstance(found, OSError):
             if not self._knows:
                 raise UnavailableError(
-                    f"What this server keeps of the instance cannot be read ({error.strerror or error}).",
+                    f"What this server keeps of the instance cannot be read ({found.strerror or found}).",
                     code="record_unreadable",
                     hint="See `jupyter autostop doctor`.",
-                ) from None
-            self._disk_refuses("read", error)
+                )
+            self._disk_refuses("read", found)
             record = self._saved
         else:
+            record = self._stored(found)
             self.snapshot.unkept = self.snapshot.unkept if self._unsaved else ""
         newest = self._newest(record)
         self.snapshot.record, self._saved = newest, record
@@ -106,9 +112,8 @@ class Custody:
         """Whether this server knows of something held or owed, whatever the disk says."""
         return self._unsaved is not None or not self._saved.idle
 
-    async def _stored(self) -> Record:
-        """Return what is on disk; where a record has gone from there, what was in it is still to be written."""
-        record = await self._records.load()
+    def _stored(self, record: Record | None) -> Record:
+        """Return what was read; where a record has gone from the disk, what was in it is still to be written."""
         if record is None and self._knows:
             self._lost("It was gone from the disk")
         return EMPTY if record is None else record
@@ -179,7 +184,7 @@ class Custody:
     async def peek(self) -> None:
         """Look at what other servers have noted, without acting on it; `step` deals with what cannot be read."""
         try:
-            record = await self._stored()
+            record = self._stored(await self._records.load())
         except (DamagedRecordError, OSError):
             record = self._saved if self._knows else replace(EMPTY, asks=True, run=self.life.marker)
         self.snapshot.record = self._newest(record)

@@ -12,15 +12,16 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from jupyter_autostop.errors import UnavailableError
 
 PATIENCE = 20.0
 """Seconds to wait for another server's operation; one that was suspended in the middle may hold the lock for ever."""
+_T = TypeVar("_T")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
@@ -46,8 +47,11 @@ class Locks(Protocol):
     me: str
     """This server's name."""
 
-    def operation(self) -> AbstractAsyncContextManager[None]:
-        """Hold the instance's operation lock; raises `UnavailableError` where it cannot be had in time."""
+    def operation(self, first: Callable[[], _T]) -> AbstractAsyncContextManager[_T]:
+        """Hold the instance's operation lock; raises `UnavailableError` where it cannot be had in time.
+
+        `first` is called once it is held, beside the event loop, and what it returns is yielded.
+        """
 
     async def present(self, server: str) -> bool:
         """Tell whether that server lives."""
@@ -85,25 +89,25 @@ class FileLocks:
         return self._folder / f"{self._stem}.server-{server}.lock"
 
     @asynccontextmanager
-    async def operation(self) -> AsyncIterator[None]:
-        """Hold the operation lock meanwhile."""
+    async def operation(self, first: Callable[[], _T]) -> AsyncIterator[_T]:
+        """Hold the operation lock meanwhile, and yield what `first` has returned."""
         gone = threading.Event()
-        taking = asyncio.ensure_future(asyncio.to_thread(self._take, gone))
+        taking = asyncio.ensure_future(asyncio.to_thread(self._take, gone, first))
         try:
-            descriptor = await asyncio.shield(taking)
+            descriptor, found = await asyncio.shield(taking)
         except asyncio.CancelledError:
             # Nobody is left to wait for: the thread ends at once, and a lock that it has had is let go of.
             gone.set()
             await asyncio.wait({taking})
             if taking.exception() is None:
-                os.close(taking.result())
+                os.close(taking.result()[0])
             raise
         try:
-            yield
+            yield found
         finally:
             os.close(descriptor)  # which lets go of the lock
 
-    def _take(self, gone: threading.Event) -> int:
+    def _take(self, gone: threading.Event, first: Callable[[], _T]) -> tuple[int, _T]:
         end = time.monotonic() + self._patience
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
         descriptor = os.open(self._folder / f"{self._stem}.keeper.lock", _FLAGS, 0o600)
@@ -114,10 +118,10 @@ class FileLocks:
                         "Another Jupyter server is changing this instance and does not come to an end.", code="busy"
                     )
                 time.sleep(0.01)
+            return descriptor, first()
         except BaseException:
             os.close(descriptor)
             raise
-        return descriptor
 
     async def present(self, server: str) -> bool:
         """Tell whether that server lives."""
@@ -166,9 +170,9 @@ class NoLocks:
     me = "me"
 
     @asynccontextmanager
-    async def operation(self) -> AsyncIterator[None]:
-        """Let everybody act."""
-        yield
+    async def operation(self, first: Callable[[], _T]) -> AsyncIterator[_T]:
+        """Let everybody act; no disk is asked, which is as missing as the other servers."""
+        yield first()
 
     async def present(self, server: str) -> bool:
         """Tell of this one only."""

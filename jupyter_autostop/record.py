@@ -6,7 +6,8 @@ is loaded.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import json
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
 FORMAT = 1
@@ -192,9 +193,10 @@ class Record:
 EMPTY = Record()
 
 
-def encode(record: Record, instance_id: str) -> dict[str, Any]:
+def encode(record: Record, instance_id: str) -> bytes:
     """Return the record as JSON."""
-    return {"format": FORMAT, "instance": instance_id, **asdict(record)}
+    data = {"format": FORMAT, "instance": instance_id, **vars(record)}
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=False, default=vars).encode()
 
 
 def _whole(value: Any) -> int:

@@ -33,7 +33,7 @@ class DamagedRecordError(Exception):
 
 def pack(number: int, record: Record, instance_id: str) -> bytes:
     """Return a slot's bytes; raises `ValueError` for a record that is too large."""
-    body = json.dumps(encode(record, instance_id), separators=(",", ":"), ensure_ascii=False).encode()
+    body = encode(record, instance_id)
     if len(body) > SLOT - _HEADER:
         raise ValueError("the record is too large")
     header = b"%s %020d %08d %08x\n" % (_MAGIC, number, len(body), zlib.crc32(b"%d " % number + body))
@@ -179,7 +179,10 @@ def _keeps(file: RecordFile) -> bool:
 
 
 class Records(Protocol):
-    """Where the record is kept. `load` raises `DamagedRecordError`, all of them `OSError`."""
+    """Where the record is kept. To read it may raise `DamagedRecordError`, all of it `OSError`."""
+
+    def read(self) -> Record | None:
+        """Return the record, `None` where there is none. Blocking: to be called beside the event loop."""
 
     async def load(self) -> Record | None:
         """Return the record, `None` where there is none."""
@@ -203,9 +206,10 @@ class DiskRecords:
 
     async def load(self) -> Record | None:
         """Return the record, `None` where there is none."""
-        return await asyncio.to_thread(self._load)
+        return await asyncio.to_thread(self.read)
 
-    def _load(self) -> Record | None:
+    def read(self) -> Record | None:
+        """Return the record, `None` where there is none."""
         self._seen = self._file.trace()  # what is written while it is read counts as later
         return self._file.load()
 
@@ -230,6 +234,10 @@ class DiskRecords:
 
 class NoRecords:
     """Stands where there is no place for a record: nothing can be held."""
+
+    def read(self) -> Record:
+        """Return the empty record."""
+        return EMPTY
 
     async def load(self) -> Record:
         """Return the empty record."""

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
+import anyio
+
 from jupyter_autostop.changes import Changes, change_words
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.custody import Life
@@ -96,7 +98,7 @@ class AutostopService:
         self._write_lock = asyncio.Lock()
         self._looked = float("-inf")
         self._tried = float("-inf")
-        self._told = ""
+        self._told: dict[str, Any] = {}
         self._closed = False
 
     # Reading
@@ -164,11 +166,10 @@ class AutostopService:
     async def _mend(self) -> None:
         await self.alone(self.keeper.mend)
 
-    async def _enter_notes(self) -> None:
-        """Enter what the keeper has done of its own accord, and see everything entered to the disk."""
+    def _enter_notes(self) -> None:
+        """Enter what the keeper has done of its own accord."""
         while self.keeper.notes:
             self._scribe.noted(*self.keeper.notes.pop(0))
-        await self.journal.secure()
 
     def _report(self, task: asyncio.Task[None]) -> None:
         """A fault of ours in the background is said in the log; the next look starts the watch again."""
@@ -204,9 +205,9 @@ class AutostopService:
 
     def _tell(self) -> None:
         """Say that the State has changed, if it has."""
-        digest = self.snapshot.digest()
-        if digest != self._told:
-            self._told = digest
+        lasting = self.snapshot.lasting()
+        if lasting != self._told:
+            self._told = lasting
             self._on_change(self.snapshot.version())
 
     # Writing
@@ -266,8 +267,9 @@ class AutostopService:
 
         async def run() -> _Result:
             try:
-                await asyncio.wait_for(self._write_lock.acquire(), self._patience)
-            except asyncio.TimeoutError:
+                with anyio.fail_after(self._patience):
+                    await self._write_lock.acquire()
+            except TimeoutError:
                 raise UnavailableError("Other changes of this instance are still under way.", code="busy") from None
             questions = self.snapshot.questions
             try:
@@ -278,7 +280,8 @@ class AutostopService:
                     self._tried = self._clock.monotonic()
                 self._tell()
                 if not self._closed:
-                    await self._enter_notes()
+                    self._enter_notes()
+                await self.journal.secure()
                 if not self.keeper.record.rests and not self._closed:
                     self._vigil.start()
 
@@ -329,7 +332,7 @@ class AutostopService:
                 "jupyter_autostop: ModelArts did not take this run back; the next server goes on with it: %s",
                 error.message,
             )
-        await self._enter_notes()
+        self._enter_notes()
         await self._locks.close()
 
     async def _end(self, *tasks: asyncio.Task[Any] | None) -> None:

@@ -282,10 +282,10 @@ class Snapshot:
             "emulated": self._platform.emulated,
         }
 
-    def digest(self) -> str:
-        """Return a fingerprint of the State without what merely passes with time."""
+    def lasting(self) -> dict[str, Any]:
+        """Return the State without what merely passes with time: equal as long as nothing else has changed."""
         state = self.state()
         limit = {key: value for key, value in state["limits"].items() if key != "until"}
         said = {**state["auto_stop"], "remain_time": None} if state["auto_stop"] else None
         passing = {"limits": limit, "auto_stop": said, "server_time": 0, "confirmed_at": 0, "outcome": None}
-        return part_version({**state, **passing})
+        return {**state, **passing}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,14 @@ class MemoryRecords:
         self.fail_load: Exception | None = None
         self.seen = EMPTY
 
-    async def load(self) -> Record:
+    def read(self) -> Record:
         if self.fail_load:
             raise self.fail_load
         self.seen = self.record
         return self.record
+
+    async def load(self) -> Record:
+        return self.read()
 
     async def save(self, record: Record) -> None:
         if self.fail:
@@ -178,6 +182,14 @@ class FakeLife:
         return self.lasted
 
 
+class LonelyLocks(NoLocks):
+    """Of a server that is alone with its disk."""
+
+    @asynccontextmanager
+    async def operation(self, first: Callable[[], Any]) -> AsyncIterator[Any]:
+        yield await asyncio.to_thread(first)
+
+
 def service_for(
     platform: FakePlatform,
     *,
@@ -188,14 +200,16 @@ def service_for(
     """Return a service on a fake platform; `changes` collects what is pushed."""
     log = logging.getLogger("jupyter_autostop.tests")
     container = more.pop("container", "one")
-    disk = DiskRecords(RecordFile(Path(state_dir), "DE-1")) if state_dir else MemoryRecords()
+    records = more.pop("records", None)
+    if records is None:
+        records = DiskRecords(RecordFile(Path(state_dir), "DE-1")) if state_dir else MemoryRecords()
     return AutostopService(
         platform,
         clock=platform.clock,
         policy=more.pop("policy", Policy()),
         memory=more.pop("memory", None) or MemoryFile(state_dir, "DE-1", log, container),
-        records=more.pop("records", None) or disk,
-        locks=more.pop("locks", None) or NoLocks(),
+        records=records,
+        locks=more.pop("locks", None) or (LonelyLocks() if isinstance(records, DiskRecords) else NoLocks()),
         owners=more.pop("owners", None) or FakeOwners(),
         life=more.pop("life", None) or FakeLife(container),
         journal=more.pop("journal", None) or Journal(journal_file(state_dir, "DE-1", None), log),

@@ -116,13 +116,13 @@ class CountedLocks(Counted):
     """Locks; the way into an operation counts, what is done inside does not."""
 
     @asynccontextmanager
-    async def operation(self) -> AsyncIterator[None]:
+    async def operation(self, first: Callable[[], Any]) -> AsyncIterator[Any]:
         """Hold the operation lock meanwhile."""
-        operation = self._inner.operation()
+        operation = self._inner.operation(first)
         with self._clock.busy():
-            await operation.__aenter__()
+            found = await operation.__aenter__()
         try:
-            yield
+            yield found
         except BaseException as error:
             if not await operation.__aexit__(type(error), error, error.__traceback__):
                 raise

@@ -474,10 +474,10 @@ class DamagedRecords(MemoryRecords):
 
     damaged = True
 
-    async def load(self) -> Any:
+    def read(self) -> Any:
         if self.damaged:
             raise DamagedRecordError("the checksum is wrong")
-        return await super().load()
+        return super().read()
 
     async def put_aside(self) -> str:
         self.damaged = False

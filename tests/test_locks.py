@@ -18,7 +18,7 @@ from pathlib import Path
 from jupyter_autostop.locks import FileLocks
 locks = FileLocks(Path(sys.argv[1]), "DE-1")
 async def hold():
-    async with locks.operation():
+    async with locks.operation(int):
         print(locks.me, flush=True)
         sys.stdin.read()
 asyncio.run(hold())
@@ -33,14 +33,14 @@ async def test_one_operation_at_a_time(tmp_path: Path) -> None:
     """The second one is refused in time with a Retry-After; another instance's goes on; afterwards it is free."""
     first, second = await locks_in(tmp_path), await locks_in(tmp_path)
     other = await locks_in(tmp_path, "DE-2")
-    async with first.operation():
+    async with first.operation(int):
         with pytest.raises(UnavailableError) as caught:
-            async with second.operation():
+            async with second.operation(int):
                 pass
         assert caught.value.code == "busy"
-        async with other.operation():
+        async with other.operation(int):
             pass
-    async with second.operation():
+    async with second.operation(int):
         pass
 
 
@@ -49,10 +49,10 @@ async def test_who_waits_gets_it(tmp_path: Path) -> None:
     first, second = await locks_in(tmp_path), await locks_in(tmp_path, patience=30)
 
     async def act() -> str:
-        async with second.operation():
+        async with second.operation(int):
             return "done"
 
-    async with first.operation():
+    async with first.operation(int):
         waiting, leaving = asyncio.ensure_future(act()), asyncio.ensure_future(act())
         await asyncio.sleep(0.05)
         leaving.cancel()
@@ -83,13 +83,13 @@ async def test_a_killed_server_is_gone(tmp_path: Path) -> None:
         name = (await asyncio.to_thread(process.stdout.readline)).strip()
         assert await locks.present(name)
         with pytest.raises(UnavailableError):
-            async with locks.operation():
+            async with locks.operation(int):
                 pass
         process.kill()
         await asyncio.to_thread(process.wait)
     assert not await locks.present(name)
     assert await locks.alone()
-    async with locks.operation():
+    async with locks.operation(int):
         pass
     left = sorted(path.name for path in await asyncio.to_thread(lambda: list((tmp_path / "runtime").iterdir())))
     assert left == ["jupyter_autostop-DE-1.keeper.lock", f"jupyter_autostop-DE-1.server-{locks.me}.lock"]

@@ -239,9 +239,9 @@ def test_a_record_that_makes_no_sense_is_damaged(
     changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A whole slot of another format, another instance or with wrong values is not believed."""
-    data = {**encode(RECORD, "DE-1"), **changes}
+    data = {**json.loads(encode(RECORD, "DE-1")), **changes}
     why = data.pop("why", "its content makes no sense")
-    monkeypatch.setattr("jupyter_autostop.record_file.encode", lambda *_: data)
+    monkeypatch.setattr("jupyter_autostop.record_file.encode", lambda *_: json.dumps(data).encode())
     file_in(tmp_path).save(RECORD)
     with pytest.raises(DamagedRecordError, match=re.escape(why)):
         file_in(tmp_path).load()
@@ -340,11 +340,11 @@ JSON = st.recursive(
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.dictionaries(st.sampled_from(list(encode(RECORD, "DE-1"))), JSON))
+@given(st.dictionaries(st.sampled_from(list(json.loads(encode(RECORD, "DE-1")))), JSON))
 def test_any_json_is_a_record_or_an_error(changes: dict[str, Any]) -> None:
     """Whatever JSON stands there, it decodes to a record that encodes again, or is told to be none."""
     try:
-        record = decode({**encode(RECORD, "DE-1"), **changes})
+        record = decode({**json.loads(encode(RECORD, "DE-1")), **changes})
     except (ValueError, TypeError, KeyError, RecursionError):
         return
-    assert decode(json.loads(json.dumps(encode(record, "DE-1")))) == record
+    assert decode(json.loads(encode(record, "DE-1"))) == record

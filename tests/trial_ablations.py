@@ -157,7 +157,7 @@ class NoLock(Keeper):
 
     @asynccontextmanager
     async def operation(self) -> AsyncIterator[None]:
-        await self.load()
+        await self._take_in(self._read())
         yield
         await self.keep(self.record)
 

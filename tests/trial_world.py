@@ -475,9 +475,12 @@ class TrialRecords:
         self._server = server
         self._seen: Record | None = None
 
-    async def load(self) -> Record | None:
+    def read(self) -> Record | None:
         self._seen = None if self._world.gone else self._world.stored
         return self._seen
+
+    async def load(self) -> Record | None:
+        return self.read()
 
     async def changed(self) -> bool:
         return self._seen != (None if self._world.gone else self._world.stored)
@@ -512,13 +515,13 @@ class TrialLocks:
         self.me = server.name
 
     @asynccontextmanager
-    async def operation(self) -> AsyncIterator[None]:
+    async def operation(self, first: Callable[[], Any]) -> AsyncIterator[Any]:
         world = self._world
         if world.locking and world.lock_of is not None:
             raise UnavailableError("busy", code="busy")
         world.lock_of = self._server
         try:
-            yield
+            yield first()
         finally:
             if world.lock_of is self._server:
                 world.lock_of = None

@@ -10,6 +10,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -23,12 +24,15 @@ from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
 
 LONGEST_BODY = 2 * 1024 * 1024
 """Bytes; an instance takes a few thousand."""
-_HEADERS = {
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",
-    "Content-Type": "application/json",
-    "User-Agent": "jupyter_autostop",
-}
+_HEADERS = httpx.Headers(
+    {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "Content-Type": "application/json",
+        "User-Agent": "jupyter_autostop",
+    }
+)
+_url = lru_cache(maxsize=16)(httpx.URL)  # there are only a few, and each is taken apart anew otherwise
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _exchanging = contextvars.ContextVar("autostop_exchanging", default=False)
 
@@ -134,7 +138,7 @@ class Connection:
         """
         transport = self._transport or await self._open()
         sent = self._clock.monotonic()
-        url = self._base_url + path
+        url = _url(self._base_url + path)
         request = httpx.Request(method, url, content=content, headers=_HEADERS, extensions=self._limits)
         if prove is not None:
             prove(request)

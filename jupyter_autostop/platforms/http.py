@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+import anyio
 import httpx
 
 from jupyter_autostop.clock import Clock
@@ -117,8 +118,9 @@ class CloudHttp:
         left = self._timeout - (asyncio.get_running_loop().time() - begun)
         refused: list[AutostopError] = []
         try:
-            return await asyncio.wait_for(self._tries(method, path, body, credentials, refused), left)
-        except asyncio.TimeoutError:
+            with anyio.fail_after(left):
+                return await self._tries(method, path, body, credentials, refused)
+        except TimeoutError:
             if refused:  # the time ran out before the next try: why the last one failed says more
                 raise refused[-1] from None
             error = NoAnswerError(f"ModelArts did not answer within {self._timeout:g} s.")

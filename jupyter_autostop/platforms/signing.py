@@ -58,7 +58,7 @@ def sign(
     )
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     to_sign = f"{ALGORITHM}\n{signed['x-sdk-date']}\n{digest}"
-    return names, hmac.new(secret_key.encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    return names, hmac.digest(secret_key.encode(), to_sign.encode(), "sha256").hex()
 
 
 def authorization(access_key: str, names: str, signature: str) -> str:
