@@ -53,8 +53,13 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
     fake = FakeAutostop()
-    with running_fake(tmp_path / "runtime", fake) as environment:
-        yield Program(tmp_path, {**own_environment(tmp_path), **environment}, fake)
+    # Whoever runs the tests under `nohup` hands on to programs that they ignore the end of their terminal.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with running_fake(tmp_path / "runtime", fake) as environment:
+            yield Program(tmp_path, {**own_environment(tmp_path), **environment}, fake)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 SCRIPT = "import os, sys; print(os.getpid(), sys.argv[1:]); sys.exit(7)"
