@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from jupyter_autostop.deadline import NOTICEABLE
+from jupyter_autostop.deadline import NOTICEABLE, KnownRun
 from jupyter_autostop.record import EMPTY, ROUNDING, Off, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
@@ -103,6 +103,23 @@ def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_else
             stop = max(stop, now + grace * 1000)
         left = replace(left, stop_at=stop)
     return replace(left, off="ending") if record.ours else left
+
+
+def threatened(record: Record, instance: Instance, known: KnownRun | None) -> Record:
+    """Return the record where auto-stop was seen on while a write is open that says it is off: it may yet undo that.
+
+    What is seen then is what people chose, and is to be put back should it be gone.
+    """
+    chosen = people_chose(instance)
+    open_ = any(write.kind == "rest" for write in record.pending)
+    if not open_ or record.off != "no" or chosen is None or not chosen.enable:
+        return record
+    ours = record.prior or chosen  # what that write brings along, and nobody has chosen
+    owed = replace(record, prior=chosen, seen=ours.duration)
+    if record.over:
+        return replace(owed, off="ending")
+    owed = replace(owed, off="intent", old=replace(record, pending=()))
+    return owed if known is None else replace(owed, t0=known.stop_timestamp, start=known.start)
 
 
 def adopted(record: Record, instance: Instance) -> Record:

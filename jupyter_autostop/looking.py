@@ -1,6 +1,6 @@
 """What a look at the platform means for the record at hand: another run, somebody's wish, our own write arrived.
 
-Nothing is sent and nothing saved here.
+Nothing is sent here, and next to nothing saved.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ from dataclasses import replace
 from jupyter_autostop.custody import Custody, Life
 from jupyter_autostop.deadline import ENDED, RUNNING
 from jupyter_autostop.duration import MINUTE, format_duration
-from jupyter_autostop.keeping import adopted, another, moved, over, people_chose, rolled_back, settled
+from jupyter_autostop.keeping import (
+    adopted,
+    another,
+    fallen_back,
+    moved,
+    over,
+    people_chose,
+    rolled_back,
+    settled,
+    threatened,
+)
 from jupyter_autostop.locks import Locks
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY, ROUNDING, Record, Setting
@@ -51,6 +61,8 @@ class Looking(Custody):
         record = settled(self.record, self.now())
         if not record.idle:
             record = self._arrived(self._run_is_over(record, instance), instance)
+            if (owed := threatened(record, instance, self.snapshot.memory.run)) is not record:
+                record = await self.keep(owed)  # whatever comes of this operation
             if not record.pending and record.run == self.life.marker and not record.over:
                 record = self._seen(record, instance)
         self.snapshot.record = record
@@ -63,7 +75,7 @@ class Looking(Custody):
             return False
         record = self._arrived(self.record, instance)
         if record.pending:
-            return False
+            return threatened(record, instance, None) is not record
         if instance.status in ENDED:
             return not record.over or instance.status == "STOPPED"
         if instance.status != RUNNING or self.is_another(record) or record.off == "intent":
@@ -129,10 +141,16 @@ class Looking(Custody):
         if record.asks:
             record = self._on_the_safe_side(record, instance)
         if record.off == "intent":
+            held = record.holds
             # On, and without a stop time, is what only a run that was off can be.
             record = rolled_back(record, off=not shown["enable"] or self.snapshot.run.kind != "deadline")
-            if record.ours:
+            if record.ours and held:
                 self.note("hold", "A hold that was begun and never confirmed is undone.")
+            elif record.ours:
+                self.note("auto-stop", "A change of ours that came late has switched it off, so it is put back on.")
+        before = fallen_back(record)
+        if record.off == "no" and before is not None and shown["duration"] == before.probe != record.probe:
+            record = before  # the longer run length that was under way has come to nothing
         if not record.ours or (shown["enable"] and record.sent is not None):
             return record
         if not shown["enable"]:

@@ -225,6 +225,7 @@ class Reach:
         keeper, own, before = self._keeper, self._snapshot.run.stop_timestamp, self._snapshot.instance
         if before is None:
             return aim.unconfirmed
+        confirmed = own or self._snapshot.stop_of(record) or 0
         intent = replace(
             record,
             off="intent",
@@ -233,7 +234,8 @@ class Reach:
             t0=own,
             start=None if aim.setting_waits else self._start(before, own),
             run=keeper.life.marker,
-            floor=max(record.floor, own or self._snapshot.stop_of(record) or 0),
+            # What was tried first may have brought the stop nearer than it was shown before.
+            floor=max(record.floor, confirmed, aim.stop if aim.probed else 0),
             stop_at=None,
             old=record,
         )

@@ -19,7 +19,8 @@ LANDS_WITHIN = 30_000
 Off = Literal["no", "intent", "yes", "ending"]
 Then = Literal["restore", "stop"]
 OwnerKind = Literal["person", "kernel", "command"]
-Write = Literal["probe", "off", "on", "stop"]
+Write = Literal["probe", "off", "on", "rest", "stop"]
+"""`rest`: the other parts of the setting, sent while auto-stop is off, and so with the word that it is."""
 ROUNDING = 2000
 """ms by which two tellings of one moment may differ: whole seconds, and the way."""
 EXTENSION = "extension"

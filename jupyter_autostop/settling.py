@@ -40,7 +40,8 @@ class Settling(Looking):
         auto_stop = request.spec and request.spec.auto_stop
         if not auto_stop:
             return await self.writer.put(request, before)
-        record = await self._noted(self.record, "on" if auto_stop.enable else "off")
+        off: Write = "rest" if setting(before)["enable"] is False else "off"
+        record = await self._noted(self.record, "on" if auto_stop.enable else off)
         try:
             return await self.writer.put(request, before)
         finally:
@@ -139,7 +140,7 @@ class Settling(Looking):
         before = fallen_back(record) if record.t0 is not None else None  # no later run needs what this one does
         length = prior.duration if before is None or before.probe is None else before.probe
         wanted = Setting(shown["enable"], length, shown["prompt"] is not False)
-        record, done = await self.put(record, "on", instance, wanted)
+        record, done = await self.put(record, "on" if wanted.enable else "rest", instance, wanted)
         if done:
             record = replace(before or paid_back(record), pending=record.pending)
         return await self.keep(record)

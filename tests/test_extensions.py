@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, at_rest, lost, remembering_service, service_for
+from fakes import FakePlatform, MemoryRecords, at_rest, lost, remembering_service, service_for
 
-from jupyter_autostop.errors import BadAnswerError, ConflictError, InvalidInputError, NoAnswerError, NotAppliedError
-from jupyter_autostop.models import parse_change, parse_extend
+from jupyter_autostop.errors import (
+    BadAnswerError,
+    ConflictError,
+    InvalidInputError,
+    NoAnswerError,
+    NotAppliedError,
+    UnavailableError,
+)
+from jupyter_autostop.keeping import threatened
+from jupyter_autostop.models import parse_change, parse_extend, parse_hold
 from jupyter_autostop.policy import Policy
+from jupyter_autostop.record import Pending, Record, Setting
 from jupyter_autostop.state import State
+from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import LOOK_AGAIN
 
 NO_HOLD = Policy(allow_hold=False)
@@ -343,6 +354,47 @@ async def test_a_probe_that_lands_late_is_put_back(clock: ManualClock, platform:
     await service.close()
 
 
+@pytest.mark.parametrize("lands", [True, False])
+@pytest.mark.parametrize("seen_by", ["a look", "a refused extension"])
+async def test_an_on_is_not_lost_to_a_put_back_under_way(clock: ManualClock, seen_by: str, lands: bool) -> None:
+    """A run length is put back while auto-stop is off, and so with the word off: an on seen meanwhile outlives it."""
+    platform, records = FakePlatform(clock, moves=True), MemoryRecords()
+    service = service_for(platform, records=records)
+    await service.extend(parse_extend({"by": 3600}))
+    platform.on_update = lambda: setattr(platform, "ignore_updates", True)  # the next one is lost on its way
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    platform.lose_update = lost()
+    await service.look(refresh=True)
+    await clock.pass_time(5)
+    under_way = platform.writes[-1]
+    assert under_way == put(3600, enable=False)
+
+    platform.apply(put(5400))  # in the console
+    stop = platform.answer()["spec"]["auto_stop"]["stop_timestamp"]
+    if seen_by == "a look":
+        await service.look(refresh=True)
+        await settle()
+    else:
+        with pytest.raises(UnavailableError, match="An earlier change may still take effect"):
+            await service.extend(parse_extend({"by": 3600}))
+    await service.close()
+    if lands:
+        platform.apply(under_way)
+    platform.ignore_updates, platform.lose_update, platform.on_update = False, None, lambda: None
+    sent = len(platform.writes)
+    await clock.pass_time(31)
+    # Whoever comes next knows it as well.
+    service = service_for(platform, records=records)
+    service.keep()
+    await settle()
+    assert platform.answer()["spec"]["auto_stop"]["stop_timestamp"] == stop
+    assert platform.writes[sent:] == ([put(5400)] if lands else [])
+    assert records.record.idle
+    results = [entry["result"] for entry in await service.journal.entries()]
+    assert ("A change of ours that came late has switched it off, so it is put back on." in results) is lands
+    await service.close()
+
+
 async def test_a_put_back_that_fails_is_said_and_tried_again(clock: ManualClock, platform: FakePlatform) -> None:
     """The run length that could not be put back is named, and the next look tries once more."""
     service = service_for(platform, policy=NO_HOLD)
@@ -527,3 +579,70 @@ async def test_an_accepted_probe_that_shows_late_is_still_known(clock: ManualClo
     await settle()
     assert platform.setting["duration"] == 3600
     await service.close()
+
+
+async def test_a_longer_run_length_that_was_never_sent_is_not_what_people_chose(clock: ManualClock) -> None:
+    """After a crash before it was sent, the one before it stands: a hold that comes at once knows whose that is."""
+    platform, records = FakePlatform(clock, moves=True), MemoryRecords()
+    service = service_for(platform, records=records)
+    await service.extend(parse_extend({"by": 3600}))
+    first = records.record
+    assert (first.probe, first.prior) == (7201, Setting(True, 3600, True))
+    await service.close()
+    at = int(clock.time() * 1000)
+    records.record = replace(first, probe=10801, pending=(Pending("probe", at),), old=first)
+    await clock.pass_time(60)
+    service = service_for(platform, records=records)
+    later = int(clock.time() * 1000) + 4 * 3600_000
+    await service.hold(parse_hold({"until": later, "then": "restore"}))
+    assert records.record.prior == first.prior
+    await service.close()
+
+
+class NearerPlatform(FakePlatform):
+    """Counts a longer run length from an earlier moment than the one before it."""
+
+    def apply(self, body: dict[str, Any]) -> None:
+        was = self.setting["duration"]
+        super().apply(body)
+        if self.setting["duration"] > was:
+            self.in_force = was - 1200
+
+
+async def test_a_stop_brought_nearer_by_a_try_is_not_the_one_to_return_to(clock: ManualClock) -> None:
+    """Where the longer run length brings the stop nearer, what was shown before still holds, whatever is unanswered."""
+    platform, records = NearerPlatform(clock), MemoryRecords()
+    service = service_for(platform, records=records)
+    shown = (await service.look())["deadline"]["stop_timestamp"]
+
+    def lose_the_second() -> None:
+        platform.on_update = lambda: setattr(platform, "fail_read", NoAnswerError("gone"))
+        platform.lose_update = lost()
+
+    platform.on_update = lose_the_second
+    platform.lose_update = None
+    state = await service.extend(parse_extend({"by": 3600}))
+    assert state["outcome"]["effect"] == "unconfirmed"
+    await service.close()
+    platform.fail_read, platform.lose_update, platform.on_update = None, None, lambda: None
+    await clock.pass_time(31)
+    service = service_for(platform, records=records)
+    service.keep()
+    await settle()
+    assert (await service.look())["deadline"]["stop_timestamp"] >= shown - 2000
+    await service.close()
+
+
+@pytest.mark.parametrize("kind", ["rest", "on", None])
+@pytest.mark.parametrize("enable", [True, False])
+def test_an_on_between_two_runs_is_owed_while_a_put_back_is_under_way(kind: Any, enable: bool, clock: Any) -> None:
+    """What was seen on counts as chosen, and the length that is on its way as nobody's; other writes change nothing."""
+    platform = FakePlatform(clock)
+    platform.status, platform.setting = "STOPPED", {"enable": enable, "duration": 5400, "prompt": True}
+    pending = (Pending(kind, 0),) if kind else ()
+    record = Record(prior=Setting(False, 3600, True), probe=7201, over=True, pending=pending)
+    then = threatened(record, Instance.model_validate(platform.answer()), None)
+    if kind == "rest" and enable:
+        assert then == replace(record, off="ending", prior=Setting(True, 5400, True), seen=3600)
+    else:
+        assert then is record
