@@ -164,6 +164,19 @@ async def test_nobody_there_is_said_so() -> None:
     assert "emulator" in error.hint
 
 
+async def test_a_connection_that_does_not_come_is_known_before_the_time_is_up() -> None:
+    """Nothing has been sent then, so a write was certainly not applied."""
+    with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for waiting in (first, second):  # as many as it lets wait: who comes now gets no answer at all
+            waiting.setblocking(False)
+            waiting.connect_ex(busy.getsockname())
+        error = await failure(cloud(f"http://127.0.0.1:{busy.getsockname()[1]}", timeout=1), "PUT")
+    assert isinstance(error, NoAnswerError)
+    assert not error.maybe_applied
+
+
 async def test_a_connection_closed_meanwhile_costs_no_write() -> None:
     """A kept connection that the cloud has closed is noticed: the write goes over a new one, once."""
     gone = asyncio.Event()

@@ -84,8 +84,10 @@ async def test_a_proxy_is_used_for_the_cloud(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("no_proxy", raising=False)
     async with RawServer(script) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        await failure(cloud("https://modelarts.example.com", timeout=2), "PUT")
+        error = await failure(cloud("https://modelarts.example.com", timeout=2), "PUT")
         [request] = proxy.requests
+    assert "the proxy in this server's environment does not lead there" in error.message
+    assert not error.maybe_applied, "nothing has been sent to the cloud"
     assert request.startswith(b"CONNECT modelarts.example.com:443 ")
     assert TOKEN.encode() not in request
 

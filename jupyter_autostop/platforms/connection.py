@@ -89,7 +89,8 @@ class Response:
 class Connection:
     """Speaks to `base_url`, named `name` in sentences and `setting` in advice; learns the time from each answer.
 
-    `timeout` (s) bounds each step on the wire; a limit for the whole is the caller's. Fakes come in as `transport`.
+    A limit of `timeout` (s) for the whole is the caller's, a connection may take half of it. Fakes come in as
+    `transport`.
     What a client of the HTTP library does beyond its transport is not wanted here: to redirect, to keep cookies.
     """
 
@@ -119,7 +120,8 @@ class Connection:
         self.name = name
         self._clock = clock
         self.time = time
-        self._limits = {"timeout": httpx.Timeout(timeout).as_dict()}
+        # A connection that does not come is known early: nothing has been sent then.
+        self._limits = {"timeout": httpx.Timeout(None, connect=timeout / 2).as_dict()}
         self._ca_file = ca_file
         self._given = self._transport = transport
         self._opening = asyncio.Lock()
@@ -149,12 +151,12 @@ class Connection:
                 raw = await self._body(response)
             finally:
                 await response.aclose()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise self._unreachable(error) from error
-        except httpx.TimeoutException as error:
-            raise self._lost(f"{self.name} did not answer in time.", method) from error
         except httpx.TransportError as error:
-            raise self._lost(f"The connection to {self.name} broke before its answer came.", method) from error
+            lost = NoAnswerError(f"The connection to {self.name} broke before its answer came.")
+            lost.maybe_applied = method != "GET"
+            raise lost from error
         except BadAnswerError as error:
             error.maybe_applied = method != "GET"
             raise
@@ -219,17 +221,17 @@ class Connection:
                 raise BadAnswerError(f"The answer from {self.name} is larger than {LONGEST_BODY // 1024} KiB.")
         return bytes(chunks)
 
-    def _lost(self, message: str, method: str) -> NoAnswerError:
-        error = NoAnswerError(message)
-        error.maybe_applied = method != "GET"
-        return error
-
     def _unreachable(self, error: httpx.TransportError) -> NoAnswerError:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return NoAnswerError(
                 f"{self.name} cannot be reached safely: nobody trusted here vouches for its certificate.",
                 code="untrusted_certificate",
                 hint="For a private cloud, point `ca_file` at its certificate authority; verification stays on.",
+            )
+        if isinstance(error, httpx.ProxyError):
+            return NoAnswerError(
+                f"{self.name} cannot be reached: the proxy in this server's environment does not lead there.",
+                hint="Look at HTTPS_PROXY, ALL_PROXY and NO_PROXY; what is changed there counts from the next start.",
             )
         hint = None
         if self._plain:
