@@ -20,7 +20,7 @@ from jupyter_autostop.servers import find_server
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PROOF = 1.5
+PROOF = 1.2
 """Seconds in which a server must show that it is one; what comes after that may wait for the platform."""
 LOOK_TIMEOUT = 30.0
 """Seconds; a hub that says nothing keeps its servers waiting for 20 before another way in is tried."""

@@ -31,6 +31,8 @@ class AutostopError(Exception):
         self.request_id = request_id
         self.maybe_applied = False
         """Whether a write that ended so may have taken effect all the same."""
+        self.asked = True
+        """Whether ModelArts was asked; it is not where nobody knows what with."""
 
     def payload(self) -> dict[str, Any]:
         """Return the JSON object of the error contract."""

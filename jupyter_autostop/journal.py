@@ -15,6 +15,8 @@ from jupyter_autostop.journal_file import KEPT, Entry, JournalFile, make_entry
 
 PATIENCE = 1.0
 """Seconds that anybody waits for a disk that hangs; it goes on behind."""
+AGAIN = 60.0
+"""Seconds after which a disk that has refused entries is tried again."""
 
 
 def journal_file(directory: str | None, instance_id: str, lock_dir: str | None) -> JournalFile | None:
@@ -39,10 +41,15 @@ class Journal:
         self._disk = asyncio.Lock()
         self._saving: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
+        self._closing = False
 
     def note(self, at: int, who: str, what: str, result: str) -> None:
         """Enter a change (`at` in epoch ms): shown from now on, and in a moment on disk."""
         self._waiting.append(make_entry(at, who, what, result))
+        self._start_saving()
+
+    def _start_saving(self) -> None:
         if self._file is not None and (self._saving is None or self._saving.done()):
             self._saving = asyncio.create_task(self._save(self._file))
 
@@ -60,7 +67,12 @@ class Journal:
         return [*reversed(self._waiting), *reversed(self._stored)][:KEPT]
 
     async def close(self) -> None:
-        """Give what is under way a moment."""
+        """Give what is under way a moment, and what the disk has refused so far a last chance."""
+        self._closing = True
+        if self._again:
+            self._again.cancel()
+        if self._waiting:
+            self._start_saving()
         tasks = [task for task in (self._saving, self._reading) if task and not task.done()]
         if tasks:
             await asyncio.wait(tasks, timeout=PATIENCE)
@@ -78,6 +90,10 @@ class Journal:
                 self._stored = [*self._stored, *batch[:added]][-KEPT:]
             if error is not None:
                 self._tell("written", error)
+                if self._again is not None:
+                    self._again.cancel()
+                if not self._closing:
+                    self._again = asyncio.get_running_loop().call_later(AGAIN, self._start_saving)
                 return
             self._told = False
 

@@ -41,6 +41,30 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return False
 
 
+class _Taking:
+    """A lock on its way from the thread that takes it to whoever asked for it, who may have gone away meanwhile."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._descriptor: int | None = None
+        self.left = False
+
+    def hand_over(self, descriptor: int, found: _T) -> tuple[int, _T]:
+        """Return both; raises `UnavailableError` where nobody is left to have them."""
+        with self._turn:
+            if self.left:
+                raise UnavailableError("Nobody waits for this any more.", code="busy")
+            self._descriptor = descriptor
+        return descriptor, found
+
+    def leave(self) -> None:
+        """Let go of a lock that was handed over, or is going to be."""
+        with self._turn:
+            self.left = True
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+
+
 class Locks(Protocol):
     """The locks of one instance, as one server sees them."""
 
@@ -59,6 +83,9 @@ class Locks(Protocol):
     async def alone(self) -> bool:
         """Tell whether this is the only server of the instance."""
 
+    async def trouble(self) -> UnavailableError | None:
+        """Return why the operation lock cannot be had at all, `None` where it can."""
+
     async def close(self) -> None:
         """Let this server be seen gone."""
 
@@ -72,9 +99,10 @@ class FileLocks:
         self._patience = patience
         self.me = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._presence: int | None = None
-        self._operation: int | None = None
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._presence = self._hold_presence()
+        self._closed = False
+        with suppress(OSError):  # told by whoever is to act; one that only looks needs no lock
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._presence = self._hold_presence()
 
     def _hold_presence(self) -> int:
         """Return the held lock of this server: whoever looks just before it is held takes it, and removes the file."""
@@ -91,37 +119,70 @@ class FileLocks:
     @asynccontextmanager
     async def operation(self, first: Callable[[], _T]) -> AsyncIterator[_T]:
         """Hold the operation lock meanwhile, and yield what `first` has returned."""
-        gone = threading.Event()
-        taking = asyncio.ensure_future(asyncio.to_thread(self._take, gone, first))
+        taking = _Taking()
+        loop = asyncio.get_running_loop()
         try:
-            descriptor, found = await asyncio.shield(taking)
+            descriptor, found = await loop.run_in_executor(None, self._take, taking, first)
         except asyncio.CancelledError:
-            # Nobody is left to wait for: the thread ends at once, and a lock that it has had is let go of.
-            gone.set()
-            await asyncio.wait({taking})
-            if taking.exception() is None:
-                os.close(taking.result()[0])
+            taking.leave()  # the thread may hang with its disk, and nobody waits for it
             raise
         try:
             yield found
         finally:
             os.close(descriptor)  # which lets go of the lock
 
-    def _take(self, gone: threading.Event, first: Callable[[], _T]) -> tuple[int, _T]:
+    def _take(self, taking: _Taking, first: Callable[[], _T]) -> tuple[int, _T]:
+        """Return the descriptor that holds the lock, and what `first` has returned, unless nobody is left to have it.
+
+        Raises `UnavailableError`, and what `first` raises.
+        """
+        descriptor = self._held(taking)
+        try:
+            return taking.hand_over(descriptor, first())
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _held(self, taking: _Taking) -> int:
         end = time.monotonic() + self._patience
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
-        descriptor = os.open(self._folder / f"{self._stem}.keeper.lock", _FLAGS, 0o600)
+        descriptor = self._opened()
         try:
             while not _try(descriptor):
-                if gone.is_set() or time.monotonic() >= end:
+                if taking.left or time.monotonic() >= end:
                     raise UnavailableError(  # noqa: TRY301 - what is opened is closed below
                         "Another Jupyter server is changing this instance and does not come to an end.", code="busy"
                     )
                 time.sleep(0.01)
-            return descriptor, first()
         except BaseException:
             os.close(descriptor)
             raise
+        return descriptor
+
+    def _opened(self) -> int:
+        """Return the open file of the operation lock; what could not be made at the start is made now."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
+            if self._presence is None and not self._closed:
+                self._presence = self._hold_presence()
+            return os.open(self._folder / f"{self._stem}.keeper.lock", _FLAGS, 0o600)
+        except OSError as error:
+            why = f"{self._folder} cannot hold its locks ({error.strerror})"
+            raise UnavailableError(
+                f"This server cannot make sure that it acts alone: {why}.",
+                code="lock_unusable",
+                hint="Set JUPYTER_RUNTIME_DIR to a folder of yours, on a disk that is not full.",
+            ) from None
+
+    async def trouble(self) -> UnavailableError | None:
+        """Return why the operation lock could not be had however long one waits."""
+        return await asyncio.to_thread(self._trouble)
+
+    def _trouble(self) -> UnavailableError | None:
+        try:
+            os.close(self._opened())
+        except UnavailableError as error:
+            return error
+        return None
 
     async def present(self, server: str) -> bool:
         """Tell whether that server lives."""
@@ -157,6 +218,7 @@ class FileLocks:
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
+        self._closed = True
         if self._presence is not None:
             with suppress(OSError):
                 self._file(self.me).unlink(missing_ok=True)
@@ -181,6 +243,9 @@ class NoLocks:
     async def alone(self) -> bool:
         """There is no other."""
         return True
+
+    async def trouble(self) -> None:
+        """There is nothing to take."""
 
     async def close(self) -> None:
         """There is nothing to let go of."""

@@ -295,6 +295,10 @@ class AutostopService:
                 raise
             raise _closing("What became of the change is not known; look at what is shown after a while.") from None
 
+    async def lock_trouble(self) -> AutostopError | None:
+        """Return why this server cannot make sure that it acts alone, `None` where it can."""
+        return await self._locks.trouble()
+
     async def close(self) -> None:
         """End the background work, waiting a moment for a write under way; whoever still waits is told so."""
         self._closed = True

@@ -9,6 +9,7 @@ import pytest
 from raw_server import INSTANCE, PATIENCE, TOKEN, Exchange, RawServer, cloud, failure
 
 from jupyter_autostop.errors import AutostopError, BadAnswerError, NotConfiguredError
+from jupyter_autostop.platforms.demanager import Demanager
 from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
 
 
@@ -101,6 +102,11 @@ async def test_a_proxy_is_used_for_the_cloud(monkeypatch: pytest.MonkeyPatch) ->
         ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "modelarts.invalid"}, False),
         ({"HTTPS_PROXY": "http://{}", "no_proxy": "other.invalid, .modelarts.invalid"}, False),
         ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "*"}, False),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "https://modelarts.invalid"}, False),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "all://modelarts.invalid,x"}, False),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "http://modelarts.invalid"}, True),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "modelarts.invalid:443"}, False),
+        ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "modelarts.invalid:8443"}, True),
         ({"HTTPS_PROXY": "http://{}", "NO_PROXY": "other.invalid,arts.invalid"}, True),
     ],
     ids=lambda value: " ".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
@@ -120,6 +126,35 @@ async def test_which_proxy_is_used(settings: dict[str, str], asked: bool, monkey
             monkeypatch.setenv(name, value.format(proxy.url.removeprefix("http://")))
         await failure(cloud("https://modelarts.invalid", timeout=2), "PUT")
         assert bool(proxy.requests) is asked
+
+
+@pytest.mark.parametrize("exception", ["2001:db8::1", "[2001:db8::1]", "https://[2001:db8::1]"])
+async def test_an_exception_may_be_an_ipv6_address(exception: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it is written, no proxy is asked for it."""
+    async with RawServer(lambda exchange: exchange.answer(b"", status="502 Bad Gateway")) as proxy:
+        for asked in (True, False):
+            monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+            monkeypatch.setenv("NO_PROXY", "" if asked else exception)
+            monkeypatch.delenv("no_proxy", raising=False)
+            proxy.requests.clear()
+            await failure(cloud("https://[2001:db8::1]", timeout=2), "PUT")
+            assert bool(proxy.requests) is asked
+
+
+async def test_an_id_that_was_found_counts_where_the_answer_bears_it() -> None:
+    """What answers for a guess with another instance is not believed; a set id is whatever people set."""
+    async with RawServer(lambda exchange: exchange.answer(INSTANCE)) as server:
+        platform = cloud(server.url, timeout=10)
+        guesses = [
+            Demanager(platform._http, platform.time, "p1", name, guessed=guessed)
+            for name, guessed in (("DE-2", True), ("DE-1", True), ("DE-2", False))
+        ]
+        with pytest.raises(BadAnswerError, match="another instance than the one whose id was found") as caught:
+            await guesses[0].read()
+        assert caught.value.code == "another_instance"
+        assert "`instance_id`" in caught.value.hint
+        assert [(await guess.read()).instance.id for guess in guesses[1:]] == ["DE-1", "DE-1"]
+        await platform.close()
 
 
 @pytest.mark.parametrize(

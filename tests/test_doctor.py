@@ -149,6 +149,69 @@ class TestAnotherInstance:
         assert "instance id" in found["instance"]["hint"]
 
 
+class TestAGuessedInstance:
+    """An id from this machine's name, of an instance that may be somebody else's."""
+
+    GUESSED = "6fa459ea-ee8a-3ca4-894e-db77e160355e"
+
+    @pytest.fixture
+    def autostop_config(self, emulator: EmulatorServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        monkeypatch.setattr("socket.gethostname", lambda: f"notebook-{self.GUESSED}")
+        emulator.emulator.add(self.GUESSED, name="guessed")
+        return {"endpoint": emulator.url, "project_id": defaults.PROJECT_ID}
+
+    async def test_is_sent_nothing_unconfirmed(self, ask: Ask, emulator: EmulatorServer) -> None:
+        """While it may not be read, nothing else is tried with it."""
+        await switch(emulator, "permissions", {"modelarts:notebook:get": False})
+        found = await checks(ask)
+        assert found["permission_update"]["message"].startswith("Not tried")
+        assert {seen["method"] for seen in emulator.emulator.record.shown()} == {"GET"}
+        await switch(emulator, "permissions", {"modelarts:notebook:get": True})
+        found = await checks(ask)
+        assert found["instance"]["message"] == (
+            f"{self.GUESSED}, known from this machine's host name. ModelArts knows it."
+        )
+        assert found["permission_update"]["ok"]
+
+
+class TestARefusedLogin:
+    """IAM does not let this server in, so that ModelArts is not asked at all."""
+
+    @pytest.fixture(autouse=True)
+    def login(self, environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+            monkeypatch.delenv(name)
+        for name in ("USER", "PASSWORD", "DOMAIN"):
+            monkeypatch.setenv(f"JUPYTER_AUTOSTOP_IAM_{name}", "wrong")
+
+    @pytest.fixture
+    def autostop_config(self, emulator: EmulatorServer) -> dict[str, Any]:
+        return {"endpoint": emulator.url, "iam_endpoint": emulator.url, "region": "cn-north-4", **INSTANCE}
+
+    async def test_is_no_answer_of_modelarts(self, ask: Ask, emulator: EmulatorServer) -> None:
+        """Nor is a login that could not be tried one that is fine."""
+        found = await checks(ask)
+        assert not found["credentials"]["ok"]
+        assert "IAM" in found["credentials"]["message"]
+        assert found["answer"]["message"] == "Not tried: there is nothing to ask with."
+        assert {seen["path"] for seen in emulator.emulator.record.shown()} == {"/v3/auth/tokens"}
+
+
+class TestAnotherMistake:
+    """Credentials are there, and something else is wrong."""
+
+    @pytest.fixture
+    def autostop_config(self, emulator: EmulatorServer) -> dict[str, Any]:
+        return {"endpoint": emulator.url, **INSTANCE, "instance_id": "no id"}
+
+    async def test_does_not_hide_them(self, ask: Ask) -> None:
+        """Where they are from is told all the same."""
+        found = await checks(ask)
+        assert not found["configuration"]["ok"]
+        assert found["credentials"]["ok"]
+        assert "HUAWEICLOUD_SDK_AK" in found["credentials"]["message"]
+
+
 class TestNothingConfigured:
     """A server that was told nothing."""
 

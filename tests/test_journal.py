@@ -326,6 +326,32 @@ async def test_who_goes_away_ends_no_entry(tmp_path: Path) -> None:
     assert await whats(journal_in(tmp_path)) == ["two", "one"]
 
 
+class FullFile(JournalFile):
+    """A disk that is full, until it is not."""
+
+    full = True
+
+    def append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
+        return (0, OSError(28, "No space left on device")) if self.full else super().append(entries)
+
+
+@pytest.mark.parametrize("way", ["in time", "at the end"])
+async def test_what_a_full_disk_has_refused_is_written_when_it_can_be(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while, or when the server ends, though nothing new is entered."""
+    monkeypatch.setattr("jupyter_autostop.journal.AGAIN", 0.01 if way == "in time" else 600)
+    file = FullFile(path_in(tmp_path), None)
+    journal = Journal(file, LOG)
+    await add(journal, "one", "two")
+    assert file.read() == []
+    file.full = False
+    if way == "at the end":
+        await journal.close()
+    await until(lambda: [entry["what"] for entry in file.read()] == ["one", "two"])
+    assert await whats(journal) == ["two", "one"]
+
+
 class ThreadFile(JournalFile):
     """Notes in which thread it was asked."""
 

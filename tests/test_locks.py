@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,93 @@ async def test_who_waits_gets_it(tmp_path: Path) -> None:
         leaving.cancel()
     assert await waiting == "done"
     assert await act() == "done"
+
+
+async def test_who_goes_away_does_not_wait_for_a_disk(tmp_path: Path) -> None:
+    """What is done first hangs with its disk: nobody waits for it, and when it ends the lock is free."""
+    first, second = await locks_in(tmp_path), await locks_in(tmp_path, patience=30)
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        goes_on.wait(30)
+
+    async def act() -> None:
+        async with first.operation(hang):
+            raise AssertionError("Nobody is there to have it.")
+
+    acting = asyncio.ensure_future(act())
+    await asyncio.to_thread(begun.wait, 30)
+    for _ in range(2):  # however often it is told
+        acting.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await acting
+    assert not goes_on.is_set()
+    goes_on.set()
+    async with second.operation(int):
+        pass
+
+
+async def test_who_goes_away_when_it_is_there_leaves_it_free(tmp_path: Path) -> None:
+    """Cancelled just when the lock has come, before anybody had it."""
+    first, second = await locks_in(tmp_path), await locks_in(tmp_path)
+    taken = threading.Event()
+
+    async def act() -> None:
+        async with first.operation(taken.set):
+            await asyncio.sleep(30)
+
+    for _ in range(20):
+        taken.clear()
+        acting = asyncio.ensure_future(act())
+        await asyncio.sleep(0)
+        taken.wait(30)  # holding the loop up, so that the thread is done before anybody hears of it
+        acting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await acting
+        async with second.operation(int):
+            pass
+
+
+async def test_what_fails_first_leaves_it_free(tmp_path: Path) -> None:
+    """An error of what is done first is told, and keeps nobody out."""
+    locks = await locks_in(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        async with locks.operation(lambda: 1 // 0):
+            pass
+    async with locks.operation(lambda: 7) as found:
+        assert found == 7
+
+
+@pytest.mark.parametrize("trouble", ["no folder", "a link", "a folder"])
+async def test_a_place_that_cannot_be_used_is_said(trouble: str, tmp_path: Path) -> None:
+    """Nobody acts without the lock; once the place is good, the same server does."""
+    runtime = tmp_path / "runtime"
+    lock = runtime / "jupyter_autostop-DE-1.keeper.lock"
+    if trouble == "no folder":
+        runtime.write_text("", encoding="utf-8")
+    else:
+        runtime.mkdir()
+        if trouble == "a link":
+            lock.symlink_to(tmp_path / "elsewhere")
+        else:
+            lock.mkdir()
+    locks = await locks_in(tmp_path)
+    with pytest.raises(UnavailableError, match="cannot hold its locks") as caught:
+        async with locks.operation(int):
+            pass
+    assert caught.value.code == "lock_unusable"
+    assert (await locks.trouble()).message == caught.value.message
+    if trouble == "a folder":
+        lock.rmdir()
+    else:
+        (runtime if trouble == "no folder" else lock).unlink()
+    async with locks.operation(int):
+        assert (await asyncio.to_thread(lambda: sorted(path.name for path in runtime.iterdir())))[1:]
+    assert await locks.trouble() is None
+    await locks.close()
+    assert [path.name for path in runtime.iterdir()] == [lock.name]
 
 
 async def test_presence(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,3 +96,54 @@ async def test_a_file_that_is_no_authority(tmp_path: Path, content: str | None, 
     assert caught.value.code == "configuration_invalid"
     assert "`ca_file`" in caught.value.hint
     await http.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("way", ["in plain", "in half an answer", "wants a certificate"])
+async def test_what_breaks_once_tls_stands_is_a_typed_error(
+    way: str, method: str, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """Bytes that are no TLS, or a peer that wants to know who we are: an answer that is lost, and no fault of ours."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    if way == "wants a certificate":
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority.configure_trust(context)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if way == "in half an answer":
+            writer.write(ANSWER[:-4])
+            await writer.drain()
+            await asyncio.sleep(0)
+        # Past the encryption, as a box in between that gives up.
+        os.write(writer.get_extra_info("socket").fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    http = http_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", str(pem))
+    with pytest.raises(NoAnswerError, match="The connection to ModelArts broke") as caught:
+        await http.call(method, "/v1")
+    assert caught.value.maybe_applied is (method == "PUT")
+    await http.close()
+    server.close()
+
+
+async def test_a_certificate_of_another_host_is_called_so(
+    authority: trustme.CA, jp_asyncio_loop: asyncio.AbstractEventLoop, tmp_path: Path
+) -> None:
+    """Whoever vouches for it: it is the address that is wrong, or what answers there."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("elsewhere.example").configure_cert(context)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(pem))
+    http = http_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", str(pem))
+    with pytest.raises(NoAnswerError, match="shows the certificate of another host") as caught:
+        await http.call("PUT", "/v1")
+    assert caught.value.code == "untrusted_certificate"
+    assert "`endpoint`" in caught.value.hint
+    assert not caught.value.maybe_applied
+    await http.close()
+    server.close()

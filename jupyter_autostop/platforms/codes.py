@@ -19,10 +19,11 @@ from jupyter_autostop.errors import (
     UnavailableError,
 )
 
+_TOO_SLOW = "Try again in a minute: ModelArts itself was too slow."
 _WAIT = "Wait until that is done, then try again."
 START = "Start it in the ModelArts console."
 START_EMULATED = 'Start it at the emulator: PATCH /_emulator/instance {"status": "RUNNING"}; the README shows how.'
-_RENEW = "Renew the token or key of this server and restart it."
+_RENEW = "Renew the token or key of this server; one from its environment counts from the next start."
 _IAM = (
     "Ask the account's administrator for the IAM actions modelarts:notebook:get, modelarts:notebook:update and "
     "modelarts:notebook:action."
@@ -83,7 +84,7 @@ MEANINGS: dict[str, Meaning] = {
     "ModelArts.6620": (CredentialsError, "ModelArts refuses the credentials.", _RENEW),
     "ModelArts.0108": (PermissionRefusedError, "These credentials may not do this.", _IAM),
     "ModelArts.0112": (PermissionRefusedError, "These credentials may not do this.", _IAM),
-    "ModelArts.6100": (NoAnswerError, "ModelArts gave up waiting for its own answer.", None),
+    "ModelArts.6100": (NoAnswerError, "ModelArts gave up waiting for its own answer.", _TOO_SLOW),
     "ModelArts.6101": (ThrottledError, "ModelArts is getting too many requests.", None),
     "ModelArts.6102": (UnavailableError, "ModelArts has an internal error.", None),
     "ModelArts.6200": (UnavailableError, "ModelArts has an internal error.", None),
@@ -98,13 +99,26 @@ MEANINGS: dict[str, Meaning] = {
     "APIGW.0308": (ThrottledError, "The cloud's gateway is getting too many requests.", None),
 }
 
+# One code for whatever was wrong between the gateway and those on both sides of it; of 502 and 504 the status says all.
+_GATEWAY_AND_STATUS: dict[tuple[str, int], Meaning] = {
+    ("APIGW.0201", 400): (
+        InvalidInputError,
+        "The cloud's gateway cannot read the request.",
+        "See whether a proxy on the way changes it; nothing was changed.",
+    ),
+    ("APIGW.0201", 413): (
+        InvalidInputError,
+        "The request is too large for the cloud's gateway.",
+        "Shorten the description; nothing was changed.",
+    ),
+}
 _BY_STATUS: dict[int, Meaning] = {
     401: (CredentialsError, "The cloud refuses the credentials.", None),
     403: (PermissionRefusedError, "The cloud does not let these credentials do this.", None),
     404: (NotFoundError, "ModelArts knows no such instance.", None),
-    408: (NoAnswerError, "ModelArts gave up waiting.", None),
+    408: (NoAnswerError, "ModelArts gave up waiting.", _TOO_SLOW),
     429: (ThrottledError, "ModelArts is getting too many requests.", None),
-    504: (NoAnswerError, "The cloud's gateway got no answer from ModelArts in time.", None),
+    504: (NoAnswerError, "The cloud's gateway got no answer from ModelArts in time.", _TOO_SLOW),
 }
 
 
@@ -112,7 +126,8 @@ def meaning(status: int, code: str | None) -> Meaning:
     """Return the error class, the sentence and the hint (`None`: the class's own) for an error answer."""
     if code:
         # Both gateway prefixes are in use for the same table.
-        known = MEANINGS.get(code.replace("APIG.", "APIGW.", 1) if code.startswith("APIG.") else code)
+        code = code.replace("APIG.", "APIGW.", 1) if code.startswith("APIG.") else code
+        known = MEANINGS.get(code) or _GATEWAY_AND_STATUS.get((code, status))
         if known:
             return known
     if status in _BY_STATUS:

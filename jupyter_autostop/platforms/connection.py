@@ -49,11 +49,17 @@ class _WithoutHeaders(logging.Filter):
 logging.getLogger("httpcore.http11").addFilter(_WithoutHeaders())
 
 
-def _environments_proxy(scheme: str, host: str) -> str | None:
-    """Return the proxy that the environment names for an address, by the standard library's reading of it."""
+def _environments_proxy(url: httpx.URL) -> str | None:
+    """Return the proxy that the environment names for an address, by the standard library's reading of it.
+
+    Its exceptions may be written as addresses too, IPv6 in brackets, and with a port.
+    """
     proxies = getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(host):
+    proxy = proxies.get(url.scheme) or proxies.get("all")
+    exceptions = (entry.strip().rpartition("://") for entry in proxies.get("no", "").split(","))
+    meant = (entry.strip("[]") for scheme, _, entry in exceptions if scheme in ("", "all", url.scheme))
+    no = {"no": ",".join(meant)}
+    if not proxy or any(proxy_bypass(host, no) for host in (url.host, f"{url.host}:{url.port or 443}")):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
@@ -108,7 +114,6 @@ class Connection:
     ) -> None:
         self._base_url = check_base_url(base_url, setting)
         parts = urlsplit(self._base_url)
-        self._scheme = parts.scheme
         self._plain = parts.scheme == "http"
         self._loopback = is_loopback(parts.hostname)
         try:
@@ -118,6 +123,7 @@ class Connection:
         except (httpx.InvalidURL, ValueError):
             raise unusable(setting) from None
         self.name = name
+        self._setting = setting
         self._clock = clock
         self.time = time
         # A connection that does not come is known early: nothing has been sent then.
@@ -153,7 +159,8 @@ class Connection:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
             raise self._unreachable(error) from error
-        except httpx.TransportError as error:
+        except (httpx.TransportError, OSError) as error:
+            # What is wrong with TLS once it stands comes as it is, past the HTTP library.
             lost = NoAnswerError(f"The connection to {self.name} broke before its answer came.")
             lost.maybe_applied = method != "GET"
             raise lost from error
@@ -200,7 +207,7 @@ class Connection:
     def _new_transport(self) -> httpx.AsyncHTTPTransport:
         verify = self._verify()
         try:
-            proxy = None if self._loopback else _environments_proxy(self._scheme, self.host)
+            proxy = None if self._loopback else _environments_proxy(httpx.URL(self._base_url))
             return httpx.AsyncHTTPTransport(verify=verify, trust_env=not self._loopback, proxy=proxy)
         except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
             # Their words may hold the proxy's password.
@@ -222,6 +229,12 @@ class Connection:
         return bytes(chunks)
 
     def _unreachable(self, error: httpx.TransportError) -> NoAnswerError:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error) and "certificate is not valid for" in str(error):
+            return NoAnswerError(
+                f"{self.name} cannot be reached safely: what answers shows the certificate of another host.",
+                code="untrusted_certificate",
+                hint=f"Check `{self._setting}`: it must name the host as its certificate does; verification stays on.",
+            )
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return NoAnswerError(
                 f"{self.name} cannot be reached safely: nobody trusted here vouches for its certificate.",
@@ -234,6 +247,6 @@ class Connection:
                 hint="Look at HTTPS_PROXY, ALL_PROXY and NO_PROXY; what is changed there counts from the next start.",
             )
         hint = None
-        if self._plain:
+        if self._plain and self._setting == "endpoint":
             hint = "Is the emulator running? Start it with `jupyter autostop emulator`."
         return NoAnswerError(f"{self.name} cannot be reached: no connection.", hint=hint)

@@ -15,15 +15,21 @@ from jupyter_autostop.wire import Instance, UpdateRequest
 
 
 class Demanager:
-    """One instance of the old generation; without a `project_id`, in the project of the credentials."""
+    """One instance of the old generation; without a `project_id`, in the project of the credentials.
+
+    A `guessed` id counts only where the answer bears it too.
+    """
 
     name: PlatformName = "demanager"
 
-    def __init__(self, http: CloudHttp, time: PlatformClock, project_id: str, instance_id: str) -> None:
+    def __init__(
+        self, http: CloudHttp, time: PlatformClock, project_id: str, instance_id: str, *, guessed: bool = False
+    ) -> None:
         project = quote(check_id(project_id, "project_id"), safe="") if project_id else PROJECT
         instance = quote(check_id(instance_id, "instance_id"), safe="")
         self._http = http
         self._path = f"/v1/{project}/demanager/instances/{instance}"
+        self._must_be = instance_id if guessed else ""
         self.time = time
 
     @property
@@ -42,7 +48,14 @@ class Demanager:
     async def read(self) -> Reading:
         """GET the instance."""
         answer = await self._call("get", "GET", self._path)
-        return Reading(_instance(answer), answer.sent, answer.received)
+        instance = _instance(answer)
+        if self._must_be and instance.id != self._must_be:
+            raise BadAnswerError(
+                "ModelArts answers with another instance than the one whose id was found here.",
+                code="another_instance",
+                hint="Set `instance_id`; the ModelArts console shows it.",
+            )
+        return Reading(instance, answer.sent, answer.received)
 
     async def update(self, request: UpdateRequest) -> None:
         """PUT a change; the answer's echo proves nothing, so it is not looked at."""

@@ -21,6 +21,8 @@ class Found:
 
     value: str = ""
     source: str = ""
+    guessed: bool = False
+    """Whether it is only likely, and so has to be confirmed by a look before anything is sent to it."""
 
 
 def find_instance_id(setting: str, base_url: str, host_name: str) -> Found:
@@ -29,9 +31,9 @@ def find_instance_id(setting: str, base_url: str, host_name: str) -> Found:
         return Found(setting, "the setting instance_id")
     for segment in base_url.split("/"):
         if _SEGMENT.fullmatch(segment):
-            return Found(segment, "this server's base_url")
+            return Found(segment, "this server's base_url", guessed=True)
     host = _HOST.fullmatch(host_name)
-    return Found(host[1], "this machine's host name") if host else Found()
+    return Found(host[1], "this machine's host name", guessed=True) if host else Found()
 
 
 def find_variable(setting: str, name: str, environ: Mapping[str, str], *variables: str) -> Found:

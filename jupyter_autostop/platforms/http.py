@@ -114,7 +114,11 @@ class CloudHttp:
         """
         begun = asyncio.get_running_loop().time()
         # Has a time limit of its own: nothing has been sent while a login hangs.
-        credentials = await self._source.get()
+        try:
+            credentials = await self._source.get()
+        except AutostopError as unknown:
+            unknown.asked = False
+            raise
         left = self._timeout - (asyncio.get_running_loop().time() - begun)
         refused: list[AutostopError] = []
         try:

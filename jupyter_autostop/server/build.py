@@ -84,11 +84,18 @@ def find_setup(app: AutostopApp, clock: Clock, time: PlatformClock) -> Setup:
     project = find_variable(app.project_id, "project_id", os.environ, "PROJECT_ID", "project_id")
     region = find_variable(app.region, "region", os.environ, "REGION_NAME", "S3_REGION")
     found = Setup(NoPlatform(NotConfiguredError(""), time), instance, project, region, app.endpoint)
+    wrong: NotConfiguredError | None = None
     try:
+        if app.platform != "emulator":
+            # Whatever else is wrong, `doctor` tells of the credentials that are there.
+            try:
+                found = replace(found, source=_source(app, clock, found))
+            except NotConfiguredError as error:
+                wrong = error
         _check_settings(app)
         if app.platform == "emulator":
             return _emulator(app, clock, time, found)
-        return _cloud(app, clock, time, found)
+        return _cloud(app, clock, time, found, wrong)
     except AutostopError as error:
         name: PlatformName = "notebooks" if app.platform == "notebooks" else "demanager"
         return replace(found, platform=NoPlatform(error, time, name), error=error)
@@ -183,12 +190,10 @@ def _missing(app: AutostopApp, found: Setup) -> list[str]:
     return [name for name, value in named.items() if not value]
 
 
-def _cloud(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup) -> Setup:
-    wrong: NotConfiguredError | None = None
-    try:
-        found = replace(found, source=_source(app, clock, found))
-    except NotConfiguredError as error:
-        wrong = error
+def _cloud(
+    app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup, wrong: NotConfiguredError | None
+) -> Setup:
+    """Speak to ModelArts; `wrong`: why there are no credentials to do that with."""
     if missing := _missing(app, found):
         raise _not_known(missing) if found.source else _not_known([*missing, "credentials"], nothing_found(os.environ))
     project, instance = found.project.value, check_id(found.instance.value, "instance_id")
@@ -206,7 +211,8 @@ def _cloud(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup) ->
         timeout=app.request_timeout,
         ca_file=app.ca_file,
     )
-    return replace(found, platform=Demanager(http, time, project, instance), endpoint=endpoint)
+    platform = Demanager(http, time, project, instance, guessed=found.instance.guessed)
+    return replace(found, platform=platform, endpoint=endpoint)
 
 
 def build_service(app: AutostopApp) -> AutostopService:

@@ -98,7 +98,8 @@ class Doctor:
             return _check("credentials", False, "There are none.", "See the section Credentials of the README.")
         age, warning = await source.about()
         where = f"From {source.source}, {age}."
-        if isinstance(error, CredentialsError) or (error is not None and error.code == "no_credentials"):
+        refused = isinstance(error, CredentialsError)
+        if error is not None and (refused or not error.asked or error.code == "no_credentials"):
             return _failed("credentials", error, f"{where} ")
         return _check("credentials", True, f"{where} {warning}".strip(), warning and "Nobody else should be able to.")
 
@@ -110,6 +111,8 @@ class Doctor:
             return self._not_tried("answer", "it is not known whom to ask")
         if error is None:
             return _check("answer", True, "ModelArts answers.")
+        if not error.asked:
+            return self._not_tried("answer", "there is nothing to ask with")
         if isinstance(error, (CredentialsError, PermissionRefusedError, NotFoundError)):
             return _check("answer", True, "ModelArts answers, with a refusal.")
         return _failed("answer", error)
@@ -159,8 +162,9 @@ class Doctor:
         return self._not_tried(name, f"{action_name} needs an answer from ModelArts")
 
     async def _try(self, action: str, seen: AutostopError | None, act: Callable[[], Awaitable[None]]) -> Check:
-        # A key locks after some refusals in a row, and an instance that is not there tells nothing.
-        if seen is not None and not isinstance(seen, PermissionRefusedError):
+        # A key locks after some refusals in a row, an instance that is not there tells nothing, and one whose id is
+        # guessed may be somebody else's.
+        if seen is not None and (self._setup.instance.guessed or not isinstance(seen, PermissionRefusedError)):
             return self._not_tried(
                 f"permission_{action}", f"modelarts:notebook:{action} needs an answer from ModelArts"
             )
@@ -176,6 +180,8 @@ class Doctor:
             hint = "Set `state_dir` to a folder of yours, on a disk that is not full."
             instead = f"; what is held is noted in {self._instead} meanwhile" if self._instead else ""
             return _check("state_dir", False, f"{folder} {why}{instead}.", hint)
+        if trouble := await self._service.lock_trouble():
+            return _failed("state_dir", trouble)
         if self._work not in (folder, *folder.parents) and await asyncio.to_thread(self._work.is_dir):
             hint = f"Set `state_dir` to a folder below {self._work}."
             return _check("state_dir", False, f"{folder} is wiped when the instance stops.", hint)
