@@ -53,8 +53,9 @@ async def test_refresh_asks_the_platform(ask: Ask, emulator: EmulatorServer) -> 
     assert len(emulator.emulator.record.shown()) == 1
     await ask("GET", "instance", params={"refresh": "1"})
     assert len(emulator.emulator.record.shown()) == 2
-    reply = await ask("GET", "instance", params={"refresh": "yes"})
-    assert (reply.status, reply.json["code"]) == (400, "invalid_query")
+    for wrong in ("yes", b"\xff"):
+        reply = await ask("GET", "instance", params={"refresh": wrong})
+        assert (reply.status, reply.json["code"]) == (400, "invalid_query")
 
 
 async def test_patch(ask: Ask, emulator: EmulatorServer) -> None:
@@ -369,12 +370,14 @@ async def test_the_journal(ask: Ask, clock: ManualClock) -> None:
     assert all(abs(entry["at"] - clock.time() * 1000) <= 1500 for entry in reply.json["entries"])
 
 
-async def test_what_could_not_be_made_is_made_later(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A fault at the first look, such as a folder that is not there yet, is no fault of every look after it."""
-    place = tmp_path / "place"
-    await asyncio.to_thread(place.touch)
+async def test_what_could_not_be_made_is_made_later(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault at the first look, such as for want of a file handle, is no fault of every look after it."""
+
+    def no_handle() -> Any:
+        raise OSError(24, "Too many open files")
+
     with monkeypatch.context() as meanwhile:
-        meanwhile.setenv("JUPYTER_RUNTIME_DIR", str(place / "below"))
+        meanwhile.setattr("jupyter_autostop.server.build.Container", no_handle)
         reply = await ask("GET", "instance")
         assert (reply.status, reply.json["code"]) == (500, "error")
         reply = await ask("PATCH", "instance", {"description": "x"})
@@ -382,6 +385,23 @@ async def test_what_could_not_be_made_is_made_later(ask: Ask, monkeypatch: pytes
     reply = await ask("GET", "instance")
     assert reply.status == 200
     assert reply.json["deadline"] is not None
+
+
+async def test_without_a_place_for_locks(ask: Ask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The stop time is shown all the same, nothing is changed, and `doctor` says why; once it is there, it is."""
+    place = tmp_path / "place"
+    await asyncio.to_thread(place.touch)
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(place / "below"))
+    reply = await ask("GET", "instance")
+    assert (reply.status, reply.json["problem"]) == (200, None)
+    reply = await ask("PATCH", "instance", {"description": "x"})
+    assert (reply.status, reply.json["code"]) == (503, "lock_unusable")
+    assert "JUPYTER_RUNTIME_DIR" in reply.json["hint"]
+    checks = {check["name"]: check for check in (await ask("GET", "doctor")).json["checks"]}
+    assert reply.json["message"] == checks["state_dir"]["message"]
+    await asyncio.to_thread(place.unlink)
+    reply = await ask("PATCH", "instance", {"description": "x"})
+    assert reply.status == 200
 
 
 class TestNamed:

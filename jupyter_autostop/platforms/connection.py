@@ -208,7 +208,7 @@ class Connection:
         verify = self._verify()
         try:
             proxy = None if self._loopback else _environments_proxy(httpx.URL(self._base_url))
-            return httpx.AsyncHTTPTransport(verify=verify, trust_env=not self._loopback, proxy=proxy)
+            return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy)
         except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
             # Their words may hold the proxy's password.
             raise NotConfiguredError(

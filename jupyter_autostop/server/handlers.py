@@ -29,6 +29,7 @@ LONGEST_BODY = 64 * 1024
 _VERSION = re.compile(r'(?:W/)?"?([0-9a-f]{1,12}\.[0-9a-f]{1,12})"?')
 # What HTTP itself refuses, in the words of the error contract: code, message, way out.
 _REFUSALS = {
+    400: ("invalid_query", "This Jupyter server cannot read the request.", "See the routes in the README."),
     403: (
         "forbidden",
         "This Jupyter server does not let you do that.",
