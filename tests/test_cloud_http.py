@@ -173,6 +173,16 @@ async def test_content_goes_out_as_it_is_meant() -> None:
     assert [request.content for request in cloud.requests] == ['{"description":"é","spec":{"a":1}}'.encode(), b""]
 
 
+async def test_a_signed_request_names_its_project() -> None:
+    """The setting's, or that of the credentials."""
+    for project_id, credentials in (("p1", KEY), ("", replace(KEY, project_id="p1"))):
+        cloud = Cloud((200, {}), credentials=credentials, project_id=project_id)
+        await cloud.call()
+        assert cloud.requests[0].headers["X-Project-Id"] == "p1"
+        assert "x-project-id" in cloud.requests[0].headers["Authorization"]
+        await cloud.http.close()
+
+
 async def test_an_emulator_says_so() -> None:
     """Each answer tells anew whether it is a real cloud's."""
     cloud = Cloud((200, {}, {"X-Autostop-Emulator": "1"}), (200, {}))

@@ -149,6 +149,7 @@ async def test_within_retry_after_nothing_is_sent(status: int, values: list[str]
     """Neither a read nor a write goes out before the time asked for, and no nonsense keeps us waiting."""
     headers = [(b"Retry-After", value.encode()) for value in values]
     cloud = Cloud((status, {}, [(b"Date", DATE.encode()), *headers]), (200, {}))
+    start = cloud.clock.monotonic()
     error = await cloud.error("GET" if rest else "PUT")
     assert type(error) is (ThrottledError if status == 429 else UnavailableError)
     assert len(cloud.requests) == 1
@@ -158,7 +159,10 @@ async def test_within_retry_after_nothing_is_sent(status: int, values: list[str]
             for method in ("GET", "PUT", "POST"):
                 refused = await cloud.error(method)
                 assert isinstance(refused, ThrottledError)
+                assert refused.message == "ModelArts asked not to be called for a while."
                 assert 1 <= refused.retry_after <= error.retry_after
+                begun = cloud.clock.monotonic() - start
+                assert refused.retry_after == pytest.approx(error.retry_after - begun, abs=1.1)
                 assert not refused.maybe_applied
             cloud.clock.turn(rest / 2 - 1)
         assert len(cloud.requests) == 1
