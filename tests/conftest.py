@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import itertools
 import json
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ from jupyter_autostop.emulator.state import Emulator
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# Tests in the background of a shell, or under `nohup`, are started with these ignored, and would hand that on.
+for _number, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 pytest_plugins = ["pytest_jupyter.jupyter_server", "keeper_rig"]
 

@@ -53,13 +53,8 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
     fake = FakeAutostop()
-    # Whoever runs the tests under `nohup` hands on to programs that they ignore the end of their terminal.
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
-        with running_fake(tmp_path / "runtime", fake) as environment:
-            yield Program(tmp_path, {**own_environment(tmp_path), **environment}, fake)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    with running_fake(tmp_path / "runtime", fake) as environment:
+        yield Program(tmp_path, {**own_environment(tmp_path), **environment}, fake)
 
 
 SCRIPT = "import os, sys; print(os.getpid(), sys.argv[1:]); sys.exit(7)"

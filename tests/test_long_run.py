@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, MemoryRecords, lost, remembering_service
+from fakes import FakePlatform, MemoryRecords, at_rest, lost, remembering_service
 from footprint import Footprint
 from processes import own_environment
 
@@ -200,6 +200,7 @@ async def test_days_leave_nothing_behind(
         records.saves.clear()
         caplog.clear()
         if number == 2 * MINUTE:
+            await at_rest(service)
             await service.snapshot.close()  # what is on its way to the disk has an open file
             early, sleepers = Footprint.now(), len(clock._sleepers)
     for _ in range(24 * MINUTE):
@@ -208,6 +209,7 @@ async def test_days_leave_nothing_behind(
         platform.advance()
         await service.look()
         await day.pass_a_minute(watched=True)
+    await at_rest(service)
     await service.snapshot.close()
     late = Footprint.now()
     assert early is not None
