@@ -132,7 +132,8 @@ def test_quick_clicks_are_one_extension(
     with opened(other.tab):
         stops = platform.stops()
         button = page.open_card().get_by_role("button", name="Extend 1 h")
-        button.dblclick()  # both in the half second in which clicks are gathered, however slow this machine is
+        # Both in the half second in which clicks are gathered, however slow this machine is.
+        button.evaluate("button => { button.click(); button.click(); }")
         expect(page.item).to_have_attribute("data-pending", "")
         expect(page.item.locator(".jp-AutostopCountdown")).to_have_text("2 h 49 min")
         for each in (page, other):
