@@ -50,7 +50,7 @@ class Journal:
         self._start_saving()
 
     def _start_saving(self) -> None:
-        if self._file is not None and (self._saving is None or self._saving.done()):
+        if self._file is not None and self._waiting and (self._saving is None or self._saving.done()):
             self._saving = asyncio.create_task(self._save(self._file))
 
     async def secure(self) -> None:
@@ -71,8 +71,7 @@ class Journal:
         self._closing = True
         if self._again:
             self._again.cancel()
-        if self._waiting:
-            self._start_saving()
+        self._start_saving()
         tasks = [task for task in (self._saving, self._reading) if task and not task.done()]
         if tasks:
             await asyncio.wait(tasks, timeout=PATIENCE)

@@ -43,6 +43,12 @@ def fallen_back(record: Record) -> Record | None:
     return replace(record, probe=old.probe, t0=None if record.t0 is None else old.t0, old=None)
 
 
+def standing_before(record: Record, instance: Instance) -> Record | None:
+    """Return the record that stood before the one under way, `None` where an answer does not show its run length."""
+    before = fallen_back(record)
+    return before if before is not None and setting(instance)["duration"] == before.probe else None
+
+
 def paid_back(record: Record) -> Record:
     """Return the record without a run length of ours that would be owed a return.
 

@@ -101,7 +101,12 @@ class FileLocks:
         self._presence: int | None = None
         self._closed = False
         with suppress(OSError):  # told by whoever is to act; one that only looks needs no lock
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._be_present()
+
+    def _be_present(self) -> None:
+        """Make the folder, which somebody may have tidied up, and hold this server's own lock in it."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._presence is None and not self._closed:
             self._presence = self._hold_presence()
 
     def _hold_presence(self) -> int:
@@ -136,34 +141,27 @@ class FileLocks:
 
         Raises `UnavailableError`, and what `first` raises.
         """
-        descriptor = self._held(taking)
+        descriptor = self._opened()
         try:
+            self._lock(descriptor, taking)
             return taking.hand_over(descriptor, first())
         except BaseException:
             os.close(descriptor)
             raise
 
-    def _held(self, taking: _Taking) -> int:
+    def _lock(self, descriptor: int, taking: _Taking) -> None:
         end = time.monotonic() + self._patience
-        descriptor = self._opened()
-        try:
-            while not _try(descriptor):
-                if taking.left or time.monotonic() >= end:
-                    raise UnavailableError(  # noqa: TRY301 - what is opened is closed below
-                        "Another Jupyter server is changing this instance and does not come to an end.", code="busy"
-                    )
-                time.sleep(0.01)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+        while not _try(descriptor):
+            if taking.left or time.monotonic() >= end:
+                raise UnavailableError(
+                    "Another Jupyter server is changing this instance and does not come to an end.", code="busy"
+                )
+            time.sleep(0.01)
 
     def _opened(self) -> int:
         """Return the open file of the operation lock; what could not be made at the start is made now."""
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # somebody may have tidied up
-            if self._presence is None and not self._closed:
-                self._presence = self._hold_presence()
+            self._be_present()
             return os.open(self._folder / f"{self._stem}.keeper.lock", _FLAGS, 0o600)
         except OSError as error:
             why = f"{self._folder} cannot hold its locks ({error.strerror})"

@@ -14,12 +14,12 @@ from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.keeping import (
     adopted,
     another,
-    fallen_back,
     moved,
     over,
     people_chose,
     rolled_back,
     settled,
+    standing_before,
     threatened,
 )
 from jupyter_autostop.locks import Locks
@@ -148,9 +148,9 @@ class Looking(Custody):
                 self.note("hold", "A hold that was begun and never confirmed is undone.")
             elif record.ours:
                 self.note("auto-stop", "A change of ours that came late has switched it off, so it is put back on.")
-        before = fallen_back(record)
-        if record.off == "no" and before is not None and shown["duration"] == before.probe != record.probe:
-            record = before  # the longer run length that was under way has come to nothing
+        if record.off == "no" and shown["duration"] != record.probe:
+            # The longer run length that was under way may have come to nothing.
+            record = standing_before(record, instance) or record
         if not record.ours or (shown["enable"] and record.sent is not None):
             return record
         if not shown["enable"]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from jupyter_autostop.deadline import RUNNING
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, InvalidInputError, UnavailableError
-from jupyter_autostop.keeping import fallen_back, moved, paid_back
+from jupyter_autostop.keeping import fallen_back, moved, paid_back, standing_before
 from jupyter_autostop.looking import Looking
 from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Pending, Record, Setting, Write
 from jupyter_autostop.snapshot import setting
@@ -113,10 +113,7 @@ class Settling(Looking):
 
     def not_the_probe(self, record: Record, instance: Instance) -> Record:
         """Another run length stands than the one we set last: the one before it, or somebody's, which then counts."""
-        before = fallen_back(record)
-        if before is not None and setting(instance)["duration"] == before.probe:
-            return before
-        return paid_back(record)
+        return standing_before(record, instance) or paid_back(record)
 
     async def _put_back_unasked(self, record: Record, instance: Instance) -> Record:
         """Set the run length that people chose, and note what came of it."""

@@ -100,7 +100,7 @@ def test_the_signer_computes_the_vendors_signatures(vector: Vector) -> None:
 
 @ALL
 def test_a_request_carries_the_vendors_signature(vector: Vector) -> None:
-    """The auth flow adds date, project and token, and signs what is really sent."""
+    """What proves who sends it adds date, project and token, and signs what is really sent."""
     auth = CloudAuth(vector.credentials, vector.host, vector.project_id, lambda: epoch(vector.date))
     request = send(auth, vector.request())
     names = ";".join(sorted(name.lower() for name in vector.headers()))

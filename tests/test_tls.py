@@ -25,13 +25,26 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
+def certified(authority: trustme.CA, *names: str) -> ssl.SSLContext:
+    """Return what a server of these names shows, for which the authority vouches."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(context)
+    return context
+
+
+def file_of(authority: trustme.CA, folder: Path) -> str:
+    """Return the path of a file that makes the authority known."""
+    path = str(folder / "ca.pem")
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
 @pytest.fixture
 def private_cloud(
     authority: trustme.CA, jp_asyncio_loop: asyncio.AbstractEventLoop
 ) -> Iterator[tuple[str, list[bytes]]]:
     """A cloud on https, vouched for by its own authority; with the requests it gets."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    context = certified(authority, "127.0.0.1", "localhost")
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,9 +69,7 @@ async def test_a_private_authority_by_file(
 ) -> None:
     """With the authority's file the private cloud is spoken to."""
     url, seen = private_cloud
-    pem = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(pem))
-    http = http_to(url, str(pem))
+    http = http_to(url, file_of(authority, tmp_path))
     assert (await http.call("GET", "/v1")).data == {"ok": True}
     assert b"canary-token" in seen[0]
     await http.close()
@@ -67,9 +78,7 @@ async def test_a_private_authority_by_file(
 async def test_an_unknown_authority_gets_nothing(private_cloud: tuple[str, list[bytes]], tmp_path: Path) -> None:
     """Without it, or with another one's, nothing is sent, and the way out is named."""
     url, seen = private_cloud
-    other = tmp_path / "other.pem"
-    trustme.CA().cert_pem.write_to_path(str(other))
-    for ca_file in ("", str(other)):
+    for ca_file in ("", file_of(trustme.CA(), tmp_path)):
         http = http_to(url, ca_file)
         with pytest.raises(NoAnswerError) as caught:
             await http.call("GET", "/v1")
@@ -104,8 +113,7 @@ async def test_what_breaks_once_tls_stands_is_a_typed_error(
     way: str, method: str, authority: trustme.CA, tmp_path: Path
 ) -> None:
     """Bytes that are no TLS, or a peer that wants to know who we are: an answer that is lost, and no fault of ours."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context = certified(authority, "127.0.0.1")
     if way == "wants a certificate":
         context.verify_mode = ssl.CERT_REQUIRED
         authority.configure_trust(context)
@@ -120,9 +128,7 @@ async def test_what_breaks_once_tls_stands_is_a_typed_error(
         os.write(writer.get_extra_info("socket").fileno(), b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    pem = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(pem))
-    http = http_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", str(pem))
+    http = http_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", file_of(authority, tmp_path))
     with pytest.raises(NoAnswerError, match="The connection to ModelArts broke") as caught:
         await http.call(method, "/v1")
     assert caught.value.maybe_applied is (method == "PUT")
@@ -130,16 +136,11 @@ async def test_what_breaks_once_tls_stands_is_a_typed_error(
     server.close()
 
 
-async def test_a_certificate_of_another_host_is_called_so(
-    authority: trustme.CA, jp_asyncio_loop: asyncio.AbstractEventLoop, tmp_path: Path
-) -> None:
+async def test_a_certificate_of_another_host_is_called_so(authority: trustme.CA, tmp_path: Path) -> None:
     """Whoever vouches for it: it is the address that is wrong, or what answers there."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("elsewhere.example").configure_cert(context)
+    context = certified(authority, "elsewhere.example")
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
-    pem = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(pem))
-    http = http_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", str(pem))
+    http = http_to(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", file_of(authority, tmp_path))
     with pytest.raises(NoAnswerError, match="shows the certificate of another host") as caught:
         await http.call("PUT", "/v1")
     assert caught.value.code == "untrusted_certificate"

@@ -96,8 +96,8 @@ class Connection:
     """Speaks to `base_url`, named `name` in sentences and `setting` in advice; learns the time from each answer.
 
     A limit of `timeout` (s) for the whole is the caller's, a connection may take half of it. Fakes come in as
-    `transport`.
-    What a client of the HTTP library does beyond its transport is not wanted here: to redirect, to keep cookies.
+    `transport`. What a client of the HTTP library does beyond its transport is not wanted here: it redirects, it keeps
+    cookies.
     """
 
     def __init__(
@@ -117,9 +117,9 @@ class Connection:
         self._plain = parts.scheme == "http"
         self._loopback = is_loopback(parts.hostname)
         try:
-            url = httpx.URL(self._base_url)
-            url.host  # noqa: B018 - an encoded name that means nothing shows when it is read
-            self.host = url.netloc.decode("ascii")
+            self._address = httpx.URL(self._base_url)
+            self._address.host  # noqa: B018 - an encoded name that means nothing shows when it is read
+            self.host = self._address.netloc.decode("ascii")
         except (httpx.InvalidURL, ValueError):
             raise unusable(setting) from None
         self.name = name
@@ -207,7 +207,7 @@ class Connection:
     def _new_transport(self) -> httpx.AsyncHTTPTransport:
         verify = self._verify()
         try:
-            proxy = None if self._loopback else _environments_proxy(httpx.URL(self._base_url))
+            proxy = None if self._loopback else _environments_proxy(self._address)
             return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy)
         except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
             # Their words may hold the proxy's password.
@@ -229,24 +229,22 @@ class Connection:
         return bytes(chunks)
 
     def _unreachable(self, error: httpx.TransportError) -> NoAnswerError:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error) and "certificate is not valid for" in str(error):
-            return NoAnswerError(
-                f"{self.name} cannot be reached safely: what answers shows the certificate of another host.",
-                code="untrusted_certificate",
-                hint=f"Check `{self._setting}`: it must name the host as its certificate does; verification stays on.",
-            )
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            why = "nobody trusted here vouches for its certificate"
+            hint = "For a private cloud, point `ca_file` at its certificate authority"
+            if "certificate is not valid for" in str(error):
+                why = "what answers shows the certificate of another host"
+                hint = f"Check `{self._setting}`: it must name the host as its certificate does"
             return NoAnswerError(
-                f"{self.name} cannot be reached safely: nobody trusted here vouches for its certificate.",
+                f"{self.name} cannot be reached safely: {why}.",
                 code="untrusted_certificate",
-                hint="For a private cloud, point `ca_file` at its certificate authority; verification stays on.",
+                hint=f"{hint}; verification stays on.",
             )
         if isinstance(error, httpx.ProxyError):
             return NoAnswerError(
                 f"{self.name} cannot be reached: the proxy in this server's environment does not lead there.",
                 hint="Look at HTTPS_PROXY, ALL_PROXY and NO_PROXY; what is changed there counts from the next start.",
             )
-        hint = None
-        if self._plain and self._setting == "endpoint":
-            hint = "Is the emulator running? Start it with `jupyter autostop emulator`."
-        return NoAnswerError(f"{self.name} cannot be reached: no connection.", hint=hint)
+        emulator = "Is the emulator running? Start it with `jupyter autostop emulator`."
+        is_it = self._plain and self._setting == "endpoint"
+        return NoAnswerError(f"{self.name} cannot be reached: no connection.", hint=emulator if is_it else None)
