@@ -18,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 .PHONY: demo test test-long lint bench mutants clean build pictures help
 
 help:
-	@echo 'make demo    JupyterLab with an emulated instance (REMAINING=6m brings the stop near)'
+	@echo 'make demo    JupyterLab with an emulated instance (REMAINING=6m brings the stop near, END=real ends JupyterLab at it)'
 	@echo 'make test    every Python, TypeScript and browser test but the long ones'
 	@echo 'make test-long  the long proofs'
 	@echo 'make lint    ruff, mypy, eslint, prettier'
@@ -29,7 +29,7 @@ help:
 	@echo 'make clean   remove what these commands made'
 
 demo: $(READY)
-	@$(BIN)/jupyter-autostop demo $(if $(REMAINING),--remaining $(REMAINING)) $(if $(PORT),--port $(PORT))
+	@$(BIN)/jupyter-autostop demo $(if $(REMAINING),--remaining $(REMAINING)) $(if $(PORT),--port $(PORT)) $(if $(END),--end $(END))
 
 test: $(READY) $(PROXY)
 	@sh tests/get_chromium.sh

@@ -182,6 +182,12 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="open JupyterLab with the emulator; nothing else needed")
     demo.add_argument("--port", type=_port, default=None, help="port of JupyterLab on 127.0.0.1")
     demo.add_argument("--remaining", type=_duration, help="stop the emulated instance this far from now, e.g. 6m")
+    demo.add_argument(
+        "--end",
+        choices=("kept", "real"),
+        default="kept",
+        help="what becomes of JupyterLab at the stop: it is kept running, or ends with the instance as in the cloud",
+    )
     return parser
 
 
@@ -238,7 +244,7 @@ def _own_program(args: argparse.Namespace) -> int:
         return run(DEFAULT_PORT if args.port is None else args.port, args.remaining)
     from jupyter_autostop.demo import run_demo  # noqa: PLC0415 - loads the emulator
 
-    return run_demo(args.port, args.remaining)
+    return run_demo(args.port, args.remaining, args.end)
 
 
 def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:

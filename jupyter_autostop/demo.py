@@ -15,11 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 from jupyter_autostop.duration import HOUR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 EXAMPLE = Path(__file__).parent / "example.ipynb"
@@ -28,6 +29,9 @@ DONE, FAILED = 0, 1
 _PATIENCE = 60.0
 """Seconds that JupyterLab may take to listen."""
 _ENDPOINT = "export JUPYTER_AUTOSTOP_ENDPOINT="
+_LOOK_EVERY = 0.5
+"""Seconds between looks at the emulated instance where JupyterLab ends with it."""
+_GONE = ("STOPPING", "STOPPED")
 
 
 class _EndedError(Exception):
@@ -74,17 +78,21 @@ def _start_emulator(remaining: int) -> tuple[subprocess.Popen[str], Iterator[str
     return process, iter(process.stdout or ())
 
 
-def _start_lab(folder: Path, port: int | None, token: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+def _make_work_folder(folder: Path) -> Path:
     work = folder / "work"
     work.mkdir()
     shutil.copy(EXAMPLE, work / EXAMPLE.name)
+    return work
+
+
+def _start_lab(folder: Path, port: int | None, token: str, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", f"--IdentityProvider.token={token}"),
-        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={work}"),
+        *("--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder / 'work'}"),
         *([f"--ServerApp.port={port}"] if port is not None else []),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]
-    with (folder / "jupyterlab.log").open("wb") as log:
+    with (folder / "jupyterlab.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 - ours
             command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -103,41 +111,107 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> str | None:
     return None
 
 
-def _run(folder: Path, port: int | None, remaining: int, started: list[subprocess.Popen[bytes]]) -> int:
-    from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 - only a demo needs it
+class _Demo:
+    """An emulator, and a JupyterLab that shows its instance; `end` is what becomes of JupyterLab at the stop.
 
-    emulator, lines = _start_emulator(remaining)
-    started.append(emulator)  # type: ignore[arg-type]  # to be ended, whatever it prints
-    endpoint, said = "", ""
-    for line in lines:
-        said = line.strip()
-        if said.startswith(_ENDPOINT):
-            endpoint = said.removeprefix(_ENDPOINT)
-            break
-    if not endpoint:
-        _say(f"The emulator did not start. {said}".rstrip())
-        return FAILED
-    token = secrets.token_hex(16)
-    lab = _start_lab(folder, port, token, _environment(folder, endpoint))
-    started.append(lab)
-    _say("JupyterLab is starting with an emulated ModelArts instance …")
-    url = _wait_for(Path(jupyter_runtime_dir()) / f"jpserver-{lab.pid}.json", lab)
-    if url is None:
-        _say("JupyterLab did not start; its last words were:")
-        _say("".join((folder / "jupyterlab.log").read_text(encoding="utf-8", errors="replace").splitlines(True)[-5:]))
-        return FAILED
-    if port and urlsplit(url).port != port:
-        _say(f"Port {port} of this machine is taken, so JupyterLab has chosen {urlsplit(url).port}.")
-    _say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={token}\n")
-    program = os.path.relpath(Path(sys.executable).parent / "jupyter-autostop")
-    _say("The countdown stands in the status bar at the bottom; the notebook shows what else there is.")
-    _say(f"In another terminal:  {program} status")
-    _say(f"The emulator's switches and faults:  {endpoint}/_emulator")
-    _say("Nothing here reaches a cloud. Ctrl-C ends the demo. What happens to the emulated instance:")
-    threading.Thread(target=_follow, args=(lines,), daemon=True).start()
-    lab.wait()
-    _say("JupyterLab has ended.")
-    return DONE
+    `"kept"`: it goes on, so that everything can be looked at. `"real"`: it ends with the instance, as in the cloud.
+    """
+
+    def __init__(self, folder: Path, port: int | None, end: str, started: list[subprocess.Popen[bytes]]) -> None:
+        self._folder = folder
+        self._port = port
+        self._end = end
+        self._started = started
+        self._token = secrets.token_hex(16)
+
+    def run(self, remaining: int) -> int:
+        """Run until JupyterLab ends; return the exit status."""
+        emulator, lines = _start_emulator(remaining)
+        self._started.append(emulator)  # type: ignore[arg-type]  # to be ended, whatever it prints
+        endpoint, said = "", ""
+        for line in lines:
+            said = line.strip()
+            if said.startswith(_ENDPOINT):
+                endpoint = said.removeprefix(_ENDPOINT)
+                break
+        if not endpoint:
+            _say(f"The emulator did not start. {said}".rstrip())
+            return FAILED
+        environment = _environment(self._folder, endpoint)
+        _make_work_folder(self._folder)
+        _say("JupyterLab is starting with an emulated ModelArts instance …")
+        lab, url = self._start_lab(environment)
+        if url is None:
+            return FAILED
+        self._introduce(url, endpoint)
+        threading.Thread(target=_follow, args=(lines,), daemon=True).start()
+        while self._end == "real" and _ends_with_instance(lab, endpoint):
+            _say("The instance has stopped, and JupyterLab with it, as in the cloud. To start it again:")
+            _say(f"""  curl -X PATCH {endpoint}/_emulator/instance -d '{{"status": "RUNNING"}}'""")
+            _wait_for_status(endpoint, lambda status: status == "RUNNING")
+            lab, url = self._start_lab(environment)
+            if url is None:
+                return FAILED
+            _say("JupyterLab runs again; reload the page.")
+        lab.wait()
+        _say("JupyterLab has ended.")
+        return DONE
+
+    def _start_lab(self, environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str | None]:
+        """Start JupyterLab and return it with its address, `None` where it does not start, which is said."""
+        from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 - only a demo needs it
+
+        lab = _start_lab(self._folder, self._port, self._token, environment)
+        self._started.append(lab)
+        url = _wait_for(Path(jupyter_runtime_dir()) / f"jpserver-{lab.pid}.json", lab)
+        if url is None:
+            log = (self._folder / "jupyterlab.log").read_text(encoding="utf-8", errors="replace")
+            _say("JupyterLab did not start; its last words were:")
+            _say("".join(log.splitlines(True)[-5:]))
+            return lab, None
+        chosen = urlsplit(url).port
+        if self._port and chosen != self._port:
+            _say(f"Port {self._port} of this machine is taken, so JupyterLab has chosen {chosen}.")
+        # A page that is open finds the next one at the same address.
+        self._port = chosen
+        return lab, url
+
+    def _introduce(self, url: str, endpoint: str) -> None:
+        _say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={self._token}\n")
+        program = os.path.relpath(Path(sys.executable).parent / "jupyter-autostop")
+        _say("The countdown stands in the status bar at the bottom; the notebook shows what else there is.")
+        _say(f"In another terminal:  {program} status")
+        _say(f"The emulator's switches and faults:  {endpoint}/_emulator")
+        _say("Nothing here reaches a cloud. Ctrl-C ends the demo. What happens to the emulated instance:")
+
+
+def _status(endpoint: str) -> str:
+    """Return the emulated instance's status."""
+    # The way is local, so no proxy is asked.
+    with build_opener(ProxyHandler({})).open(f"{endpoint}/_emulator/instance", timeout=10) as answer:
+        return str(json.load(answer)["state"]["status"])
+
+
+def _wait_for_status(
+    endpoint: str, predicate: Callable[[str], bool], lab: subprocess.Popen[bytes] | None = None
+) -> bool:
+    """Wait until `predicate` holds of the instance's status; return False if JupyterLab ends before."""
+    pause = threading.Event()
+    while lab is None or lab.poll() is None:
+        if predicate(_status(endpoint)):
+            return True
+        pause.wait(_LOOK_EVERY)
+    return False
+
+
+def _ends_with_instance(lab: subprocess.Popen[bytes], endpoint: str) -> bool:
+    """Kill JupyterLab when the instance stops; return False if it ends by itself before."""
+    stopped = _wait_for_status(endpoint, lambda status: status in _GONE, lab)
+    if stopped:
+        # A container goes without a word: no server says goodbye, and kernels end with it.
+        os.killpg(lab.pid, signal.SIGKILL)
+        lab.wait()
+    return stopped
 
 
 def _follow(lines: Iterator[str]) -> None:
@@ -154,8 +228,8 @@ def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-def run_demo(port: int | None, remaining: int | None) -> int:
-    """Run the demo until Ctrl-C; returns the exit status."""
+def run_demo(port: int | None, remaining: int | None, end: str = "kept") -> int:
+    """Run the demo until Ctrl-C; returns the exit status. With `end` "real" JupyterLab ends with its instance."""
     if find_spec("jupyterlab") is None or find_spec("ipykernel") is None:
         _say("The demo needs JupyterLab and ipykernel: pip install 'jupyter_autostop[demo]'")
         return FAILED
@@ -164,7 +238,7 @@ def run_demo(port: int | None, remaining: int | None) -> int:
         signal.signal(number, _end)
     with tempfile.TemporaryDirectory(prefix="autostop-demo-", ignore_cleanup_errors=True) as folder:
         try:
-            return _run(Path(folder), port, HOUR if remaining is None else remaining, started)
+            return _Demo(Path(folder), port, end, started).run(HOUR if remaining is None else remaining)
         except _EndedError:
             _say("\nEnding the demo …")
             return DONE

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
+import pytest
 from processes import own_environment
 
 COMMAND = [sys.executable, "-m", "jupyter_autostop", "demo"]
@@ -52,4 +54,28 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert told, said
     assert told[1] == str(port)
     assert f":{told[2]}/" in told[3]
+    assert demo.returncode == 0
+
+
+def test_a_real_end_takes_jupyterlab_along(tmp_path: Path) -> None:
+    """With `--end real` the server is gone without a word at the stop, and comes back at the same address."""
+    environment = {**own_environment(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [*COMMAND, "--remaining", "10s", "--end", "real"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        lines = iter(demo.stdout)
+        try:
+            opened = next(found for line in lines if (found := re.search(r"Open  (http://\S+?/)lab", line)))
+            assert httpx.get(f"{opened[1]}api", trust_env=False).status_code == 200
+            emulator = next(found for line in lines if (found := re.search(r"(http://\S+)/_emulator", line)))[1]
+            again = next(line for line in lines if "curl" in line)
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(f"{opened[1]}api", trust_env=False)
+            assert again.strip() == f"""curl -X PATCH {emulator}/_emulator/instance -d '{{"status": "RUNNING"}}'"""
+            httpx.patch(f"{emulator}/_emulator/instance", json={"status": "RUNNING"}, trust_env=False)
+            assert any("JupyterLab runs again" in line for line in lines)
+            assert httpx.get(f"{opened[1]}api", trust_env=False).status_code == 200
+        finally:
+            os.kill(demo.pid, signal.SIGINT)
+            demo.communicate(timeout=60)
     assert demo.returncode == 0

@@ -65,8 +65,8 @@ def test_it_says_how_to_use_it_tells_what_happens_and_ends_cleanly(number: signa
     told = [line for line in out.splitlines() if re.match(r"\d\d:\d\d:\d\d  ", line)]
     assert [line[10:] for line in told] == [
         "The description was set: ?[2Jgone",
-        "Its time is up: the instance is stopping.",
-        "The instance is stopped.",
+        "Its time is up: the instance is stopping. (by the emulator's own clock)",
+        "The instance is stopped. (by the emulator's own clock)",
     ]
     assert out.splitlines()[-1] == "The emulator has ended."
 

@@ -269,7 +269,7 @@ def test_changes_are_told_as_they_happen(cloud: Cloud) -> None:
         (HOUR + 2, "The instance is stopped."),
         (HOUR + 10, "Asked to start: the instance is STARTING."),
         (HOUR + 13, "The instance is running."),
-        (HOUR + 13, "Changed from outside, as by the console."),
+        (HOUR + 13, 'Changed from outside, as by the console: name "y".'),
     ]
 
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -20,6 +21,8 @@ from jupyter_autostop.emulator.state import HOUR, Emulator
 DONE, FAILED = 0, 1
 _LOOK_EVERY = 0.5
 """Seconds between looks at the clock, so that a stop is told when it comes."""
+_MOVED = 5000
+"""ms between the emulator's clock and this machine's from which a time says whose it is."""
 
 
 def _print(line: str) -> None:
@@ -49,8 +52,10 @@ def _clock_time(ms: int, form: str = "%H:%M:%S") -> str:
 
 async def _serve(port: int, remaining: int, out: Callable[[str], object]) -> int:
     def tell(at: int, what: str) -> None:
+        whose = " (by the emulator's own clock)" if abs(at - time.time() * 1000) > _MOVED else ""
         # What came over the network must not steer the terminal.
-        out(f"{_clock_time(at)}  {''.join(char if char.isprintable() else '?' for char in what)}")
+        said = "".join(char if char.isprintable() else "?" for char in what)
+        out(f"{_clock_time(at)}  {said}{whose}")
 
     emulator = Emulator(OffsetClock(), remaining=remaining)
     emulator.on_change = tell

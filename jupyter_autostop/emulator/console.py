@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -78,4 +79,13 @@ def _apply(emulator: Emulator, instance: Instance, body: Mapping[str, Any]) -> N
     instance.name = body.get("name", instance.name)
     instance.raw.update(body.get("set", {}))
     instance.removed.update(body.get("remove", []))
-    emulator.tell(now, "Changed from outside, as by the console.", instance)
+    emulator.tell(now, f"Changed from outside, as by the console: {_said(body)}.", instance)
+
+
+def _said(body: Mapping[str, Any]) -> str:
+    """Say what a body changes, by its own keys: `auto_stop.enable true, status "STOPPED"`."""
+    flat: dict[str, Any] = {}
+    for key, value in body.items():
+        parts = value.items() if isinstance(value, Mapping) and key in ("auto_stop", "set") else None
+        flat.update({f"{key}.{part}": inner for part, inner in parts} if parts is not None else {key: value})
+    return ", ".join(f"{key} {json.dumps(value)}" for key, value in flat.items())
