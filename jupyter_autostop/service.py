@@ -38,6 +38,8 @@ NEAR = 600.0
 NEAR_INTERVAL = 10.0
 LONGEST_PAUSE = 900.0
 """Seconds between background tries with refused credentials: six in a row lock a key for minutes."""
+JUMP = 2.0
+"""Seconds by which the platform's clock must differ from what was told of it to be told anew."""
 FOR_THE_RUN = 0.4
 """The part of a shutdown's time that a write under way leaves for handing the run back."""
 _Result = TypeVar("_Result")
@@ -50,7 +52,8 @@ def _closing(hint: str = "Try again when the Jupyter server is back.") -> Unavai
 class AutostopService:
     """Reads the platform as seldom as it can and as often as it must, and writes with a look before and after.
 
-    `on_change` is called with the State's `version` when anything but the time has changed. Seconds:
+    `on_change` is called with the State's `version` when anything but the time has changed, or when the platform's
+    clock has jumped; `on_look` with the moment (ms) of each other answer that confirmed what is known. Seconds:
     `refresh_interval` between looks, `patience` of a write for the one before it, `close_patience` of a shutdown for
     a write under way and for handing the run back, `second_looks` before it is believed that nothing follows a write.
     """
@@ -68,6 +71,7 @@ class AutostopService:
         owners: HoldOwners,
         life: Life,
         on_change: Callable[[str], None],
+        on_look: Callable[[int], None],
         log: logging.Logger,
         refresh_interval: float = 60.0,
         patience: float = 30.0,
@@ -81,6 +85,7 @@ class AutostopService:
         self._close_patience = close_patience
         self._log = log
         self._on_change = on_change
+        self._on_look = on_look
         self.snapshot = Snapshot(platform, policy, memory)
         self.journal = journal
         writer = Writer(platform, self.snapshot, clock, second_looks)
@@ -99,6 +104,7 @@ class AutostopService:
         self._looked = float("-inf")
         self._tried = float("-inf")
         self._told: dict[str, Any] = {}
+        self._told_offset = 0.0
         self._closed = False
 
     # Reading
@@ -141,7 +147,9 @@ class AutostopService:
         answered = await self.snapshot.refresh()
         if not self._writes:
             await self.keeper.peek()
-        self._tell()
+        told = self._tell()
+        if answered and not told and self.snapshot.confirmed_at is not None:
+            self._on_look(self.snapshot.confirmed_at)
         if answered and self.keeper.calls_for_step() and not self._closed:
             # Beside the look, which must neither wait for a write nor bring one about again and again.
             self._vigil.start(at_once=True)
@@ -203,12 +211,17 @@ class AutostopService:
             else:
                 await asyncio.shield(self._start_flight())
 
-    def _tell(self) -> None:
-        """Say that the State has changed, if it has."""
+    def _tell(self) -> bool:
+        """Say that the State has changed, if it has; tell whether it was said."""
         lasting = self.snapshot.lasting()
-        if lasting != self._told:
-            self._told = lasting
+        offset = self._platform.time.now() - self._clock.monotonic()
+        # Whoever measures from a `server_time` of before a jump would be wrong by it.
+        jumped = abs(offset - self._told_offset) > JUMP
+        changed = lasting != self._told or jumped
+        if changed:
+            self._told, self._told_offset = lasting, offset
             self._on_change(self.snapshot.version())
+        return changed
 
     # Writing
 

@@ -47,7 +47,7 @@ class Vigil:
         clock: Clock,
         step: Callable[[], Awaitable[None]],
         mend: Callable[[], Awaitable[None]],
-        tell: Callable[[], None],
+        tell: Callable[[], object],
         interval: float,
         log: logging.Logger,
     ) -> None:

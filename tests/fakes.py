@@ -195,9 +195,10 @@ def service_for(
     *,
     state_dir: str | None = None,
     changes: list[str] | None = None,
+    looks: list[int] | None = None,
     **more: Any,
 ) -> AutostopService:
-    """Return a service on a fake platform; `changes` collects what is pushed."""
+    """Return a service on a fake platform; `changes` and `looks` collect what is pushed."""
     log = logging.getLogger("jupyter_autostop.tests")
     container = more.pop("container", "one")
     records = more.pop("records", None)
@@ -214,6 +215,7 @@ def service_for(
         life=more.pop("life", None) or FakeLife(container),
         journal=more.pop("journal", None) or Journal(journal_file(state_dir, "DE-1", None), log),
         on_change=(changes if changes is not None else []).append,
+        on_look=(looks if looks is not None else []).append,
         log=log,
         second_looks=more.pop("second_looks", ()),  # a clock that is turned by hand would keep them waiting
         **more,

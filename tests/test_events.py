@@ -11,7 +11,7 @@ from conftest import Ask, ManualClock, control, settle
 from fakes import until
 
 from jupyter_autostop.emulator.server import EmulatorServer
-from jupyter_autostop.server.app import EVENT_ID
+from jupyter_autostop.server.app import EVENT_ID, LOOK_EVENT_ID
 
 
 @pytest.fixture
@@ -55,6 +55,20 @@ async def test_looking_tells_nothing(ask: Ask, heard: list[Any]) -> None:
         await ask("GET", "instance", params={"refresh": "1"})
     await settle()
     assert heard == []
+
+
+async def test_a_look_that_confirms_says_when(jp_serverapp: Any, ask: Ask) -> None:
+    """So that a page shows how fresh its knowledge is without asking."""
+    looks: list[Any] = []
+
+    async def listen(logger: Any, schema_id: str, data: Any) -> None:
+        looks.append(data)
+
+    jp_serverapp.event_logger.add_listener(schema_id=LOOK_EVENT_ID, listener=listen)
+    await ask("GET", "instance")
+    state = (await ask("GET", "instance", params={"refresh": "1"})).json
+    await settle()
+    assert looks == [{"confirmed_at": state["confirmed_at"]}]
 
 
 async def test_anybody_can_post_an_event_and_it_changes_nothing(jp_fetch: Any, ask: Ask, heard: list[Any]) -> None:

@@ -65,6 +65,7 @@ def test_the_wheel(dist: Path, version: str) -> None:
         "jupyter_autostop/example.ipynb",
         "jupyter_autostop/server/openapi.yaml",
         "jupyter_autostop/server/event.yaml",
+        "jupyter_autostop/server/look_event.yaml",
         f"{front_end}package.json",
         f"{front_end}install.json",
         f"{front_end}static/style.js",

@@ -206,6 +206,40 @@ async def test_only_what_changes_is_pushed(clock: ManualClock) -> None:
     await service.close()
 
 
+async def test_each_look_that_confirms_is_pushed_with_its_moment(clock: ManualClock) -> None:
+    """A look that brings something new is pushed as that; one that fails confirms nothing."""
+    platform = FakePlatform(clock)
+    changes: list[str] = []
+    looks: list[int] = []
+    service = service_for(platform, changes=changes, looks=looks)
+    await service.look()
+    assert (len(changes), looks) == (1, [])
+    await clock.pass_time(120)
+    state = await service.look()
+    assert len(looks) == 2
+    assert looks[-1] == state["confirmed_at"]
+    platform.description = "second"
+    await service.look(refresh=True)
+    platform.fail_read = NoAnswerError("gone")
+    await service.look(refresh=True)
+    assert (len(changes), len(looks)) == (3, 2)
+    await service.close()
+
+
+async def test_a_jump_of_the_platforms_clock_is_pushed(clock: ManualClock) -> None:
+    """A page measures from the last `server_time` it was told, which is wrong after the jump."""
+    platform = FakePlatform(clock)
+    changes: list[str] = []
+    service = service_for(platform, changes=changes)
+    await service.look()
+    for error, pushed in ((0.5, 1), (3600.0, 2), (3601.0, 2)):
+        clock.wall_error = error  # the platform's clock, as this one knows it
+        await service.look(refresh=True)
+        await service.look(refresh=True)
+        assert len(changes) == pushed
+    await service.close()
+
+
 async def test_an_answer_from_before_a_write_is_dropped(clock: ManualClock) -> None:
     """A slow read that began before a write does not overwrite what was read after it."""
     platform = FakePlatform(clock)

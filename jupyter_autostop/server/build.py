@@ -250,6 +250,7 @@ def build_service(app: AutostopApp) -> AutostopService:
         owners=Owners(locks, kernels),
         life=container,
         on_change=app.announce,
+        on_look=app.announce_look,
         log=app.log,
         refresh_interval=app.refresh_interval,
     )
