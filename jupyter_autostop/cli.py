@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -12,15 +11,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_autostop import SERVER_PYTHON
 from jupyter_autostop.client import connect
-from jupyter_autostop.commands import DONE, FAILED, MISUSE, run_command, say_json
+from jupyter_autostop.commands import DONE, FAILED, MISUSE, run_command
 from jupyter_autostop.duration import DAY, HOUR, DurationError, parse_duration, parse_until
 from jupyter_autostop.errors import AutostopError, ClientError
 from jupyter_autostop.holding import add_options
+from jupyter_autostop.output import Output, as_json, printing, remark, say_json
 from jupyter_autostop.wishes import RUN_LENGTHS
 from jupyter_autostop.words import aside, marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from _typeshed import SupportsWrite
 
     from jupyter_autostop.client import LocalClient
 
@@ -69,6 +71,15 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _typed(text: str) -> str:
+    """Return a text as it was typed, also where Python's locale has no letters for the terminal's bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text).decode("utf-8", "replace")
+    return text
+
+
 class _Words(argparse.Action):
     """Takes what may be written in several words, `1h 30m`, and parses it as one."""
 
@@ -86,7 +97,15 @@ class _Words(argparse.Action):
             raise argparse.ArgumentError(self, str(error)) from None
 
 
-class _Parser(argparse.ArgumentParser):
+class _Helpful(argparse.ArgumentParser):
+    """Prints its help as any other answer, where argparse keeps quiet about an output that takes none."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print it to standard output."""
+        (file or Output()).write(self.format_help())
+
+
+class _Parser(_Helpful):
     """Repeats no token of an address that stands where it cannot be understood."""
 
     def error(self, message: str) -> NoReturn:
@@ -94,7 +113,7 @@ class _Parser(argparse.ArgumentParser):
         super().error(_TOKEN.sub(r"\1…", message))
 
 
-class _JsonParser(argparse.ArgumentParser):
+class _JsonParser(_Helpful):
     """Tells misuse as an error object."""
 
     def error(self, message: str) -> NoReturn:
@@ -161,10 +180,10 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     text = "running time from each start: 1h to 24h"
     on.add_argument("duration", nargs="*", help=text, parse=_run_length, **words)
     describe = server_command("describe", "change the instance's description")
-    describe.add_argument("text", nargs="+", help="the new description; '' clears it")
+    describe.add_argument("text", nargs="+", type=_typed, help="the new description; '' clears it")
     hold = server_command("hold", "keep this instance from being stopped while a command runs")
     hold.usage = "%(prog)s [--max DURATION] [--then restore|stop] [--reason TEXT] -- COMMAND …"
-    add_options(hold, _duration)
+    add_options(hold, _duration, _typed)
     hold.add_argument(
         "words", nargs=argparse.REMAINDER, metavar="-- COMMAND …", help="the command, whose exit status is given back"
     )
@@ -201,9 +220,9 @@ def _held(args: argparse.Namespace, words: list[str], connect_: Callable[[], Loc
     from jupyter_autostop.hold_command import run_held  # noqa: PLC0415 - for this command only
 
     def say(line: str, emulated: bool) -> None:
-        as_json = args.output == "json"
-        told = json.dumps({"message": marked(line, emulated=emulated)}) if as_json else aside(line, emulated=emulated)
-        print(told, file=sys.stderr)  # standard output is the command's
+        in_json = args.output == "json"
+        told = as_json({"message": marked(line, emulated=emulated)}) if in_json else aside(line, emulated=emulated)
+        remark(told)  # standard output is the command's
 
     return run_held(words, connect_, say, longest=args.max, then=args.then, reason=args.reason)
 
@@ -220,7 +239,7 @@ def _with_server(args: argparse.Namespace) -> int:
         if args.output == "json":
             say_json(_error_json(error))
         else:
-            print(" ".join(part for part in (error.message, error.hint) if part), file=sys.stderr)
+            remark(" ".join(part for part in (error.message, error.hint) if part))
         return MISUSE if error.code in _BEYOND_LIMITS else FAILED
 
 
@@ -259,6 +278,10 @@ def _check(args: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    return printing(lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser = _parser(_JsonParser if _wants_json(argv) else _Parser)
     if argv and argv[0] in _OWN_PROGRAMS and sys.version_info < SERVER_PYTHON:
@@ -277,10 +300,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return MISUSE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read has gone; what is left in the buffer must not be tried again at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop import wishes
+from jupyter_autostop.output import Output, Remarks, say, say_json
 from jupyter_autostop.words import NO_JOURNAL, check_lines, journal_line, report_lines
 
 if TYPE_CHECKING:
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from jupyter_autostop.state import State
 
 DONE, FAILED, MISUSE = 0, 1, 2
-
-
-def say(text: str) -> None:
-    """Print a line at once, whoever reads it."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def say_json(answer: Any) -> None:
-    """Print an answer for scripts."""
-    say(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def run_command(args: Namespace, connect: Callable[[], LocalClient]) -> int:
@@ -99,7 +88,8 @@ def _watch(connect: Callable[[], LocalClient], every: int, *, as_json: bool) -> 
     from jupyter_autostop.watch import JsonLines, Line, Lines, Watch  # noqa: PLC0415 - only needed here
 
     in_place = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    screen = JsonLines(sys.stdout, sys.stderr) if as_json else Line(sys.stdout) if in_place else Lines(sys.stdout)
+    out = Output()
+    screen = JsonLines(out, Remarks()) if as_json else Line(out) if in_place else Lines(out)
     try:
         Watch(connect, screen, SystemClock().monotonic, every).run()
     except KeyboardInterrupt:

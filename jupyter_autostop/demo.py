@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, build_opener
 
 from jupyter_autostop.duration import HOUR
+from jupyter_autostop.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,11 +43,6 @@ def _end(_number: int, _frame: FrameType | None) -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # an impatient second one must not disturb the ending
     raise _EndedError
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 def _environment(folder: Path, endpoint: str) -> dict[str, str]:
@@ -135,26 +131,26 @@ class _Demo:
                 endpoint = said.removeprefix(_ENDPOINT)
                 break
         if not endpoint:
-            _say(f"The emulator did not start. {said}".rstrip())
+            say(f"The emulator did not start. {said}".rstrip())
             return FAILED
         environment = _environment(self._folder, endpoint)
         _make_work_folder(self._folder)
-        _say("JupyterLab is starting with an emulated ModelArts instance …")
+        say("JupyterLab is starting with an emulated ModelArts instance …")
         lab, url = self._start_lab(environment)
         if url is None:
             return FAILED
         self._introduce(url, endpoint)
         threading.Thread(target=_follow, args=(lines,), daemon=True).start()
         while self._end == "real" and _ends_with_instance(lab, endpoint):
-            _say("The instance has stopped, and JupyterLab with it, as in the cloud. To start it again:")
-            _say(f"""  curl -X PATCH {endpoint}/_emulator/instance -d '{{"status": "RUNNING"}}'""")
+            say("The instance has stopped, and JupyterLab with it, as in the cloud. To start it again:")
+            say(f"""  curl -X PATCH {endpoint}/_emulator/instance -d '{{"status": "RUNNING"}}'""")
             _wait_for_status(endpoint, lambda status: status == "RUNNING")
             lab, url = self._start_lab(environment)
             if url is None:
                 return FAILED
-            _say("JupyterLab runs again; reload the page.")
+            say("JupyterLab runs again; reload the page.")
         lab.wait()
-        _say("JupyterLab has ended.")
+        say("JupyterLab has ended.")
         return DONE
 
     def _start_lab(self, environment: dict[str, str]) -> tuple[subprocess.Popen[bytes], str | None]:
@@ -166,23 +162,23 @@ class _Demo:
         url = _wait_for(Path(jupyter_runtime_dir()) / f"jpserver-{lab.pid}.json", lab)
         if url is None:
             log = (self._folder / "jupyterlab.log").read_text(encoding="utf-8", errors="replace")
-            _say("JupyterLab did not start; its last words were:")
-            _say("".join(log.splitlines(True)[-5:]))
+            say("JupyterLab did not start; its last words were:")
+            say("".join(log.splitlines(True)[-5:]))
             return lab, None
         chosen = urlsplit(url).port
         if self._port and chosen != self._port:
-            _say(f"Port {self._port} of this machine is taken, so JupyterLab has chosen {chosen}.")
+            say(f"Port {self._port} of this machine is taken, so JupyterLab has chosen {chosen}.")
         # A page that is open finds the next one at the same address.
         self._port = chosen
         return lab, url
 
     def _introduce(self, url: str, endpoint: str) -> None:
-        _say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={self._token}\n")
+        say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={self._token}\n")
         program = os.path.relpath(Path(sys.executable).parent / "jupyter-autostop")
-        _say("The countdown stands in the status bar at the bottom; the notebook shows what else there is.")
-        _say(f"In another terminal:  {program} status")
-        _say(f"The emulator's switches and faults:  {endpoint}/_emulator")
-        _say("Nothing here reaches a cloud. Ctrl-C ends the demo. What happens to the emulated instance:")
+        say("The countdown stands in the status bar at the bottom; the notebook shows what else there is.")
+        say(f"In another terminal:  {program} status")
+        say(f"The emulator's switches and faults:  {endpoint}/_emulator")
+        say("Nothing here reaches a cloud. Ctrl-C ends the demo. What happens to the emulated instance:")
 
 
 def _status(endpoint: str) -> str:
@@ -218,7 +214,7 @@ def _follow(lines: Iterator[str]) -> None:
     """Print what the emulator tells of its instance, as it happens."""
     next(lines, None)  # the last line of its introduction
     for line in lines:
-        _say(f"  {line.rstrip()}")
+        say(f"  {line.rstrip()}")
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
@@ -231,7 +227,7 @@ def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
 def run_demo(port: int | None, remaining: int | None, end: str = "kept") -> int:
     """Run the demo until Ctrl-C; returns the exit status. With `end` "real" JupyterLab ends with its instance."""
     if find_spec("jupyterlab") is None or find_spec("ipykernel") is None:
-        _say("The demo needs JupyterLab and ipykernel: pip install 'jupyter_autostop[demo]'")
+        say("The demo needs JupyterLab and ipykernel: pip install 'jupyter_autostop[demo]'")
         return FAILED
     started: list[subprocess.Popen[bytes]] = []
     for number in SIGNALS:
@@ -240,7 +236,7 @@ def run_demo(port: int | None, remaining: int | None, end: str = "kept") -> int:
         try:
             return _Demo(Path(folder), port, end, started).run(HOUR if remaining is None else remaining)
         except _EndedError:
-            _say("\nEnding the demo …")
+            say("\nEnding the demo …")
             return DONE
         finally:
             for process in reversed(started):

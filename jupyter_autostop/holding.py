@@ -36,11 +36,11 @@ _MARGIN = 2000
 """ms below the ceiling: what the server takes for the platform's time gets finer, and may go back by a moment."""
 
 
-def add_options(parser: ArgumentParser, duration: Callable[[str], int]) -> None:
+def add_options(parser: ArgumentParser, duration: Callable[[str], int], text: Callable[[str], str] = str) -> None:
     """Add what a hold can be given, in a cell and in a terminal."""
     parser.add_argument("--max", type=duration, metavar="DURATION", help="hold no longer than this (the site's limit)")
     parser.add_argument("--then", choices=ENDINGS, default="restore", help="afterwards: all as before, or stop")
-    parser.add_argument("--reason", metavar="TEXT", help="what for; everybody on this server sees it")
+    parser.add_argument("--reason", type=text, metavar="TEXT", help="what for; everybody on this server sees it")
 
 
 def ended(state: State) -> State:

@@ -5,19 +5,20 @@ The server is asked seldom; in between the time left is derived from the deadlin
 
 from __future__ import annotations
 
-import json
 import shutil
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.output import as_json
 from jupyter_autostop.words import PASSED, marked, status_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_autostop.client import LocalClient
+    from jupyter_autostop.output import Writable
     from jupyter_autostop.state import State
 
 AGAIN = 5.0
@@ -46,7 +47,7 @@ def timeless(state: State) -> Any:
 class Lines:
     """For a pipe or a file: a line for each change, and none for the time that passes."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: Writable) -> None:
         self._out = out
         self._shown = ""
 
@@ -74,7 +75,7 @@ class Lines:
 class JsonLines(Lines):
     """For a script: a State in a line for each change; what else is to be said goes to `aside`."""
 
-    def __init__(self, out: TextIO, aside: TextIO) -> None:
+    def __init__(self, out: Writable, aside: Writable) -> None:
         super().__init__(out)
         self._aside = aside
         self._last: Any = None
@@ -83,7 +84,7 @@ class JsonLines(Lines):
         """Print the State, if something but time has changed."""
         if timeless(state) != self._last:
             self._last = timeless(state)
-            super().say(json.dumps(state, ensure_ascii=False))
+            super().say(as_json(state))
 
     def say(self, text: str) -> None:
         """Print a line beside the States."""

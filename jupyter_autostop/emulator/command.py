@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -17,6 +16,7 @@ from jupyter_autostop.emulator.clock import OffsetClock
 from jupyter_autostop.emulator.message import SettingError
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import HOUR, Emulator
+from jupyter_autostop.output import say
 
 DONE, FAILED = 0, 1
 _LOOK_EVERY = 0.5
@@ -25,13 +25,7 @@ _MOVED = 5000
 """ms between the emulator's clock and this machine's from which a time says whose it is."""
 
 
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    # Read by somebody, or by a program through a pipe: now, not when a buffer is full.
-    sys.stdout.flush()
-
-
-def run(port: int, remaining: int | None, out: Callable[[str], object] = _print) -> int:
+def run(port: int, remaining: int | None, out: Callable[[str], object] = say) -> int:
     """Run the emulator on a port (0: any free one) until interrupted; returns the exit status.
 
     The instance runs, and stops `remaining` seconds from now (1 h).
