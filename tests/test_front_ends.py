@@ -15,6 +15,7 @@ from panels import LOAD, OBSERVED, OPTIONS, SLEEPING, Cloud, Notebook, check_pan
 from playwright.sync_api import Browser, expect
 from processes import emulated, running_emulator, running_jupyter
 from test_browser import EXPOSED
+from untrusted import check_untrusted
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -124,3 +125,16 @@ def test_the_panel_works_there(browser: Browser, environment: Environment, modul
             tab.close()
         cloud.close()
     assert said == []
+
+
+@pytest.mark.parametrize("module", list(PAGES))
+def test_an_untrusted_notebook_runs_nothing_there(
+    browser: Browser, environment: Environment, module: str, tmp_path: Path
+) -> None:
+    """A hostile notebook gets a picture of the state, and its trusted twin the controls and its own widgets."""
+    with running_emulator("--remaining", "3000s") as endpoint:
+        settings = emulated(endpoint)
+        with running_jupyter(tmp_path, *OPTIONS, module=module, settings=settings, python=environment.python) as server:
+            tab = Tab(browser, server)
+            check_untrusted(tab, server, module, widgets=True)
+            tab.close()

@@ -24,6 +24,7 @@ from panels import (
 )
 from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
+from untrusted import trust, without_widgets
 
 pytestmark = pytest.mark.browser
 
@@ -267,6 +268,7 @@ def test_without_a_kernel(open_notebook: Any, browser: Browser, server: JupyterS
         card = tab.page.locator(".jp-Notebook .jp-AutostopCard:visible")
         expect(card).to_have_count(1)
         tab.page.get_by_role("dialog").get_by_role("button", name="No Kernel").click()
+        trust(tab)
         extend(cloud, card)
     finally:
         tab.close()
@@ -301,11 +303,8 @@ def test_without_ipywidgets_in_the_page(
 ) -> None:
     """Where JupyterLab has no ipywidgets, the rest of ours loads and the panel is the card all the same."""
     folder = tmp_path_factory.mktemp("bare")
-    off = {"@jupyterlab/apputils-extension:announcements": True, "@jupyter-widgets/jupyterlab-manager": True}
-    bare = f"--LabServerApp.app_settings_dir={folder / 'app'}"
-    (folder / "app").mkdir()
-    (folder / "app" / "page_config.json").write_text(json.dumps({"disabledExtensions": off}), encoding="utf-8")
-    with running_jupyter(folder, *OPTIONS, bare, module="jupyterlab", settings=emulated(endpoint)) as server:
+    settings = {**emulated(endpoint), **without_widgets(folder)}
+    with running_jupyter(folder, *OPTIONS, module="jupyterlab", settings=settings) as server:
         tab = Tab(browser, server)
         try:
             notebook = Notebook(tab, server, "bare.ipynb", [LOAD]).open()

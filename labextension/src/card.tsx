@@ -47,9 +47,19 @@ export function Card({ model, words, ask }: ICardOptions): React.JSX.Element {
   );
 }
 
+/** The state without any control, for where the author of a notebook must not place them. */
+export function Picture({ model, words }: ICardOptions): React.JSX.Element {
+  const hint = words.trans.__('Trust this notebook to use the controls.');
+  return (
+    <Head model={model} words={words} blocked="" blockedBy="">
+      <p className="jp-AutostopCard-line">{hint}</p>
+    </Head>
+  );
+}
+
 /** The card as a widget; several may stand on a page. What is typed outlives being taken off the page. */
 export class CardWidget extends Widget {
-  constructor(options: ICardOptions) {
+  constructor(options: ICardOptions, Content: React.FunctionComponent<ICardOptions> = Card) {
     super();
     this.addClass('jp-AutostopCardWidget');
     this.node.addEventListener('pointerenter', options.model.look);
@@ -60,7 +70,7 @@ export class CardWidget extends Widget {
         event.stopPropagation();
       }
     });
-    this._root.render(<Card {...options} />);
+    this._root.render(<Content {...options} />);
   }
 
   override dispose(): void {

@@ -10,7 +10,7 @@ import { LabIcon } from '@jupyterlab/ui-components';
 import { Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
-import { CardWidget } from './card';
+import { CardWidget, Picture } from './card';
 import { COMMANDS, commandId, Commands } from './commands';
 import { dialogs } from './dialogs';
 import { Events } from './events';
@@ -173,7 +173,10 @@ const notebookWidget: JupyterFrontEndPlugin<void> = {
       return;
     }
     const words = wordsOf(translator);
-    showPanels(app, registry, autostop, () => cardOf(autostop, words));
+    showPanels(app, registry, autostop, {
+      card: () => cardOf(autostop, words),
+      picture: () => new CardWidget({ model: autostop, words, ask: dialogs(words.trans).ask }, Picture)
+    });
     if (tracker) {
       addInsert(app, tracker, words.trans);
     }

@@ -3,8 +3,8 @@ import type { ICodeCellModel } from '@jupyterlab/cells';
 import type { INotebookTracker } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { TranslationBundle } from '@jupyterlab/translation';
-import type { Widget } from '@lumino/widgets';
 
+import type { IOutputContents } from './output';
 import { ClosedPanels, PANEL_MIME, PanelOutput } from './output';
 import type { IAutostopModel } from './tokens';
 import type { IPanelOptions } from './widget';
@@ -22,15 +22,15 @@ export function showPanels(
   app: JupyterFrontEnd,
   registry: IRenderMimeRegistry,
   model: IAutostopModel,
-  card: () => Widget
+  contents: IOutputContents
 ): void {
   const closed = new ClosedPanels();
   // At once: each notebook takes a copy of the registry when it is opened.
   registry.addFactory(
-    { safe: true, mimeTypes: [PANEL_MIME], createRenderer: () => new PanelOutput(card, closed) },
+    { safe: true, mimeTypes: [PANEL_MIME], createRenderer: () => new PanelOutput(contents, closed) },
     RANK
   );
-  void register(app, { model, card, closed, version: CONTRACT });
+  void register(app, { model, card: contents.card, closed, version: CONTRACT });
 }
 
 async function register(app: JupyterFrontEnd, options: IPanelOptions): Promise<void> {

@@ -27,17 +27,26 @@ export class ClosedPanels {
   private readonly _ids = new Set<string>();
 }
 
+/** Make what an output shows: the card with its controls, or a picture of the same state without any. */
+export interface IOutputContents {
+  card: () => Widget;
+  picture: () => Widget;
+}
+
 /**
  * An output that is the card, whatever the kernel does.
  *
- * ipywidgets' own renderer waits for the kernel, which is busy just when somebody needs more time. For a container
+ * ipywidgets' own renderer waits for the kernel, which is busy when a user needs more time. For a container
  * that holds a panel the card stands in until ipywidgets can draw the whole container.
+ *
+ * The renderer is registered as safe, so JupyterLab uses it for untrusted outputs too. Such an output gets the
+ * picture alone: no control that its author could place, and no renderer that JupyterLab would not have used itself.
  */
 export class PanelOutput extends Panel implements IRenderMime.IRenderer {
-  constructor(card: () => Widget, closed: ClosedPanels) {
+  constructor(contents: IOutputContents, closed: ClosedPanels) {
     super();
     this.addClass('jp-AutostopOutput');
-    this._card = card;
+    this._contents = contents;
     this._closed = closed;
     closed.changed.connect(this._update, this);
   }
@@ -50,8 +59,11 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
   renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this._model = model;
     this._id = modelId(model);
-    if (this.widgets.length === 0) {
-      this.addWidget(this._card());
+    if (this._trusted !== model.trusted) {
+      this._trusted = model.trusted;
+      this._removeStock();
+      [...this.widgets].forEach(widget => widget.dispose());
+      this.addWidget(model.trusted ? this._contents.card() : this._contents.picture());
     }
     this._update();
     this._addStock();
@@ -68,14 +80,17 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
   }
 
   /**
-   * Put ipywidgets' renderer of the same output beside this one.
+   * Put ipywidgets' renderer of the same output beside this one, where the output is trusted.
    *
-   * It must be a child of the output itself: that is where its manager looks for those that wait for it.
+   * That renderer runs what the widgets' state says, which an untrusted notebook may have made up. It must be a child of the output itself: that is where its manager looks for those that wait for it.
    */
   private _addStock(): void {
     const model = this._model;
     const parent = this.parent;
-    if (this._stock || !model || !(WIDGET_VIEW in model.data) || !(parent?.layout instanceof PanelLayout)) {
+    if (this._stock || !model?.trusted || !(WIDGET_VIEW in model.data)) {
+      return;
+    }
+    if (!(parent?.layout instanceof PanelLayout)) {
       return;
     }
     const registry = registryOf(parent);
@@ -100,9 +115,16 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
     void stock.renderModel(model).catch(() => undefined);
   }
 
-  private readonly _card: () => Widget;
+  private _removeStock(): void {
+    this._stock?.dispose();
+    this._stock = null;
+    this._filled = false;
+  }
+
+  private readonly _contents: IOutputContents;
   private readonly _closed: ClosedPanels;
   private _model: IRenderMime.IMimeModel | null = null;
+  private _trusted: boolean | null = null;
   private _id = 'unknown';
   private _stock: IRenderMime.IRenderer | null = null;
   private _filled = false;

@@ -1,7 +1,7 @@
 import { Widget } from '@lumino/widgets';
 import { act } from 'react';
 
-import { CardWidget } from '../src/card';
+import { CardWidget, Picture } from '../src/card';
 import type { IAutoStop, IJournalEntry, IResult, IState } from '../src/tokens';
 import { DONE, FakeModel } from './fakes';
 import { endingIn, HOUR, MINUTE, NOON, stateOf, troubled, words } from './samples';
@@ -773,4 +773,16 @@ describe('the rest', () => {
     model.changed.emit();
     expect(situation).not.toHaveBeenCalled();
   });
+});
+
+test('a picture tells the state and has nothing to press', () => {
+  act(() => card.dispose());
+  act(() => {
+    card = new CardWidget({ model, words, ask }, Picture);
+    Widget.attach(card, document.body);
+  });
+  expect(text()).toContain('2 h 13 min');
+  expect(text()).toContain('Stops today at 14:13.');
+  expect(text()).toContain('Trust this notebook to use the controls.');
+  expect(all('button, input, textarea, select, a, [tabindex]')).toEqual([]);
 });

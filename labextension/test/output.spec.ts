@@ -15,8 +15,8 @@ class Stock extends Panel implements IRenderMime.IRenderer {
   }
 }
 
-function modelOf(data: { [mime: string]: unknown }): IRenderMime.IMimeModel {
-  return { trusted: false, data, metadata: {}, setData: () => undefined } as IRenderMime.IMimeModel;
+function modelOf(data: { [mime: string]: unknown }, trusted = true): IRenderMime.IMimeModel {
+  return { trusted, data, metadata: {}, setData: () => undefined } as IRenderMime.IMimeModel;
 }
 
 let closed: ClosedPanels;
@@ -25,15 +25,18 @@ let area: Panel & { rendermime?: IRenderMimeRegistry };
 let item: Panel;
 let stock: Stock;
 let cards: Widget[];
+let pictures: Widget[];
 
 beforeEach(() => {
   closed = new ClosedPanels();
   cards = [];
-  output = new PanelOutput(() => {
-    const card = new Widget();
-    cards.push(card);
-    return card;
-  }, closed);
+  pictures = [];
+  const kept = (widgets: Widget[]) => () => {
+    const widget = new Widget();
+    widgets.push(widget);
+    return widget;
+  };
+  output = new PanelOutput({ card: kept(cards), picture: kept(pictures) }, closed);
   area = new Panel();
   item = new Panel();
   area.addWidget(item);
@@ -103,4 +106,34 @@ test('a card that is gone follows nothing', async () => {
   output.dispose();
   expect(() => closed.add('a')).not.toThrow();
   expect(cards[0]?.isDisposed).toBe(true);
+});
+
+const BOX = { [PANEL_MIME]: { model_id: 'a', container: 'box' }, [WIDGET_VIEW]: { model_id: 'box' } };
+
+test('an untrusted output is a picture, and no renderer is made for what stands beside it', async () => {
+  await output.renderModel(modelOf(BOX, false));
+  item.addWidget(output);
+  expect([cards, pictures]).toEqual([[], [...output.widgets]]);
+  expect(item.widgets).toEqual([output]);
+  expect(stock.rendered).toBeNull();
+});
+
+test('once it is trusted the card comes, and what it holds is drawn', async () => {
+  await output.renderModel(modelOf(BOX, false));
+  item.addWidget(output);
+  await output.renderModel(modelOf(BOX));
+  expect(pictures[0]?.isDisposed).toBe(true);
+  expect(cards).toEqual([...output.widgets]);
+  expect(item.widgets).toEqual([output, stock]);
+});
+
+test('one that is no longer trusted loses its card and what was drawn beside it', async () => {
+  await output.renderModel(modelOf(BOX));
+  item.addWidget(output);
+  stock.addWidget(new Widget());
+  await output.renderModel(modelOf(BOX, false));
+  expect(cards[0]?.isDisposed).toBe(true);
+  expect(stock.isDisposed).toBe(true);
+  expect(pictures).toEqual([...output.widgets]);
+  expect([item.widgets, output.isHidden]).toEqual([[output], false]);
 });
