@@ -101,6 +101,6 @@ def bundle_rows(table: Table) -> None:
     ours = size(HERE.parent / "jupyter_autostop" / "labextension" / "static")
     shared = "share/jupyter/labextensions"
     others = [(peer.package, size(peer.folder / shared / peer.labextension / "static")) for peer in PEERS]
-    for part, what, most in ((0, "raw", 60), (1, "gzip", 20)):
+    for part, what, most in ((0, "raw", 120), (1, "gzip", 45)):
         for name, sizes in others:
             table.row(f"labextension JavaScript, KiB {what}", ours[part], peer=(name, sizes[part]), most=most)

@@ -36,7 +36,8 @@ FLAGS = (
 PATIENCE = 40_000
 """Ms that something may take which is only waited for; never what a test is about."""
 CHANGED_EVENT = "https://events.jupyter.org/jupyter_autostop/changed/v1"
-PUSH, ASK = "push", "ask"
+LOOKED_EVENT = "https://events.jupyter.org/jupyter_autostop/looked/v1"
+PUSH, ASK, LOOK = "push", "ask", "look"
 AXE = Path(__file__).parents[1] / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
 
@@ -108,8 +109,8 @@ def running_browser() -> Iterator[Browser]:
 class Tab:
     """A browser of its own with JupyterLab, or another front end, in it.
 
-    `seen` holds pushes of ours that came and requests of ours that went, in their order; `said` the warnings and
-    errors on the console and what was thrown, each with where it came from. Further options are the context's.
+    `seen` holds in their order what was pushed (changes and looks) and the requests that went; `said` the warnings
+    and errors on the console and what was thrown, each with where it came from. Further options are the context's.
     """
 
     def __init__(
@@ -219,8 +220,9 @@ class Tab:
             socket.on("framereceived", self._on_frame)
 
     def _on_frame(self, frame: str | bytes) -> None:
-        if json.loads(frame).get("schema_id") == CHANGED_EVENT:
-            self.seen.append(PUSH)
+        event = json.loads(frame).get("schema_id")
+        if event in (CHANGED_EVENT, LOOKED_EVENT):
+            self.seen.append(PUSH if event == CHANGED_EVENT else LOOK)
 
     def _on_console(self, line: ConsoleMessage) -> None:
         # How long its plugins took to start is what JupyterLab says on a busy machine.

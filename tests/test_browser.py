@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from browser import ASK, CHANGED_EVENT, LAB, PUSH, FrontEnd, Tab, write_notebook
+from browser import ASK, CHANGED_EVENT, LAB, LOOK, PUSH, FrontEnd, Tab, write_notebook
 from playwright.sync_api import Browser, WebSocketRoute, expect
 from processes import JupyterServer, emulated, ended, running_emulator, running_jupyter, wait_for
 
@@ -560,6 +560,31 @@ def test_the_server_restarts(open_tab: Open, front_end: FrontEnd, endpoint: str,
         tab.close()
 
 
+def test_the_server_ends_with_its_instance(open_tab: Open, front_end: FrontEnd, tmp_path: Path) -> None:
+    """Past the stop time a server that is gone is the end of the instance: what is kept is said, and no network."""
+    write_notebook(tmp_path)
+    with running_emulator("--remaining", "30s") as endpoint:
+        with running_jupyter(tmp_path, *OPTIONS, module=front_end.module, settings=emulated(endpoint)) as server:
+            tab = open_tab(server).start()
+            expect(tab.item).to_have_attribute("data-kind", re.compile("stopping|stopped"))
+        tab.shows("gone", "Stopped, it seems")
+        assert any("Files below /home/ma-user/work are kept" in line for line in tab.title)
+        assert not any("console" in line for line in tab.title)  # it is emulated
+        if front_end is LAB:
+            dialog = tab.page.locator(".jp-Dialog")
+            expect(dialog).to_contain_text("The instance has stopped")
+            expect(dialog).to_contain_text("Files below /home/ma-user/work are kept")
+            expect(dialog).not_to_contain_text("network")
+        tab.close()
+
+
+def test_a_look_that_confirms_costs_no_request(tab: Tab) -> None:
+    """The server tells of each of its looks, and an idle page asks for none of them."""
+    mark = len(tab.seen)
+    wait_for(lambda: tab.page.evaluate("1") == 1 and tab.seen[mark:].count(LOOK) >= 3)
+    assert tab.seen[mark:].count(ASK) == 0
+
+
 @pytest.mark.parametrize(
     ("plugin", "selector"),
     [
@@ -568,6 +593,7 @@ def test_the_server_restarts(open_tab: Open, front_end: FrontEnd, endpoint: str,
         ("panel", "#jupyter-autostop-panel"),
         ("commands", ""),
         ("notebook-widget", ""),
+        ("connection-lost", ""),
         ("model", ".jp-AutostopItem, .jp-AutostopCard"),
     ],
 )

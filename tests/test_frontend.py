@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "labextension"
 BUILT = ROOT / "jupyter_autostop" / "labextension" / "static"
-RAW, PACKED = 60 * 1024, 20 * 1024
+RAW, PACKED = 120 * 1024, 45 * 1024
 """Bytes of JavaScript (PROMISES.md, Cost)."""
 
 
@@ -32,7 +32,7 @@ def test_the_typescript_tests(tmp_path: Path) -> None:
 
 
 def test_the_weight() -> None:
-    """The built JavaScript stays within 60 KB raw and 20 KB packed, the worst that a page would have to load."""
+    """The built JavaScript stays within 120 KB raw and 45 KB packed, the worst that a page would have to load."""
     scripts = [path.read_bytes() for path in BUILT.glob("*.js")]
     assert scripts, "The front end is not built: `make` builds it."
     assert sum(len(script) for script in scripts) <= RAW

@@ -2,13 +2,14 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { shownStop } from './countdown';
 import { formatDuration } from './duration';
+import { farewell } from './gone';
 import { said } from './problems';
 import type { IDeadline, ISituation, IState } from './tokens';
 import type { IWords, Kind } from './view';
 
 /** Everything there is to say about a situation: one fact a line, the most important first. */
 export function details(situation: ISituation, kind: Kind, words: IWords): string[] {
-  const { state, link, now, uncertain } = situation;
+  const { state, link, now, confirmedAt, uncertain } = situation;
   const { trans } = words;
   const lines = state ? ofState(state, kind, situation, words) : [];
   if (!state && !link) {
@@ -20,10 +21,10 @@ export function details(situation: ISituation, kind: Kind, words: IWords): strin
   if (uncertain) {
     lines.push(trans.__('The clock of this computer has jumped; asking again.'));
   }
-  if (state?.confirmed_at !== null && state?.confirmed_at !== undefined) {
-    const ago = now - state.confirmed_at;
+  if (state && confirmedAt !== null) {
+    const ago = now - confirmedAt;
     // Where all is well, an age that grows until the page next asks would look like a fault.
-    const since = ago < 60_000 ? age(ago, trans) : dayTime(state.confirmed_at, now, words);
+    const since = ago < 60_000 ? age(ago, trans) : dayTime(confirmedAt, now, words);
     lines.push(
       state.stale || link ? trans.__('Last confirmed %1.', age(ago, trans)) : trans.__('Confirmed %1.', since)
     );
@@ -83,7 +84,9 @@ function formatted(ms: number, locale: string, options: Intl.DateTimeFormatOptio
 function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords): string[] {
   const { trans, locale } = words;
   const lines: string[] = [];
-  if (state.deadline) {
+  if (kind === 'gone') {
+    lines.push(...farewell(situation, words));
+  } else if (state.deadline) {
     const moment = formatMoment(state.deadline.stop_timestamp, locale);
     if (kind === 'running' || kind === 'held' || kind === 'stale') {
       const wished = shownStop(situation);
@@ -92,7 +95,10 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
       }
       lines.push(trans.__('Stops %1.', moment), keeper(state.deadline, situation.now, words));
     } else if (kind === 'overdue') {
-      lines.push(trans.__('The stop time was %1.', moment), afterwards(situation, trans));
+      lines.push(
+        trans.__('The stop time was %1.', moment),
+        trans.__('It has passed, and nothing yet says that the instance is stopping.')
+      );
     }
   } else {
     lines.push(withoutDeadline(kind, trans));
@@ -101,7 +107,10 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
   if (state.instance) {
     const { name, status } = state.instance;
     const what = [name, status].filter(part => typeof part === 'string' && part !== '');
-    lines.push(what.length > 0 ? trans.__('Instance: %1.', what.join(', ')) : '');
+    const known = situation.link
+      ? trans.__('Instance, as last seen: %1.', what.join(', '))
+      : trans.__('Instance: %1.', what.join(', '));
+    lines.push(what.length > 0 ? known : '');
   }
   if (state.problem) {
     lines.push(said(state.problem.code, state.problem.message, trans), state.problem.hint ?? '');
@@ -121,13 +130,6 @@ function keeper(deadline: IDeadline, now: number, words: IWords): string {
         ),
         trans.__('If this server never comes back, nothing stops the run.')
       ].join(' ');
-}
-
-/** What a stop time that has passed may mean; nothing is claimed that nobody has seen. */
-function afterwards(situation: ISituation, trans: TranslationBundle): string {
-  return situation.link?.kind === 'lost'
-    ? trans.__('Jupyter does not answer: the instance may have stopped.')
-    : trans.__('It has passed, and nothing yet says that the instance is stopping.');
 }
 
 function withoutDeadline(kind: Kind, trans: TranslationBundle): string {

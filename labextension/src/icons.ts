@@ -37,6 +37,7 @@ const ICONS: { [kind in Kind]?: IconName } = {
   resizing: 'hourglass',
   stopping: 'hourglass',
   stopped: 'ended',
+  gone: 'ended',
   deleted: 'ended',
   lost: 'cut',
   logged_out: 'cut',

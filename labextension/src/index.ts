@@ -1,6 +1,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ILayoutRestorer } from '@jupyterlab/application';
+import { ConnectionLost, IConnectionLost, ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette, IToolbarWidgetRegistry } from '@jupyterlab/apputils';
+import { PageConfig } from '@jupyterlab/coreutils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
@@ -12,6 +13,7 @@ import type { Widget } from '@lumino/widgets';
 
 import { CardWidget, Picture } from './card';
 import { COMMANDS, commandId, Commands } from './commands';
+import { connectionLost } from './connectionLost';
 import { dialogs } from './dialogs';
 import { Events } from './events';
 import { svgOf } from './icons';
@@ -157,6 +159,18 @@ const commands: JupyterFrontEndPlugin<void> = {
   }
 };
 
+const lost: JupyterFrontEndPlugin<IConnectionLost> = {
+  id: 'jupyter-autostop:connection-lost',
+  description: 'Says that the instance has stopped, where JupyterLab would only say that its server is gone.',
+  autoStart: true,
+  provides: IConnectionLost,
+  optional: [IAutostopModel, ITranslator],
+  activate: (_app: JupyterFrontEnd, autostop: IAutostopModel | null, translator: ITranslator | null) => {
+    const words = wordsOf(translator);
+    return autostop ? connectionLost(autostop, words, dialogs(words.trans), ConnectionLost) : ConnectionLost;
+  }
+};
+
 const notebookWidget: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-autostop:notebook-widget',
   description: 'Shows the countdown and its controls in notebooks that ask for them.',
@@ -204,4 +218,8 @@ function wordsOf(translator: ITranslator | null): IWords {
 export { IAutostopModel } from './tokens';
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [model, status, toolbar, panel, commands, notebookWidget];
+// JupyterHub has a dialog of its own, which offers to start the server again.
+if (!PageConfig.getOption('hubPrefix')) {
+  plugins.push(lost);
+}
 export default plugins;

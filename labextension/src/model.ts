@@ -25,6 +25,12 @@ import { Writes } from './writes';
 
 /** Pushes make this rare; it stays under the time after which the server stops looking for us. */
 const RESYNC = 330_000;
+/** Where no event can come, this is how late the page sees what others do. */
+const RESYNC_WITHOUT_EVENTS = 60_000;
+/** The event by which the server says that the platform has confirmed what is known, and when. */
+export const LOOKED_EVENT = 'https://events.jupyter.org/jupyter_autostop/looked/v1';
+/** How far, in ms, a confirmation may seem to lie ahead: the page's idea of the server's time is that exact. */
+const AHEAD = 2_000;
 /** The same page gets and loses the focus often; an answer this fresh will do. */
 const FRESH = 10_000;
 /**
@@ -39,7 +45,7 @@ const AFTERMATH = 5_000;
 export interface IModelOptions {
   settings: ServerConnection.ISettings;
   trans: TranslationBundle;
-  /** The server's events; without them the slow resync alone follows what others do. */
+  /** The server's events; without them a resync alone follows what others do. */
   events?: ISignal<unknown, Event.Emission>;
   /** Emits true when events come that could not come before, false when they no longer come. */
   turned?: ISignal<unknown, boolean>;
@@ -66,6 +72,7 @@ export class AutostopModel implements IAutostopModel {
     this.ticker = new Ticker(() => timeLeft(shownStop(this.situation()), this._time.now()));
     this.ticker.subscribe(() => this._onTick());
     this._hints = options.events ? new Hints(options.events, () => this._look(), clock) : null;
+    options.events?.connect(this._onEvent, this);
     options.turned?.connect(this._onTurned, this);
     this._listen('addEventListener');
     void this.refresh();
@@ -83,6 +90,7 @@ export class AutostopModel implements IAutostopModel {
       state: this.state,
       link: this.link,
       now: this._time.now(),
+      confirmedAt: this._confirmedAt,
       uncertain: this._time.uncertain,
       pending: this._writes.pending
     };
@@ -136,6 +144,7 @@ export class AutostopModel implements IAutostopModel {
     this._abort?.abort();
     this._cancelTimer();
     this._hints?.dispose();
+    Signal.disconnectReceiver(this);
     this.ticker.dispose();
     this._listen('removeEventListener');
     Signal.clearData(this);
@@ -169,7 +178,7 @@ export class AutostopModel implements IAutostopModel {
     this._cancelTimer();
     // Jumps so far are over before the server tells its time; what is seen later came in between.
     this._time.check();
-    let delay = RESYNC;
+    let delay = this._hears ? RESYNC : RESYNC_WITHOUT_EVENTS;
     const written = this._written;
     try {
       const received = await getInstance(this._connection, { refresh, signal: abort.signal });
@@ -205,6 +214,7 @@ export class AutostopModel implements IAutostopModel {
     const state = { ...received.state, outcome: null };
     const news = !sameState(this.state, state) || this.link !== null;
     this.state = state;
+    this._confirmedAt = state.confirmed_at;
     this.link = null;
     this._failures = 0;
     this._time.set(received.state.server_time, received.at);
@@ -264,7 +274,21 @@ export class AutostopModel implements IAutostopModel {
     }
   }
 
+  /** Take over when the platform was last asked; every logged-in client can post this, so it decides nothing. */
+  private _onEvent(_: unknown, { schema_id, confirmed_at: at }: Event.Emission): void {
+    const { state, link } = this;
+    const latest = this._time.now() + AHEAD;
+    if (schema_id !== LOOKED_EVENT || !state || state.stale || link || typeof at !== 'number') {
+      return;
+    }
+    if (at > (this._confirmedAt ?? latest) && at <= latest) {
+      this._confirmedAt = at;
+      this._emit();
+    }
+  }
+
   private _onTurned(_: unknown, open: boolean): void {
+    this._hears = open;
     if (open) {
       void this.refresh();
     } else {
@@ -307,6 +331,8 @@ export class AutostopModel implements IAutostopModel {
   private readonly _time: ServerTime;
   private readonly _hints: Hints | null;
   private readonly _writes: Writes;
+  private _confirmedAt: number | null = null;
+  private _hears = false;
   private _failures = 0;
   private _patience = PATIENCE;
   private _revision = 0;

@@ -122,6 +122,8 @@ export interface ISituation {
   link: ILinkProblem | null;
   /** The present moment on the State's clock, in epoch ms. */
   now: number;
+  /** When the platform last confirmed the State, in epoch ms; later than in the State where looks confirmed it since. */
+  confirmedAt: number | null;
   /** The computer's clock jumped (sleep, or set by hand) and the server has not been heard since. */
   uncertain: boolean;
   /** The write under way; its wish is shown as pending and taken back if it is refused. */

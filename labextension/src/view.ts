@@ -4,6 +4,7 @@ import type { Level } from './countdown';
 import { formatCountdown, levelOf, shownStop, timeLeft } from './countdown';
 import { age, dayTime, details } from './details';
 import { formatDuration } from './duration';
+import { hasGone } from './gone';
 import type { Phase, ProblemClass } from './problems';
 import { classify, phaseOf } from './problems';
 import type { ILinkProblem, IPending, ISituation, IState } from './tokens';
@@ -15,6 +16,7 @@ export type Kind =
   | 'stale'
   | 'off'
   | 'next-start'
+  | 'gone' // with its Jupyter server, as far as can be told
   | ProblemClass
   | Exclude<Phase, 'running'>
   | ILinkProblem['kind'];
@@ -107,6 +109,9 @@ function pendingNote(pending: IPending, trans: TranslationBundle): string {
 
 function ofState(state: IState, situation: ISituation, trans: TranslationBundle): Core {
   const { now } = situation;
+  if (hasGone(situation)) {
+    return { kind: 'gone', level: 'urgent', text: trans.__('Stopped, it seems') };
+  }
   const phase = phaseOf(state.instance?.status);
   if (phase !== 'running') {
     return ofPhase(phase, state, now, trans);

@@ -2,7 +2,7 @@ import type { Event } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
 import { CHANGED_EVENT } from '../src/hints';
-import { AutostopModel } from '../src/model';
+import { AutostopModel, LOOKED_EVENT } from '../src/model';
 import type { IState } from '../src/tokens';
 import { endingIn, HOUR, MINUTE, NOON, stateOf, trans } from './samples';
 import type { Answer } from './server';
@@ -94,6 +94,7 @@ describe('a model', () => {
   });
 
   it('of an idle page asks at most 12 times an hour, shown or hidden', async () => {
+    bench.turned.emit(true);
     for (const visibility of ['visible', 'hidden'] as const) {
       await pass(0);
       show(visibility);
@@ -105,6 +106,45 @@ describe('a model', () => {
     show('visible');
     // Two hours of seconds, one by one.
   }, 60_000);
+
+  it('asks every minute where no event can come', async () => {
+    await pass(0);
+    await pass(10 * MINUTE);
+    expect(bench.asked).toBe(11);
+    bench.turned.emit(true);
+    await pass(0);
+    bench.turned.emit(false);
+    await pass(2 * MINUTE);
+    const before = bench.asked;
+    await pass(10 * MINUTE);
+    expect(bench.asked).toBe(before + 10);
+  });
+
+  it('takes over from a look of the server when the platform has confirmed, without a request', async () => {
+    await pass(0);
+    const look = (confirmed_at: unknown): void => {
+      const event = { schema_id: LOOKED_EVENT, version: '1', confirmed_at };
+      bench.events.emit(event as Event.Emission);
+    };
+    await pass(30_000);
+    const { state } = bench.model;
+    look(NOON + 29_000);
+    expect(bench.model.situation().confirmedAt).toBe(NOON + 29_000);
+    expect(bench.changes).toHaveBeenCalledTimes(2);
+    // What is forged or late makes nothing fresher than it can be.
+    [NOON, NOON + 10 * MINUTE, 'now', null, undefined, NaN].forEach(look);
+    expect(bench.model.situation().confirmedAt).toBe(NOON + 29_000);
+    expect(bench.changes).toHaveBeenCalledTimes(2);
+    expect(bench.model.state).toBe(state);
+    expect(bench.asked).toBe(1);
+  });
+
+  it('believes no look while the State is stale', async () => {
+    bench.state = stateOf({ stale: true, confirmed_at: NOON - MINUTE });
+    await bench.model.refresh();
+    bench.events.emit({ schema_id: LOOKED_EVENT, version: '1', confirmed_at: NOON });
+    expect(bench.model.situation().confirmedAt).toBe(NOON - MINUTE);
+  });
 
   it('emits only when something has changed, the passing of time aside', async () => {
     await pass(0);
@@ -446,12 +486,14 @@ describe('a person who comes back', () => {
   });
 
   it('does not count while the page is hidden', async () => {
+    bench.turned.emit(true);
     await pass(MINUTE);
+    const before = bench.asked;
     show('hidden');
     await pass(1000);
-    expect(bench.asked).toBe(1);
+    expect(bench.asked).toBe(before);
     show('visible');
     await pass(0);
-    expect(bench.asked).toBe(2);
+    expect(bench.asked).toBe(before + 1);
   });
 });

@@ -45,7 +45,7 @@ function statusBar(): { bar: IStatusBar; shown: () => Widget } {
 describe('the plugins', () => {
   it('each have an id of their own to be disabled by, and require nothing', () => {
     expect(plugins.map(plugin => plugin.id)).toEqual(
-      ['model', 'status', 'toolbar', 'panel', 'commands', 'notebook-widget'].map(
+      ['model', 'status', 'toolbar', 'panel', 'commands', 'notebook-widget', 'connection-lost'].map(
         name => `jupyter-autostop:${name}`
       )
     );

@@ -66,5 +66,7 @@ export function troubled(code: string, parts: Partial<IState> = {}): IState {
 }
 
 export function situationOf(parts: Partial<ISituation> = {}): ISituation {
-  return { state: stateOf(), link: null, now: NOON, uncertain: false, pending: null, ...parts };
+  const { state = stateOf() } = parts;
+  const confirmedAt = state?.confirmed_at ?? null;
+  return { state, link: null, now: NOON, confirmedAt, uncertain: false, pending: null, ...parts };
 }

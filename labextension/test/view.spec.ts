@@ -228,9 +228,34 @@ describe('the link to the Jupyter server', () => {
 
   it('that is lost past the stop time says what may have happened', () => {
     const view = viewOf(endingIn(0), NOON + MINUTE, LOST);
-    expect(view).toMatchObject({ kind: 'overdue', note: 'no connection' });
-    expect(view.title).toContain('the instance may have stopped');
+    expect(view).toMatchObject({ kind: 'gone', text: 'Stopped, it seems', note: 'no connection' });
+    expect(view.title).toMatch(
+      /^The stop time was today at 12:00, and Jupyter went away with it: the instance has stopped, as far as/
+    );
+    expect(view.title).toContain('/home/ma-user/work are kept');
+    expect(view.title).toContain('Start the instance again in the ModelArts console');
+    expect(view.title).toContain('Instance, as last seen: tuning, RUNNING.');
   });
+
+  it('that is lost from an emulated instance points to no console', () => {
+    const { title } = viewOf(endingIn(0, { emulated: true }), NOON + MINUTE, LOST);
+    expect(title).not.toContain('console');
+    expect(title).toContain('Start the emulated instance again as its terminal says');
+  });
+
+  it('that is lost while the instance was stopping says so without a stop time', () => {
+    const instance = { id: 'DE-1', name: 'tuning', description: '', status: 'STOPPING' };
+    const view = viewOf(stateOf({ instance, deadline: null }), NOON, LOST);
+    expect(view.kind).toBe('gone');
+    expect(view.title).toMatch(/^The instance was stopping when Jupyter went away/);
+  });
+
+  it.each(['logged_out', 'forbidden', 'missing', 'failed'] as const)(
+    'that is %s past the stop time claims no stop',
+    kind => {
+      expect(viewOf(endingIn(0), NOON + MINUTE, link(kind)).kind).toBe('overdue');
+    }
+  );
 });
 
 describe('classify', () => {
