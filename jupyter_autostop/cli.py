@@ -6,18 +6,21 @@ import argparse
 import os
 import re
 import sys
-from datetime import datetime
+import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_autostop import SERVER_PYTHON
 from jupyter_autostop.client import connect
 from jupyter_autostop.commands import DONE, FAILED, MISUSE, run_command
-from jupyter_autostop.duration import DAY, HOUR, DurationError, parse_duration, parse_until
+from jupyter_autostop.duration import DAY, HOUR, DurationError, parse_duration
 from jupyter_autostop.errors import AutostopError, ClientError
 from jupyter_autostop.holding import add_options
+from jupyter_autostop.moments import read_moment
 from jupyter_autostop.output import Output, as_json, printing, remark, say_json
+from jupyter_autostop.reading import tz_trouble
 from jupyter_autostop.wishes import RUN_LENGTHS
 from jupyter_autostop.words import aside, marked
+from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +50,7 @@ def _duration(text: str, likely: tuple[int, int] = (1, DAY)) -> int:
 def _until(text: str) -> str:
     """Return a text that is a time; whether it has passed, the platform's clock decides."""
     try:
-        parse_until(text, datetime.now().astimezone())
+        read_moment(text, round(time.time() * 1000), machine_zone())
     except DurationError as error:
         if error.kind != "range":
             raise argparse.ArgumentTypeError(str(error)) from None
@@ -170,11 +173,16 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     server_command("status", "say when the instance stops")
     extend = server_command("extend", "let this run last longer")
     words: dict[str, Any] = {"action": _Words, "metavar": "DURATION"}
-    text = "how much longer: 2h, 90m, 1h30m, 1:30 or 1.5h"
+    text = "how much longer: 2h, 30 minutes, 1h30, 1:30 or 1.5h"
     extend.add_argument("by", nargs="+", help=text, parse=_duration, **words)
     until = server_command("until", "let this run last until a time")
     words_of_time: dict[str, Any] = {"action": _Words, "parse": _until, "metavar": "TIME"}
-    until.add_argument("until", nargs="+", help="18:00 (the next one) or 2026-11-24T09:00", **words_of_time)
+    until.add_argument(
+        "until",
+        nargs="+",
+        help="18:00 (the next one), 6pm, tomorrow 9:00, 18:00 Asia/Shanghai or 2026-11-24T09:00",
+        **words_of_time,
+    )
     server_command("off", "switch auto-stop off")
     on = server_command("on", "switch auto-stop on")
     text = "running time from each start: 1h to 24h"
@@ -231,6 +239,8 @@ def _with_server(args: argparse.Namespace) -> int:
     def to_server() -> LocalClient:
         return connect(os.environ, args.server, cafile=args.cacert)
 
+    if args.command != "doctor" and (trouble := tz_trouble()):
+        remark(trouble)
     try:
         if args.command == "hold":
             return _held(args, args.words[1:], to_server)

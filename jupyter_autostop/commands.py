@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop import wishes
-from jupyter_autostop.output import Output, Remarks, say, say_json
+from jupyter_autostop.output import Output, Remarks, remark, say, say_json
 from jupyter_autostop.words import NO_JOURNAL, check_lines, journal_line, report_lines
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def _ask(client: LocalClient, args: Namespace) -> State:
     if args.command == "extend":
         return wishes.extend(client, args.by)
     if args.command == "until":
-        return wishes.until(client, args.until)
+        moment = wishes.read_until(client, args.until)
+        if moment.remark:
+            remark(moment.remark)
+        return wishes.until(client, moment)
     if args.command == "off":
         return wishes.off(client)
     if args.command == "on":

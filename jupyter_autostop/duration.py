@@ -1,4 +1,4 @@
-"""Durations and clock times as people write them, to and from seconds: pure functions, the clock passed in.
+"""Durations as people write them, to and from seconds: pure functions. Times of day: `moments.py`.
 
 `tests/data/durations.json` is the table of cases that this module and its TypeScript twin both pass.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
 from decimal import Decimal
 
 MINUTE = 60
@@ -15,20 +14,39 @@ DAY = 86400
 LONGEST = 365 * DAY
 """Nothing longer is taken for a duration that somebody meant."""
 
-_UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "min": MINUTE, "s": 1}
+_UNITS = {"d": DAY, "h": HOUR, "m": MINUTE, "s": 1}
+"""By their first letter, which is all that tells the ways to write them apart."""
 _EXAMPLES = "write 2h, 90m, 1h30m, 1:30 or 1.5h"
-_TOKEN = re.compile(r"([0-9]+(?:\.[0-9]+)?)[ \t]*(min|[dhms])[ \t]*", re.IGNORECASE | re.ASCII)
-_COLON = re.compile(r"([0-9]{1,6}):([0-9]{2})(?::([0-9]{2}))?")
-_BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-_TIME_OF_DAY = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
+_LONGEST_TEXT = 40
+"""No duration takes more, it is enough to recognise a text by, and the digits stay few."""
+_UNIT = r"days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s"
+_TOKEN = re.compile(rf"([0-9]+(?:\.[0-9]+)?) ?({_UNIT})(?![a-z]) ?", re.IGNORECASE | re.ASCII)
+_MINUTES = re.compile(r"[0-5][0-9]", re.ASCII)
+"""What may stand behind hours without a unit: `1h30`."""
+_COLON = re.compile(r"([0-9]{1,6}):([0-9]{2})(?::([0-9]{2}))?", re.ASCII)
+_BARE = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_BLANKS = re.compile("[ \t\u00a0\u2009\u202f\u3000]+")
+"""Those that keyboards and pages write inside a line."""
+_FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+"""What a Chinese or Japanese keyboard writes for ASCII."""
 
 
 class DurationError(ValueError):
-    """A text that is no duration or clock time; `kind` is `empty`, `ambiguous`, `syntax` or `range`."""
+    """A text that is no duration or time; `kind` is `empty`, `ambiguous`, `syntax`, `range` or `zone`."""
 
     def __init__(self, message: str, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def plain(text: str) -> str:
+    """Return a text in ASCII's forms of its characters, with one blank where there are several, and none around it."""
+    return _BLANKS.sub(" ", text.translate(_FULL_WIDTH)).strip(" ")
+
+
+def shortened(text: str) -> str:
+    """Return as much of a text as a sentence about it needs."""
+    return text if len(text) <= _LONGEST_TEXT else text[: _LONGEST_TEXT - 1] + "…"
 
 
 def _colon_seconds(hours: str, minutes: str, seconds: str | None, text: str) -> int:
@@ -38,12 +56,15 @@ def _colon_seconds(hours: str, minutes: str, seconds: str | None, text: str) -> 
 
 
 def _unit_seconds(text: str) -> int:
-    """Add up `1h30m`: units from large to small, each once, a decimal only where it stands alone."""
+    """Add up `1h30m`: units from large to small, a decimal only where it stands alone; `1h30` is the same."""
     parts: list[tuple[str, int]] = []
     at = 0
     while match := _TOKEN.match(text, at):
-        parts.append((match[1], _UNITS[match[2].lower()]))
+        parts.append((match[1], _UNITS[match[2][0].lower()]))
         at = match.end()
+    if parts and parts[-1][1] == HOUR and _MINUTES.fullmatch(text, at):
+        parts.append((text[at:], MINUTE))
+        at = len(text)
     sizes = [size for _, size in parts]
     if at != len(text) or not parts or sizes != sorted(set(sizes), reverse=True):
         raise DurationError(f"“{text}” is not a duration; {_EXAMPLES}.", "syntax")
@@ -63,18 +84,20 @@ def _ambiguous(number: str, shown: str, likely: tuple[int, int]) -> DurationErro
 
 
 def parse_duration(text: str, likely: tuple[int, int] = (1, DAY)) -> int:
-    """Return the whole seconds, at least 1, that `text` means: `2h`, `90m`, `1h30m`, `1:30` (1 h 30 min), `1.5h`, `2d`.
+    """Return the whole seconds, at least 1, that `text` means: `2h`, `90 minutes`, `1h30`, `1:30` (1 h 30 min), `1.5h`.
 
     Raises `DurationError` for anything else; a bare number is refused because it could be minutes or hours. `likely`
     are the shortest and the longest (s) that are worth offering to whoever wrote one; others are returned as well.
     """
-    text = text.strip(" \t")
-    shown = text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004 - enough to recognise it by
+    text = plain(text)
+    shown = shortened(text)
+    # More of what there is already: a plus says no more than that.
+    text = re.sub(r"^\+ ?(?=[0-9])", "", text)
     if not text:
         raise DurationError(f"No duration was given; {_EXAMPLES}.", "empty")
     if _BARE.fullmatch(text):
-        raise _ambiguous(text, shown, likely)
-    if len(text) > 40:  # noqa: PLR2004 - no duration takes more, and the digits stay few
+        raise _ambiguous(text, shown.lstrip("+ "), likely)
+    if len(text) > _LONGEST_TEXT:
         raise DurationError(f"“{shown}” is not a duration; {_EXAMPLES}.", "syntax")
     colon = _COLON.fullmatch(text)
     seconds = _colon_seconds(colon[1], colon[2], colon[3], shown) if colon else _unit_seconds(text)
@@ -99,38 +122,3 @@ def format_countdown(seconds: float) -> str:
     if whole < 10 * MINUTE:
         return f"{whole // MINUTE}:{whole % MINUTE:02d}"
     return format_duration(whole - whole % MINUTE)
-
-
-def parse_until(text: str, now: datetime) -> datetime:
-    """Return the moment that `text` names, seen from `now` (which must know its zone).
-
-    `18:00` is the next 18:00 in the zone of `now`; `2026-11-24T09:00` (also with seconds, an offset or `Z`)
-    is that moment. Raises `DurationError` for anything else and for a moment that has passed.
-    """
-    text = text.strip(" \t")
-    if not text:
-        raise DurationError("No time was given; write 18:00 or 2026-11-24T09:00.", "empty")
-    clock = _TIME_OF_DAY.fullmatch(text)
-    try:
-        if clock:
-            hour, minute, second = (int(part or 0) for part in clock.groups())
-            wall = now.replace(tzinfo=None, hour=hour, minute=minute, second=second, microsecond=0)
-            then = _in_zone_of(now, wall)
-            return then if then > now else _in_zone_of(now, wall + timedelta(days=1))
-        # fromisoformat of Python 3.10 and older does not know the Z that everybody writes.
-        then = datetime.fromisoformat(re.sub(r"[zZ]$", "+00:00", text))
-        if then.tzinfo is None:
-            then = _in_zone_of(now, then)
-        passed = then <= now
-    except (ValueError, OverflowError) as error:
-        raise DurationError(f"“{text[:40]}” is not a time; write 18:00 or 2026-11-24T09:00.", "syntax") from error
-    if passed:
-        raise DurationError(f"“{text[:40]}” has passed already; give a time still to come.", "range")
-    return then
-
-
-def _in_zone_of(now: datetime, wall: datetime) -> datetime:
-    """Read a wall-clock time in the local zone, whose offset may differ from today's (daylight saving)."""
-    if now.utcoffset() == now.replace(tzinfo=None).astimezone().utcoffset():
-        return wall.astimezone()
-    return wall.replace(tzinfo=now.tzinfo)

@@ -13,6 +13,7 @@ from jupyter_autostop.client import RefusedError
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import UnreachableError
+from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.words import clock_time
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from jupyter_autostop.client import LocalClient
     from jupyter_autostop.state import Hold, Outcome, State
+    from jupyter_autostop.zones import Zone
 
 ENDINGS = ("restore", "stop")
 _STOPS = " Afterwards the instance stops, once the grace of this site is over."
@@ -56,7 +58,7 @@ def remark_on_hold(state: State) -> str:
     deadline = state["deadline"]
     if deadline is None or deadline["kept_by"] != "server" or state["holds"]:
         return ""
-    at = clock_time(deadline["stop_timestamp"], state["server_time"])
+    at = clock_time(deadline["stop_timestamp"], state["server_time"], reader_zone(state))
     return f"The stop that was to come at {at} is called off; the end of this hold decides what follows."
 
 
@@ -107,6 +109,7 @@ class Holding:
         self.server_time = 0
         """When it was asked for, on the platform's clock (epoch ms)."""
         self.emulated = False
+        self._zone: Zone | None = None
         self.called_off = ""
         """What must be said of a stop that was to come when it began."""
 
@@ -115,6 +118,7 @@ class Holding:
         client = self._connect()
         state: State = client.instance()
         self.server_time, self.emulated = state["server_time"], state["emulated"]
+        self._zone = reader_zone(state)
         ceiling = state["limits"]["until"][1]
         until = ceiling if self._longest is None else self.server_time + self._longest * 1000
         if until > ceiling:
@@ -151,7 +155,7 @@ class Holding:
         if self.hold is None:
             return "Nothing is held."
         then = _STOPS if self.hold["then"] == "stop" else ""
-        until = clock_time(self.hold["until"], self.server_time)
+        until = clock_time(self.hold["until"], self.server_time, self._zone)
         return f"Held while {what} runs, until {until} at the latest.{then} {self.called_off}".rstrip()
 
     def end(self) -> Release:

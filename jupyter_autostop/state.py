@@ -90,7 +90,14 @@ class Check(TypedDict):
     hint: str
 
 
-class State(TypedDict):
+class ReaderState(TypedDict, total=False):
+    """What is in the State of a kernel alone."""
+
+    zone: str | None
+    """The time zone of the page that shows its notebook; `None`: no page tells it."""
+
+
+class State(ReaderState):
     """The whole State; a null `deadline` with a `problem` means unknown, not off."""
 
     instance: dict[str, Any] | None

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from jupyter_autostop.duration import DAY, HOUR, LONGEST, DurationError, parse_duration, parse_until
+from jupyter_autostop.duration import DAY, HOUR, LONGEST, DurationError, parse_duration
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.moments import Moment, read_moment
+from jupyter_autostop.reading import reader_zone, whose_zone
 from jupyter_autostop.words import is_unknown
+from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
     from jupyter_autostop.client import LocalClient
     from jupyter_autostop.state import State
+    from jupyter_autostop.zones import Zone
 
 
 RUN_LENGTHS = (HOUR, DAY)
@@ -36,18 +41,24 @@ def seconds_of(length: str | timedelta, likely: tuple[int, int] = (1, DAY)) -> i
             raise DurationError(f"{length} is no length to wait for; give 1 s to 365 days.", "range")
         return seconds
     if not isinstance(length, str):
-        raise DurationError(f"{str(length)[:40]} has no unit; write it as a text, e.g. '2h' or '90m'.", "ambiguous")
+        raise DurationError(
+            f"{str(length)[:40]} has no unit; write '2h', '90m' or '3600s', or give a timedelta.", "ambiguous"
+        )
     return parse_duration(length, likely)
 
 
-def moment_of(time: str | datetime, server_time: int) -> int:
-    """Return the moment (epoch ms) that a time names, seen from the platform's clock; no zone is this machine's."""
-    now = datetime.fromtimestamp(server_time / 1000).astimezone()
+def moment_of(time: str | datetime, server_time: int, zone: Zone | None = None) -> Moment:
+    """Return the moment that a time names, seen from the platform's clock; no zone is `zone`, or this machine's."""
     if isinstance(time, datetime):
-        time = time.isoformat()
+        if time.tzinfo is not None:
+            at = int(time.timestamp() * 1000)
+            if at <= server_time:
+                raise DurationError(f"“{time.isoformat()}” has passed already; give a time still to come.", "range")
+            return Moment(at, names_zone=True)
+        time = time.isoformat(sep=" ", timespec="milliseconds")
     if not isinstance(time, str):
         raise DurationError(f"{str(time)[:40]} is no time; write it as a text, e.g. '18:00'.", "syntax")
-    return int(parse_until(time, now).timestamp() * 1000)
+    return read_moment(time, server_time, zone or machine_zone())
 
 
 def status(client: LocalClient) -> State:
@@ -77,9 +88,20 @@ def extend(client: LocalClient, seconds: int) -> State:
     return state
 
 
-def until(client: LocalClient, time: str | datetime) -> State:
-    """Ask for a run that lasts until a time; "the next 18:00" is the platform's."""
-    state: State = client.extend(until=moment_of(time, client.instance()["server_time"]))
+def read_until(client: LocalClient, time: str | datetime) -> Moment:
+    """Return the moment that a time names: "the next 18:00" is the platform's, in the zone of its reader.
+
+    Its remark says whose zone that is, where that may surprise.
+    """
+    state: State = client.instance()
+    moment = moment_of(time, state["server_time"], reader_zone(state))
+    whose = "" if moment.names_zone else whose_zone(state)
+    return replace(moment, remark=" ".join(part for part in (moment.remark, whose) if part))
+
+
+def until(client: LocalClient, moment: Moment) -> State:
+    """Ask for a run that lasts until a moment."""
+    state: State = client.extend(until=moment.ms)
     return state
 
 

@@ -1,17 +1,19 @@
-"""The State in words, for a terminal and a cell: plain sentences, times in the reader's own zone."""
+"""The State in words, for a terminal and a cell: plain sentences, times in the reader's own zone, which is named."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
+from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.record import EXTENSION
+from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jupyter_autostop.state import Problem, State
+    from jupyter_autostop.zones import Zone
 
 NO_JOURNAL = "Nothing has been changed from here yet."
 OFF = "Auto-stop is off: the instance runs, and bills, until you stop it."
@@ -31,16 +33,15 @@ _MARKS = {True: "ok", False: "!!", None: "--"}
 _HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
 
 
-def _local(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000).astimezone()
+def clock_time(ms: int, now: int, zone: Zone | None = None) -> str:
+    """Write a moment (epoch ms) as people near `now` say it: `18:40 CST`, on another day `Tue 24 Nov 09:00 CST`.
 
-
-def clock_time(ms: int, now: int) -> str:
-    """Write a moment (epoch ms) as people near `now` say it: `18:40`, on another day `Tue 24 Nov 09:00`."""
-    then = _local(ms)
-    if then.date() == _local(now).date():
-        return f"{then:%H:%M}"
-    return f"{then:%a} {then.day} {then:%b %H:%M}"
+    The zone is this machine's, unless another one is given.
+    """
+    zone = zone or machine_zone()
+    then = zone.local(ms / 1000)
+    day = "" if then.date() == zone.local(now / 1000).date() else f"{then:%a} {then.day} {then:%b} "
+    return f"{day}{then:%H:%M} {zone.label(ms // 1000)}"
 
 
 def ago(ms: int, now: int) -> str:
@@ -65,7 +66,7 @@ def status_text(state: State) -> str:
         # In a sentence "4:37" would read as hours.
         seconds = (stop - now) // 1000
         left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
-        at = clock_time(stop, now)
+        at = clock_time(stop, now, reader_zone(state))
         kept = "ModelArts" if deadline["kept_by"] == "platform" else f"this server{_own_auto_stop(state, at)}"
         line = f"Stops at {at} (in {left}), kept by {kept}"
         line += _next_start(state) + _holds(state)
@@ -109,7 +110,7 @@ def _next_start(state: State) -> str:
 def _holds(state: State) -> str:
     """Tell who holds; an extension is what the stop time says already."""
     holds = (hold for hold in state["holds"] if hold["id"] != EXTENSION)
-    return "".join(f"; {hold_line(hold, state['server_time'])}" for hold in holds)
+    return "".join(f"; {hold_line(hold, state['server_time'], reader_zone(state))}" for hold in holds)
 
 
 def printable(text: str) -> str:
@@ -117,9 +118,9 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in text)
 
 
-def hold_line(hold: Mapping[str, Any], now: int) -> str:
-    """Return who keeps the run going, until when and why: `held until 20:00 by a kernel: cell 3 of train.ipynb`."""
-    line = f"held until {clock_time(hold['until'], now)} {_HELD_BY.get(hold['owner']['kind'], 'by somebody')}"
+def hold_line(hold: Mapping[str, Any], now: int, zone: Zone | None = None) -> str:
+    """Return who keeps the run going, until when and why: `held until 20:00 CST by a kernel: cell 3 of train.ipynb`."""
+    line = f"held until {clock_time(hold['until'], now, zone)} {_HELD_BY.get(hold['owner']['kind'], 'by somebody')}"
     if hold["then"] == "stop":
         line += ", then it stops"
     return f"{line}: {printable(hold['reason'])}" if hold.get("reason") else line
@@ -136,7 +137,7 @@ def aside(line: str, *, emulated: bool) -> str:
 
 
 def status_line(state: State) -> str:
-    """Return the State in one line, e.g. `Stops at 18:40 (in 2 h 13 min), kept by ModelArts`."""
+    """Return the State in one line, e.g. `Stops at 18:40 CST (in 2 h 13 min), kept by ModelArts`."""
     return marked(status_text(state), emulated=state["emulated"])
 
 
@@ -165,7 +166,9 @@ def is_unknown(state: State) -> bool:
 
 def journal_line(entry: Mapping[str, Any]) -> str:
     """Return an entry of the journal in one line: `2026-11-24 18:40:02 CST  terminal  extend by 1 h: …`."""
-    return f"{_local(entry['at']):%Y-%m-%d %H:%M:%S %Z}  {entry['who']}  {entry['what']}: {entry['result']}"
+    zone = machine_zone()
+    at = f"{zone.local(entry['at'] / 1000):%Y-%m-%d %H:%M:%S} {zone.label(entry['at'] // 1000)}"
+    return f"{at}  {entry['who']}  {entry['what']}: {entry['result']}"
 
 
 def check_lines(check: Mapping[str, Any]) -> list[str]:

@@ -244,7 +244,9 @@ def test_lengths_and_moments() -> None:
         1,
     ]
     at = datetime(2099, 1, 1, tzinfo=timezone.utc)
-    assert moment_of(at, 0) == moment_of("2099-01-01T00:00Z", 0) == 4_070_908_800_000
-    assert moment_of(at.astimezone().replace(tzinfo=None), 0) == 4_070_908_800_000
+    assert moment_of(at, 0).ms == moment_of("2099-01-01T00:00Z", 0).ms == 4_070_908_800_000
+    assert moment_of(at.astimezone().replace(tzinfo=None), 0).ms == 4_070_908_800_000
+    with pytest.raises(DurationError, match="has passed already"):
+        moment_of(at, 4_070_908_800_000)
     with pytest.raises(DurationError, match="is no time"):
         moment_of(18, 0)  # type: ignore[arg-type]

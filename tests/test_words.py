@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from jupyter_autostop.reading import tz_trouble, whose_zone
 from jupyter_autostop.state import State
 from jupyter_autostop.words import (
     OFF,
@@ -59,30 +60,33 @@ def state(stop: int | None = None, status: str | None = "RUNNING", kept_by: str 
 
 
 LINES: dict[str, tuple[State, str]] = {
-    "running": (state(STOP), "Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
+    "running": (state(STOP), "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts"),
     "kept by the server": (
         state(STOP, kept_by="server", auto_stop={"enable": False}),
-        "Stops at 18:13 (in 2 h 13 min), kept by this server until 18:13; ModelArts' own auto-stop is off until then",
+        (
+            "Stops at 18:13 CST (in 2 h 13 min), kept by this server until 18:13 CST; "
+            "ModelArts' own auto-stop is off until then"
+        ),
     ),
     "stopped sooner by the server": (
         state(STOP, kept_by="server", auto_stop={"enable": True}),
-        "Stops at 18:13 (in 2 h 13 min), kept by this server",
+        "Stops at 18:13 CST (in 2 h 13 min), kept by this server",
     ),
-    "soon": (state(NOW + 9 * MINUTE + 42_999), "Stops at 16:09 (in 9 min 42 s), kept by ModelArts"),
-    "in a moment": (state(NOW + 1), "Stops at 16:00 (in 0 s), kept by ModelArts"),
-    "tomorrow": (state(NOW + 26 * HOUR), "Stops at Wed 25 Nov 18:00 (in 26 h), kept by ModelArts"),
-    "just after midnight": (state(NOW + 8 * HOUR), "Stops at Wed 25 Nov 00:00 (in 8 h), kept by ModelArts"),
-    "emulated": (state(STOP, emulated=True), "[emulator] Stops at 18:13 (in 2 h 13 min), kept by ModelArts"),
+    "soon": (state(NOW + 9 * MINUTE + 42_999), "Stops at 16:09 CST (in 9 min 42 s), kept by ModelArts"),
+    "in a moment": (state(NOW + 1), "Stops at 16:00 CST (in 0 s), kept by ModelArts"),
+    "tomorrow": (state(NOW + 26 * HOUR), "Stops at Wed 25 Nov 18:00 CST (in 26 h), kept by ModelArts"),
+    "just after midnight": (state(NOW + 8 * HOUR), "Stops at Wed 25 Nov 00:00 CST (in 8 h), kept by ModelArts"),
+    "emulated": (state(STOP, emulated=True), "[emulator] Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts"),
     "held": (
         state(STOP, holds=[HOLD, {**HOLD, "reason": "lr\x1bsweep", "owner": {"kind": "kernel"}, "then": "stop"}]),
         (
-            "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; held until 17:00 by a command; "
-            "held until 17:00 by a kernel, then it stops: lr sweep"
+            "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts; held until 17:00 CST by a command; "
+            "held until 17:00 CST by a kernel, then it stops: lr sweep"
         ),
     ),
     "extended": (
         state(STOP, kept_by="server", holds=[{**HOLD, "id": "extension", "owner": {"kind": "person"}}]),
-        "Stops at 18:13 (in 2 h 13 min), kept by this server",
+        "Stops at 18:13 CST (in 2 h 13 min), kept by this server",
     ),
     "off": (state(), OFF),
     "off, emulated": (state(emulated=True), f"[emulator] {OFF}"),
@@ -97,11 +101,11 @@ LINES: dict[str, tuple[State, str]] = {
     "another status": (state(status="CREATE_FAILED"), "The instance is not running (status CREATE_FAILED)."),
     "longer from the next start": (
         state(STOP, next_start={"enable": True, "duration": 14400}),
-        "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; from the next start a run lasts 4 h",
+        "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts; from the next start a run lasts 4 h",
     ),
     "off from the next start": (
         state(STOP, next_start={"enable": False, "duration": None}),
-        "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; from the next start auto-stop is off",
+        "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts; from the next start auto-stop is off",
     ),
     "unknown": (
         state(problem=LOST, stale=True),
@@ -114,7 +118,7 @@ LINES: dict[str, tuple[State, str]] = {
     "stale": (
         state(STOP, stale=True, confirmed_at=NOW - 5 * MINUTE, problem=LOST),
         (
-            "Stops at 18:13 (in 2 h 13 min), kept by ModelArts; last confirmed 5 min ago. "
+            "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts; last confirmed 5 min ago. "
             "ModelArts did not answer within 10 s. Check the network."
         ),
     ),
@@ -140,13 +144,55 @@ def test_no_line_is_two() -> None:
 
 def test_the_clock_is_the_readers() -> None:
     """The same moment reads differently in another zone, and daylight saving is the moment's own."""
-    assert clock_time(STOP, NOW) == "18:13"
+    assert clock_time(STOP, NOW) == "18:13 CST"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "Europe/Berlin")
         time.tzset()
-        assert clock_time(STOP, NOW) == "11:13"
+        assert clock_time(STOP, NOW) == "11:13 CET"
         summer = 1_782_900_000_000  # 2026-07-01 10:00 UTC
-        assert clock_time(summer, NOW) == "Wed 1 Jul 12:00"
+        assert clock_time(summer, NOW) == "Wed 1 Jul 12:00 CEST"
+
+
+def test_a_zone_without_a_name_is_told_as_utc_and_an_offset() -> None:
+    """What systems call “+08” reads as no zone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Singapore")
+        time.tzset()
+        assert status_line(state(STOP)) == "Stops at 18:13 UTC+8 (in 2 h 13 min), kept by ModelArts"
+        patch.setenv("TZ", "Asia/Beijing")
+        time.tzset()
+        assert status_line(state(STOP)) == "Stops at 10:13 UTC (in 2 h 13 min), kept by ModelArts"
+
+
+def test_a_state_of_a_notebook_is_told_in_the_zone_of_its_page() -> None:
+    """Where a page tells its zone; a zone that cannot be looked up here is told in this machine's."""
+    assert status_line(state(STOP, zone="America/New_York", holds=[HOLD])) == (
+        "Stops at 05:13 EST (in 2 h 13 min), kept by ModelArts; held until 04:00 EST by a command"
+    )
+    for zone in (None, "Mars/Olympus"):
+        assert status_line(state(STOP, zone=zone)) == "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts"
+
+
+def test_whose_zone_a_time_is_read_in_is_said_where_it_may_surprise() -> None:
+    """In a notebook always, and in a terminal only where its `TZ` is none."""
+    assert whose_zone(state(STOP)) == ""
+    assert whose_zone(state(STOP, zone="Asia/Tokyo")) == "Read in the time zone of the page, Asia/Tokyo."
+    assert whose_zone(state(STOP, zone=None)) == "No open page tells its time zone; read in this machine's, CST."
+    assert whose_zone(state(STOP, zone="Mars/Olympus")) == (
+        "The time zone of the page, Mars/Olympus, cannot be looked up in this kernel's environment; "
+        "read in this machine's, CST."
+    )
+    assert tz_trouble() == ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Beijing")
+        trouble = (
+            "TZ=Asia/Beijing is no time zone that this machine knows, so its times are UTC. "
+            "Set one such as TZ=Asia/Shanghai."
+        )
+        assert tz_trouble() == trouble
+        assert whose_zone(state(STOP, zone=None)) == (
+            f"No open page tells its time zone; read in this machine's, UTC. {trouble}"
+        )
 
 
 def test_a_stale_line_with_a_next_start_reads_as_sentences() -> None:
@@ -160,7 +206,7 @@ def test_a_stale_line_with_a_next_start_reads_as_sentences() -> None:
 def test_a_report_is_marked_once_a_line() -> None:
     """What became of a write and what is so: one mark for each line, and in one line none but the speaker's."""
     given = state(STOP, emulated=True, outcome={"effect": "now", "message": "Done.", "clamped": False})
-    line = "Stops at 18:13 (in 2 h 13 min), kept by ModelArts"
+    line = "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts"
     assert report_lines(given) == ["[emulator] Done.", f"[emulator] {line}"]
     assert aside(report_text(given), emulated=True) == f"[autostop emulator] Done. {line}"
     assert aside("Done.", emulated=False) == "[autostop] Done."

@@ -85,7 +85,9 @@ def _extend(rest: str) -> Picture:
 
 
 def _until(rest: str) -> Picture:
-    return state_picture(wishes.until(open_client(), rest))
+    client = open_client()
+    moment = wishes.read_until(client, rest)
+    return state_picture(wishes.until(client, moment), moment.remark)
 
 
 def _off(_rest: str) -> Picture:
@@ -150,8 +152,8 @@ class AutostopMagics(magic.Magics):
 
         %autostop                    the panel, whose buttons work while a cell runs
         %autostop status             when it stops, in how long, and who sees to it
-        %autostop extend 2h          let this run last longer; also 90m, 1h30m, 1:30 (1 h 30 min), 1.5h
-        %autostop until 18:00        let it last until the next 18:00; also 2026-11-24T09:00
+        %autostop extend 2h          let this run last longer; also 30 minutes, 1h30, 1:30 (1 h 30 min), 1.5h
+        %autostop until 18:00        let it last until the next 18:00; also 6pm, tomorrow 9:00, 18:00 Asia/Shanghai
         %autostop off                no auto-stop: the instance runs, and bills, until somebody stops it
         %autostop on [4h]            auto-stop, from the next start with that running time
         %autostop describe TEXT      change the instance's description

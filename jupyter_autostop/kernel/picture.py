@@ -5,26 +5,30 @@ Names, descriptions and reasons are other people's text: escaped in HTML, on one
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import timedelta, timezone
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.words import printable, report_lines
+from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jupyter_autostop.state import State
+    from jupyter_autostop.zones import Zone
 
 HOW_TO = ("%load_ext jupyter_autostop", "%autostop extend 2h", "%autostop until 18:00", "%autostop off")
 """What to write in a cell where there are no buttons."""
 UNASKED = "It is not known when this instance stops."
 
 
-def dated(ms: int) -> str:
+def dated(ms: int, zone: Zone | None = None) -> str:
     """Write a moment (epoch ms) so that it is clear for ever: `2026-11-24 16:00:00 UTC+08:00`."""
-    then = datetime.fromtimestamp(ms / 1000).astimezone()
-    return f"{then:%Y-%m-%d %H:%M:%S} {then.tzinfo}" if then.utcoffset() else f"{then:%Y-%m-%d %H:%M:%S} UTC"
+    zone = zone or machine_zone()
+    offset = timezone(timedelta(seconds=zone.offset(ms // 1000)))
+    return f"{zone.local(ms / 1000):%Y-%m-%d %H:%M:%S} {offset}"
 
 
 def _named(state: State) -> str:
@@ -43,11 +47,13 @@ def _small(text: str) -> str:
     return f"<p><small>{escape(text)}</small></p>"
 
 
-def state_html(state: State) -> str:
-    """Return what is so, of which instance, and as of when."""
+def state_html(state: State, remark: str = "") -> str:
+    """Return what is so, of which instance, and as of when; `remark` is how what was asked for was read."""
     named = _named(state)
     small = f"{named}. " if named else ""
-    return paragraph(report_lines(state)) + _small(f"{small}As of {dated(state['server_time'])}.")
+    return paragraph([*report_lines(state), *([remark] if remark else [])]) + _small(
+        f"{small}As of {dated(state['server_time'], reader_zone(state))}."
+    )
 
 
 class Picture:
@@ -64,9 +70,9 @@ class Picture:
         return {"text/plain": self.text, "text/html": self.html}
 
 
-def state_picture(state: State) -> Picture:
-    """Return the picture that `%autostop status` and the other commands show."""
-    return Picture(report_lines(state), state_html(state))
+def state_picture(state: State, remark: str = "") -> Picture:
+    """Return the picture that `%autostop status` and the other commands show, and how what was asked for was read."""
+    return Picture([*report_lines(state), *([remark] if remark else [])], state_html(state, remark))
 
 
 def panel_picture(state: State | None, problem: str, now: int) -> Picture:
@@ -74,7 +80,8 @@ def panel_picture(state: State | None, problem: str, now: int) -> Picture:
 
     `now` (epoch ms) is this machine's, which dates what no platform has told.
     """
-    date = f"As of {dated(now if state is None else state['server_time'])}; this picture does not move."
+    seen = dated(now) if state is None else dated(state["server_time"], reader_zone(state))
+    date = f"As of {seen}; this picture does not move."
     how = f"To change it, write in a cell: {HOW_TO[0]} and then {', '.join(HOW_TO[1:])}."
     if state is None:
         lines = [f"{UNASKED} {problem}".rstrip()]
@@ -88,7 +95,14 @@ def panel_picture(state: State | None, problem: str, now: int) -> Picture:
 
 
 class ShownState(dict):  # type: ignore[type-arg]  # a State at run time is a plain dict
-    """A State that a cell shows in words; its keys can be read as attributes, too."""
+    """A State that a cell shows in words; its keys can be read as attributes, too.
+
+    `remark` says how what was asked for was read.
+    """
+
+    def __init__(self, state: Any, remark: str = "") -> None:
+        super().__init__(state)
+        self.remark = remark
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -101,7 +115,7 @@ class ShownState(dict):  # type: ignore[type-arg]  # a State at run time is a pl
 
     def _picture(self) -> Picture:
         state: Any = self
-        return state_picture(state)
+        return state_picture(state, self.remark)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - IPython's, for a State is in no other
         printer.text(self._picture().text)

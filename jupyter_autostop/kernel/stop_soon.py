@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.kernel.home import open_client
+from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.wishes import seconds_of
 from jupyter_autostop.words import aside, clock_time, printable, status_text
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from jupyter_autostop.state import State
+    from jupyter_autostop.zones import Zone
 
 FAR, NEAR = 5 * MINUTE, MINUTE
 """Seconds between looks at the server: far from the moment, and near it or while the server does not answer."""
@@ -57,6 +59,7 @@ class Watchman:
         self._called_for: int | None = None
         self._reachable = True
         self._emulated = False
+        self._zone: Zone | None = None
         self.calls = 0
 
     def step(self) -> float:
@@ -84,6 +87,7 @@ class Watchman:
             self._reachable = False
             return
         self._emulated = state["emulated"]
+        self._zone = reader_zone(state)
         if not self._reachable:
             self._complain(f"on_stop_soon sees the stop time again: {status_text(state)}")
         self._reachable = True
@@ -107,7 +111,7 @@ class Watchman:
         self._called_for = stop
         self.calls += 1
         name = _name(self._callback)
-        stops = f"the instance stops at {clock_time(stop, stop)}"
+        stops = f"the instance stops at {clock_time(stop, stop, self._zone)}"
         begun = self._monotonic()
         try:
             self._callback()

@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 /** What is wrong with a duration that was typed. */
-export type DurationErrorKind = 'ambiguous' | 'empty' | 'syntax' | 'range';
+export type DurationErrorKind = 'ambiguous' | 'empty' | 'syntax' | 'range' | 'zone';
 
 /** A text that is no duration, with a sentence that says the way out. */
 export class DurationError extends Error {
@@ -14,7 +14,8 @@ export class DurationError extends Error {
   }
 }
 
-const SECONDS: { [unit: string]: number } = { d: 86400, h: 3600, m: 60, min: 60, s: 1 };
+/** By their first letter, which is all that tells the ways to write them apart. */
+const SECONDS: { [unit: string]: number } = { d: 86400, h: 3600, m: 60, s: 1 };
 const LONGEST = 365 * 86400;
 const LONGEST_TEXT = 40;
 
@@ -22,34 +23,36 @@ const LONGEST_TEXT = 40;
 // page and another in the terminal.
 const BARE = /^[0-9]+(?:\.[0-9]+)?$/;
 const CLOCK = /^([0-9]{1,6}):([0-9]{2})(?::([0-9]{2}))?$/;
-const SINGLE = /^([0-9]+)(?:\.([0-9]+))?[ \t]*(d|h|min|m|s)$/;
-const SEVERAL =
-  /^(?:([0-9]+)[ \t]*d[ \t]*)?(?:([0-9]+)[ \t]*h[ \t]*)?(?:([0-9]+)[ \t]*(?:min|m)[ \t]*)?(?:([0-9]+)[ \t]*s)?$/;
+const TOKEN =
+  /^([0-9]+)(?:\.([0-9]+))? ?(days?|d|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z]) ?/i;
+/** What may stand behind hours without a unit: `1h30`. */
+const MINUTES = /^[0-5][0-9]$/;
+/** Those that keyboards and pages write inside a line. */
+const BLANKS = /[ \t\u00a0\u2009\u202f\u3000]+/g;
 
 /**
  * The whole seconds that a typed duration means, rounded down.
  *
  * @param trans - for the sentences of what is thrown.
- * @param clock - what to write, where a clock time is taken as well: there `1:30` is none of it.
  * @throws DurationError - for everything that is not plainly one duration between 1 s and 365 d.
  */
-export function parseDuration(text: string, trans: TranslationBundle, clock = ''): number {
-  const typed = trimmed(text);
-  const shown = typed.length > LONGEST_TEXT ? `${typed.slice(0, LONGEST_TEXT - 1)}…` : typed;
-  const examples = clock || trans.__('write 2h, 90m, 1h30m, 1:30 or 1.5h');
+export function parseDuration(text: string, trans: TranslationBundle): number {
+  const given = plain(text);
+  const shown = shortened(given);
+  // More of what there is already: a plus says no more than that.
+  const typed = given.replace(/^\+ ?(?=[0-9])/, '');
+  const examples = trans.__('write 2h, 90m, 1h30m, 1:30 or 1.5h');
   if (typed === '') {
     throw new DurationError('empty', trans.__('No duration was given; %1.', examples));
   }
-  if (BARE.test(typed) && !(clock && /\.[0-9][0-9]$/.test(typed))) {
+  if (BARE.test(typed)) {
     throw new DurationError(
       'ambiguous',
-      trans.__('“%1” could be minutes or hours; write %1m or %1h.', shown)
+      trans.__('“%1” could be minutes or hours; write %1m or %1h.', shown.replace(/^\+ ?/, ''))
     );
   }
   const seconds =
-    typed.length > LONGEST_TEXT
-      ? null
-      : (clockSeconds(typed, shown, trans, examples) ?? unitSeconds(typed.toLowerCase()));
+    typed.length > LONGEST_TEXT ? null : (clockSeconds(typed, shown, trans, examples) ?? unitSeconds(typed));
   if (seconds === null) {
     throw new DurationError('syntax', trans.__('“%1” is not a duration; %2.', shown, examples));
   }
@@ -81,9 +84,16 @@ export function formatDuration(seconds: number): string {
   return shown.join(' ') || '0 s';
 }
 
-/** A text without the blanks around it, as the Python side takes them away. */
-export function trimmed(text: string): string {
-  return text.replace(/^[ \t]+|[ \t]+$/g, '');
+/** A text in ASCII's forms of its characters, with one blank where there are several, and none around it. */
+export function plain(text: string): string {
+  // What a Chinese or Japanese keyboard writes for ASCII.
+  const narrow = text.replace(/[\uff01-\uff5e]/g, wide => String.fromCharCode(wide.charCodeAt(0) - 0xfee0));
+  return narrow.replace(BLANKS, ' ').replace(/^ | $/g, '');
+}
+
+/** As much of a text as a sentence about it needs. */
+export function shortened(text: string): string {
+  return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT - 1)}…` : text;
 }
 
 /** `1:30` as an hour and a half, `1:30:15` with seconds; null where there is no colon to go by. */
@@ -104,19 +114,27 @@ function clockSeconds(
   return scaled(hours, '', 'h') + scaled(minutes, '', 'm') + scaled(seconds, '', 's');
 }
 
-/** `1h30m`: units from large to small, each once, a decimal only where it stands alone. */
+/** `1h30m`: units from large to small, each once, a decimal only where it stands alone, and `1h30` for short. */
 function unitSeconds(text: string): bigint | null {
-  const single = SINGLE.exec(text);
-  if (single) {
-    const [, whole = '0', fraction = '', unit = 's'] = single;
-    return scaled(whole, fraction, unit);
+  const parts: { size: number; decimal: boolean; seconds: bigint }[] = [];
+  let rest = text;
+  for (let match = TOKEN.exec(rest); match; match = TOKEN.exec(rest)) {
+    const [token, whole = '0', fraction = '', name = 's'] = match;
+    const unit = name.charAt(0).toLowerCase();
+    const size = SECONDS[unit] ?? 1;
+    parts.push({ size, decimal: fraction !== '', seconds: scaled(whole, fraction, unit) });
+    rest = rest.slice(token.length);
   }
-  const several = SEVERAL.exec(text);
-  if (!several) {
+  if (parts[parts.length - 1]?.size === SECONDS.h && MINUTES.test(rest)) {
+    parts.push({ size: SECONDS.m ?? 60, decimal: false, seconds: scaled(rest, '', 'm') });
+    rest = '';
+  }
+  const falling = parts.every(({ size }, at) => at === 0 || size < (parts[at - 1]?.size ?? 0));
+  const mixed = parts.length > 1 && parts.some(({ decimal }) => decimal);
+  if (rest !== '' || parts.length === 0 || !falling || mixed) {
     return null;
   }
-  const [, days = '0', hours = '0', minutes = '0', seconds = '0'] = several;
-  return scaled(days, '', 'd') + scaled(hours, '', 'h') + scaled(minutes, '', 'm') + scaled(seconds, '', 's');
+  return parts.reduce((sum, { seconds }) => sum + seconds, BigInt(0));
 }
 
 /** In whole numbers throughout: 4.35 h in floating point comes out one second short. */

@@ -1,8 +1,8 @@
 import { shownStop } from './countdown';
 import { dayTime } from './details';
-import { DurationError, formatDuration, parseDuration } from './duration';
+import { DurationError, formatDuration, parseDuration, plain, shortened } from './duration';
 import type { ILimits, ISituation } from './tokens';
-import { isTimeOfDay, parseUntil } from './until';
+import { isMoment, readUntil } from './until';
 import type { IWords } from './view';
 
 /** What somebody wishes for, and what it would come to. */
@@ -18,15 +18,24 @@ export interface IWish {
 export function typedWish(text: string, situation: ISituation, words: IWords): IWish {
   const { trans } = words;
   try {
-    if (isTimeOfDay(text) || text.includes('-')) {
-      const wish = judge({ until: parseUntil(text, situation.now, trans) }, situation, words);
+    if (isMoment(text)) {
+      const { at, remark } = readUntil(text, situation.now, trans);
+      const wish = judge({ until: at }, situation, words);
       // Elsewhere a colon makes a duration; here the other thing is nearer, and both are said.
-      const hours = /^\s*([0-9]{1,2}):([0-9]{2})\s*$/.exec(text);
+      const hours = /^([0-9]{1,2}):([0-9]{2})$/.exec(plain(text));
       const other = hours && Number(hours[1]) < 12 ? `${Number(hours[1])}h${hours[2]}m` : '';
-      return other ? { ...wish, text: `${wish.text} ${trans.__('For a length write %1.', other)}` } : wish;
+      const length = other && trans.__('For a length write %1.', other);
+      return { ...wish, text: [wish.text, remark, length].filter(part => part).join(' ') };
     }
-    return judge({ by: parseDuration(text, trans, trans.__('write 2h30m or 18:00')) }, situation, words);
+    return judge({ by: parseDuration(text, trans) }, situation, words);
   } catch (error) {
+    if (error instanceof DurationError && error.kind === 'syntax') {
+      const either = trans.__(
+        '“%1” is neither a duration such as 2h30m nor a time such as 18:00.',
+        shortened(plain(text))
+      );
+      return refused(either);
+    }
     return refused(sentence(error));
   }
 }
