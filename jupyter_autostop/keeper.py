@@ -100,12 +100,13 @@ class Keeper(Settling):
             await self._settle_at_rest(record, instance)
 
     async def _expired(self, record: Record) -> Record:
-        if ended := await self.owners.gone(record.holds):
+        # Until the time is sure, no grace could be reckoned from it.
+        if self.writer.platform.time.sure and (ended := await self.owners.gone(record.holds)):
             record = self.end(record, ended, by_person=False)
             self.note("hold", "The kernel or command that held this run has ended.")
         elsewhere = not record.ours and self.snapshot.run.kind == "deadline"
         defers = self.snapshot.memory.defers
-        left = expired(record, self.now(), self.grace, defers=defers, deadline_elsewhere=elsewhere)
+        left = expired(record, self.surely(), self.grace, defers=defers, deadline_elsewhere=elsewhere)
         if gone := [hold for hold in record.holds if hold.id != EXTENSION and left.hold(hold.id) is None]:
             self.note("hold", self._ended_words(gone, left, elsewhere=elsewhere))
         return left

@@ -135,6 +135,7 @@ class Snapshot:
 
     def _keep(self, reading: Reading) -> None:
         """Take an answer in, at one go: what it taught of the run goes to the disk behind the caller's back."""
+        self._bear_out(reading)
         now = self._platform.time.now_ms()
         before = self.run.stop_timestamp
         self.instance = reading.instance
@@ -152,6 +153,14 @@ class Snapshot:
             self._live.note(replace(memory, run=known, serial=memory.serial + another, ended=False, defers=defers))
         elif reading.instance.status in ENDED and not memory.ended:
             self._live.note(replace(memory, ended=True))
+
+    def _bear_out(self, reading: Reading) -> None:
+        """Let what the platform reckons with as the time be a witness to what it dates its answers by."""
+        auto_stop = reading.instance.auto_stop
+        stop = auto_stop.stop_timestamp if auto_stop else None
+        remain = auto_stop.remain_time if auto_stop else None
+        if stop is not None and remain is not None and remain > 0:
+            self._platform.time.bear_out(stop / 1000 - remain, reading.sent, reading.received)
 
     @property
     def questions(self) -> int:

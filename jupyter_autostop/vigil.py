@@ -19,6 +19,8 @@ OWNERS = 2.0
 """Seconds between looks at whether the kernels and commands that hold the run still live."""
 RECORD = 8.0
 """Seconds between looks at whether the record lies on the disk as it was: somebody may empty its folder."""
+DOUBT = 20.0
+"""Seconds between steps while there is a witness against the platform's time: further answers decide."""
 SOONEST = 1.0
 """Seconds that lie between two steps at least, and after a failed one at first; then twice as many, and so on."""
 LONGEST_BACKOFF = 60.0
@@ -108,18 +110,19 @@ class Vigil:
             return min(SOONEST * float(2 ** min(self._failed - 1, 10)), LONGEST_BACKOFF) - since
         if self._at_once:
             return 0.0
-        return max(SOONEST - since, min(self._interval - since, self._left()))
+        return max(SOONEST - since, self._left(since))
 
-    def _left(self) -> float:
-        """Return the seconds to the next moment at which something is due."""
+    def _left(self, since: float) -> float:
+        """Return the seconds to the next moment at which something is due, or a look, the last `since` s ago."""
         record = self._keeper.record
+        longest = min(self._interval, DOUBT) if self._keeper.writer.platform.time.doubted else self._interval
         moments = [hold.until for hold in record.holds]
         moments += [write.at + LANDS_WITHIN for write in record.pending]
         if record.stop_at is not None and not record.holds and not record.pending:
             moments.append(max(record.stop_at, record.floor))
         if not moments:
-            return self._interval
-        return (min(moments) - self._keeper.surely()) / 1000 + _LATE
+            return longest - since
+        return min(longest - since, (min(moments) - self._keeper.surely()) / 1000 + _LATE)
 
     async def _see_to_the_record(self) -> None:
         """Look whether the record is there: while it is not, the end of this server would be the end of the holds."""

@@ -38,6 +38,7 @@ class FakePlatform:
     def __init__(self, clock: Any, *, moves: bool = False) -> None:
         self.clock = clock
         self.time = PlatformClock(clock)
+        self.date_error = 0.0
         self.moves = moves
         self.moves_after = 0.0
         self.moving: list[tuple[float, int]] = []
@@ -78,7 +79,7 @@ class FakePlatform:
             await self.gate.wait()
         if self.fail_read:
             raise self.fail_read
-        self.time.observe(float(int(self.clock.time())), sent, self.clock.monotonic())
+        self.time.observe(float(int(self.clock.time() + self.date_error)), sent, self.clock.monotonic())
         return Reading(instance, sent, self.clock.monotonic())
 
     async def update(self, request: UpdateRequest) -> None:

@@ -37,6 +37,10 @@ class Platform:
         self.clock.turn(back)
         self.learned.observe(date, sent, self.clock.monotonic())
 
+    def reckon(self, seconds: float) -> None:
+        """Tell the time that the platform reckons with."""
+        self.learned.bear_out(seconds, self.clock.monotonic(), self.clock.monotonic())
+
     def error(self) -> float:
         return abs(self.learned.now() - self.now())
 
@@ -96,28 +100,150 @@ def test_a_slow_answer_spoils_nothing(clock: ManualClock) -> None:
     assert platform.error() <= max(before, 0.51)
 
 
-@pytest.mark.parametrize("jump", [-86400.0, -3600.0, -2.5, 2.5, 3600.0, 86400.0])
-def test_a_clock_that_was_set_is_followed(clock: ManualClock, jump: float) -> None:
-    """When the platform's clock, or the steady one through a suspension, jumps, the next answer puts it right."""
+LEAPS = [-315_360_000.0, -86400.0, -3600.0, -2.5, 2.5, 14_400.0, 86400.0, 315_360_000.0]
+
+
+@pytest.mark.parametrize("leap", LEAPS)
+def test_a_clock_that_was_set_is_followed_once_it_has_held(clock: ManualClock, leap: float) -> None:
+    """Answers that agree for a minute are believed, and a single one, or many in a moment, are not."""
     platform = Platform(clock, 1_795_000_000.5)
     for _ in range(20):
         platform.ask(0.02, 0.02)
         clock.turn(1.07)
-    platform.ahead += jump
-    platform.ask(0.02, 0.02)
+    platform.ahead += leap
+    for _ in range(50):
+        platform.ask()
+    assert platform.error() == pytest.approx(abs(leap), abs=1.04)
+    assert platform.learned.doubted
+    clock.turn(59)
+    platform.ask()
+    assert platform.error() == pytest.approx(abs(leap), abs=1.04)
+    clock.turn(1)
+    platform.ask()
     assert platform.error() <= 1.04
+    assert platform.learned.sure
+    assert not platform.learned.doubted
 
 
-def test_one_wrong_date_is_got_over(clock: ManualClock) -> None:
-    """A single answer an hour off is believed only until the next right one."""
+def test_two_answers_far_apart_are_not_enough(clock: ManualClock) -> None:
+    """A gateway that answers wrongly once an hour, twice in a row, has two answers and a long time between them."""
     platform = Platform(clock, 1_795_000_000.5)
     platform.ask()
-    for wrong in (3600, -3600):
-        platform.ahead += wrong
+    platform.ahead += 3600
+    platform.ask()
+    clock.turn(3600)
+    platform.ask()
+    assert platform.error() == pytest.approx(3600, abs=1)
+
+
+@pytest.mark.parametrize("leap", LEAPS)
+def test_a_wrong_date_is_never_believed_while_the_right_one_is_told_too(clock: ManualClock, leap: float) -> None:
+    """Two gateways that answer by turns, or several that are wrong each in its own way, move nothing for ever."""
+    platform = Platform(clock, 1_795_000_000.5)
+    platform.ask()
+    for wrongs in ((leap, leap, 0.0), (leap, leap * 2, leap * 3)):
+        for step in range(120):
+            wrong = wrongs[step % 3]
+            platform.ahead += wrong
+            platform.ask()
+            platform.ahead -= wrong
+            assert platform.error() <= 1
+            assert platform.learned.surely_ms() <= platform.now() * 1000 + 1
+            clock.turn(10)
+
+
+@pytest.mark.parametrize("leap", LEAPS)
+@pytest.mark.parametrize("wall_error", [0.0, 86400.0, -315_360_000.0])
+def test_a_virtual_machine_that_was_suspended_knows_the_time_at_once(
+    clock: ManualClock, leap: float, wall_error: float
+) -> None:
+    """Its steady clock stood still; the wall clock, right or wrong, moves by as much as the platform's."""
+    platform = Platform(clock, clock.time() - clock.monotonic() + 0.5)
+    clock.wall_error = wall_error
+    platform.ask()
+    platform.ahead += leap
+    clock.wall_error += leap
+    platform.ask()
+    assert platform.error() <= 1
+    # What moves by another amount bears nothing out.
+    platform.ahead += 7200
+    clock.wall_error += 3600
+    platform.ask()
+    assert platform.error() == pytest.approx(7200, abs=1)
+
+
+@pytest.mark.parametrize("wrong", LEAPS[:3] + LEAPS[5:])
+def test_a_wrong_first_answer_is_got_over(clock: ManualClock, wrong: float) -> None:
+    """It is shown, and nothing is done by it; this machine's clock puts the next answer in its place at once."""
+    platform = Platform(clock, clock.time() - clock.monotonic() + wrong)
+    platform.ask()
+    assert platform.error() <= 1
+    assert platform.learned.doubted
+    assert platform.learned.surely_ms() <= min(platform.now(), clock.time()) * 1000
+    platform.ahead -= wrong
+    platform.ask()
+    assert platform.error() <= 1
+    assert platform.learned.sure
+
+
+@pytest.mark.parametrize("wall_error", [-315_360_000, -86400, 86400, 315_360_000])
+def test_a_wrong_machine_is_outvoted(clock: ManualClock, wall_error: float) -> None:
+    """The platform is shown to be right by three answers in a minute, or at once by what it reckons with."""
+    platform = Platform(clock, clock.time() - clock.monotonic())
+    clock.wall_error = wall_error
+    platform.ask()
+    assert not platform.learned.sure
+    reckoning = Platform(clock, platform.ahead)
+    reckoning.ask()
+    reckoning.reckon(reckoning.now() + 1.5)
+    for _ in range(2):
+        clock.turn(30)
         platform.ask()
-        platform.ahead -= wrong
-        platform.ask()
-        assert platform.error() <= 1
+    for learned in (platform.learned, reckoning.learned):
+        assert learned.sure
+        assert learned.surely_ms() == pytest.approx(platform.now() * 1000, abs=1001)
+
+
+def test_what_the_platform_reckons_with_is_a_witness(clock: ManualClock) -> None:
+    """It speaks for a leap, or against it; alone, and against an answer that was borne out, it moves nothing."""
+    platform = Platform(clock, clock.time() - clock.monotonic() + 0.5)
+    platform.ask()
+    platform.reckon(platform.now() + 3600)
+    assert platform.error() <= 1
+    platform.ahead += 3600
+    platform.ask()
+    platform.reckon(platform.now() - 3600)
+    assert not platform.learned.doubted
+    platform.ask()
+    assert platform.error() == pytest.approx(3600, abs=1)
+    platform.reckon(platform.now())
+    assert platform.error() <= 1
+    # A wrong first answer, the platform's reckoning and this machine's clock: two against one.
+    wrong = Platform(clock, clock.time() - clock.monotonic() + 315_360_000)
+    wrong.ask()
+    wrong.reckon(clock.time())
+    assert abs(wrong.learned.now() - clock.time()) <= 2
+    assert wrong.learned.sure
+
+
+@pytest.mark.parametrize("off", [0.0, 3600.0])
+def test_an_emulator_says_that_its_clock_was_turned(clock: ManualClock, off: float) -> None:
+    """People turn it, and see at once what comes of it; a `Date` that differs from it is as wrong as any."""
+    learned = PlatformClock(clock)
+    learned.observe(NINE, clock.monotonic(), clock.monotonic(), turned_to=NINE)
+    turned = NINE + 14_400
+    learned.observe(turned + off, clock.monotonic(), clock.monotonic(), turned_to=turned + 0.7)
+    assert learned.now() == (NINE + 0.5 if off else turned + 0.5)
+
+
+def test_a_signature_is_dated_by_the_last_answer(clock: ManualClock) -> None:
+    """Who sent it checks the date by its own clock, believed or not."""
+    platform = Platform(clock, 1_795_000_000.5)
+    assert platform.learned.said() == clock.time()
+    platform.ask()
+    platform.ahead += 3600
+    platform.ask()
+    assert abs(platform.learned.said() - platform.now()) <= 0.5
 
 
 @pytest.mark.parametrize("dates", [(NINE, NINE + 1), (NINE + 1, NINE)], ids=["forwards", "backwards"])
@@ -144,21 +270,40 @@ def test_what_has_surely_come(clock: ManualClock, wall_error: float) -> None:
 
 
 WAY = st.floats(0, 10)
+JUMP = st.just(0.0) | st.floats(25, 100_000) | st.floats(-100_000, -25)  # more than the way there and back
 STEP = st.tuples(st.floats(0, 100_000), WAY, WAY, st.just(0.0) | st.floats(-100_000, 100_000))
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.floats(10**9, 3 * 10**9), st.lists(STEP, min_size=1, max_size=12))
+@given(st.floats(10**9, 3 * 10**9), st.lists(st.tuples(st.floats(0, 100_000), WAY, WAY, JUMP), min_size=1, max_size=12))
 def test_it_is_never_off_by_more_than_a_second_and_the_way(
     ahead: float, steps: list[tuple[float, float, float, float]]
 ) -> None:
-    """Right after an answer, whatever jumped before it, the error is within 1 s plus the way there and back."""
+    """Right after an answer, whatever this machine and the platform jumped by together, within 1 s plus the way."""
     platform = Platform(ManualClock(), ahead)
     for pause, there, back, jump in steps:
         platform.clock.turn(pause)
         platform.ahead += jump
+        platform.clock.wall_error += jump
         platform.ask(there, back)
         assert platform.error() <= 1 + there + back + 1e-5
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(STEP, min_size=1, max_size=12))
+def test_what_is_sure_is_never_ahead_of_the_earliest_witness(steps: list[tuple[float, float, float, float]]) -> None:
+    """Whatever the dates say, nothing comes sooner than by the time that was known before, until one has held."""
+    platform = Platform(ManualClock(10**9), 1_795_000_000)
+    for _ in range(3):
+        platform.ask()
+        platform.clock.turn(30)
+    assert platform.learned.sure
+    for pause, there, back, jump in steps:
+        platform.clock.turn(pause % 5)
+        platform.ahead += jump
+        platform.ask(there % 0.2, back % 0.2)
+        platform.ahead -= jump
+        assert platform.learned.surely_ms() <= platform.now() * 1000 + 1401  # the first date's rounding, and the way
 
 
 @pytest.fixture(params=["UTC", "Asia/Shanghai", "America/New_York"])

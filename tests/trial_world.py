@@ -346,7 +346,7 @@ class ExactTime(PlatformClock):
         super().__init__(FakeClock(world))
         self._world = world
 
-    known = True  # type: ignore[assignment]
+    known = sure = True  # type: ignore[assignment]
 
     def now(self) -> float:
         return self._world.now / 1000

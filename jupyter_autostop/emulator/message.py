@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 EMULATOR_HEADER = "X-Autostop-Emulator"
+CLOCK_HEADER = "X-Autostop-Emulator-Clock"
+"""What the emulator's clock shows (epoch ms), which people turn, however wrongly its answers are dated."""
 EMULATOR_VERSION = "1"
 JSON_TYPE = "application/json;charset=utf8"
 _WITHOUT_BODY = (204, 304)
@@ -66,16 +68,17 @@ class Answer:
         names = {name.lower() for name in headers}
         self.headers = {name: value for name, value in self.headers.items() if name.lower() not in names} | {**headers}
 
-    def stamp(self, now: float, without: Collection[str] = ()) -> None:
-        """Add the headers every answer has, dated `now` (epoch s); what is set already stays.
+    def stamp(self, now: float, without: Collection[str] = (), *, wrong_by: float = 0.0) -> None:
+        """Add the headers every answer has, at `now` (epoch s), dated wrongly by so many s; what is set already stays.
 
         Headers named in `without`, in lower case, are in the answer in no case.
         """
         length = {} if self.status in _WITHOUT_BODY else {"Content-Length": str(len(self.body))}
         default = {
-            "Date": formatdate(now, usegmt=True),
+            "Date": formatdate(now + wrong_by, usegmt=True),
             "X-Request-Id": uuid.uuid4().hex,
             EMULATOR_HEADER: EMULATOR_VERSION,
+            CLOCK_HEADER: str(int(now * 1000)),
             "Content-Type": JSON_TYPE,
             **length,
         }

@@ -103,7 +103,8 @@ class EmulatorServer:
     def _stamped(self, answer: Answer, fault: Fault | None = None) -> Answer:
         emulator = self.emulator
         offset = fault.seconds or 0.0 if fault and fault.kind == "wrong_date" else 0.0
-        answer.stamp(emulator.clock.time() + emulator.date_offset + offset, fault.taken if fault else ())
+        wrong_by = emulator.date_offset + offset
+        answer.stamp(emulator.clock.time(), fault.taken if fault else (), wrong_by=wrong_by)
         return answer
 
     async def _fail(self, fault: Fault, request: Request, delivery: Delivery) -> int | None:

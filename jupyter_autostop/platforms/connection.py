@@ -24,6 +24,8 @@ from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
 
 LONGEST_BODY = 2 * 1024 * 1024
 """Bytes; an instance takes a few thousand."""
+EMULATOR_CLOCK = "X-Autostop-Emulator-Clock"
+_EPOCH_MS = re.compile(r"-?[0-9]{1,15}")
 _HEADERS = httpx.Headers(
     {
         "Accept": "application/json",
@@ -172,8 +174,13 @@ class Connection:
         received = self._clock.monotonic()
         date = parse_http_date(response.headers.get("Date"))
         if date is not None:
-            self.time.observe(date, sent, received)
+            self.time.observe(date, sent, received, turned_to=self._turned_to(response))
         return Response(response.status_code, response.headers, raw, sent, received)
+
+    def _turned_to(self, response: httpx.Response) -> float | None:
+        """Return what an emulator's clock shows (epoch s), which people turn; `None` where no emulator answers."""
+        text = response.headers.get(EMULATOR_CLOCK, "")
+        return int(text) / 1000 if self._plain and _EPOCH_MS.fullmatch(text) else None
 
     async def close(self) -> None:
         """Close the connections; a later exchange opens new ones."""

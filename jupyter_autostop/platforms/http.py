@@ -52,7 +52,9 @@ def check_id(value: str, setting: str) -> str:
 
 
 class _LeapError(CredentialsError):
-    """A signature was refused that was dated before the platform's clock was seen to have leapt."""
+    """A signature was refused whose date may have been the reason; `other_date` may be the right one."""
+
+    other_date: Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class CloudHttp:
 
     A GET is tried again, with jitter, on what may pass; a write never is. Within a `Retry-After` nothing is sent.
     A 401, which nothing has come of, is answered once with renewed credentials, where the source has other ones, and
-    once with another date, where the platform's clock has leapt since it was learned.
+    once with another date, where the platform's answers differ in what time it is.
     `timeout` (s) covers a call with its retries. Fakes come in as `transport`; `jitter` draws a factor between two.
     """
 
@@ -140,10 +142,10 @@ class CloudHttp:
         self, method: str, path: str, body: Any, credentials: Credentials, refused: list[AutostopError]
     ) -> Answer:
         tries = TRIES if method == "GET" else 1
-        attempt, renewed, leapt = 1, False, False
+        attempt, renewed, leapt, date = 1, False, False, self._time.said
         while True:
             try:
-                return await self._once(method, path, body, credentials)
+                return await self._once(method, path, body, credentials, date)
             except (UnavailableError, NoAnswerError) as error:
                 rest = self._rest_until - self._clock.monotonic()
                 if attempt == tries or rest > 0:
@@ -156,7 +158,7 @@ class CloudHttp:
                 if leapt:
                     raise
                 refused.append(error.with_traceback(None))
-                leapt = True
+                leapt, date = True, error.other_date
             except CredentialsError as error:
                 if renewed or isinstance(error, ClockSkewError):
                     raise
@@ -167,7 +169,9 @@ class CloudHttp:
                 credentials, renewed = other, True
             refused.clear()
 
-    async def _once(self, method: str, path: str, body: Any, credentials: Credentials) -> Answer:
+    async def _once(
+        self, method: str, path: str, body: Any, credentials: Credentials, date: Callable[[], float]
+    ) -> Answer:
         now = self._clock.monotonic()
         if now < self._rest_until:
             raise ThrottledError("ModelArts asked not to be called for a while.", retry_after=self._rest_until - now)
@@ -180,17 +184,21 @@ class CloudHttp:
                 )
             path = path.replace(PROJECT, quote(check_id(project_id, "project_id"), safe=""))
         content = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        auth = CloudAuth(credentials, self._connection.host, project_id, self._time.now)
-        time_known, dated = self._time.known, self._time.now()
+        auth = CloudAuth(credentials, self._connection.host, project_id, date)
+        time_known, dated = self._time.known, date()
         response = await self._connection.exchange(method, path, content, auth)
-        leap = abs(self._time.now() - dated - (self._clock.monotonic() - now)) if time_known else 0.0
+        dated += self._clock.monotonic() - now
         self.emulated = EMULATOR_HEADER in response.headers
         try:
             answer = self._read(response, method, credentials, signed_by_wall_clock=not time_known)
         except CredentialsError as error:
-            if leap > SKEW_LIMIT and not credentials.token:
-                raise _LeapError(error.message, code=error.code, hint=error.hint, request_id=error.request_id) from None
-            raise
+            others = (other for other in (self._time.said, self._time.now) if abs(other() - dated) > SKEW_LIMIT)
+            other_date = next(others, None)
+            if other_date is None or not time_known or credentials.token:
+                raise
+            leap = _LeapError(error.message, code=error.code, hint=error.hint, request_id=error.request_id)
+            leap.other_date = other_date
+            raise leap from None
         except AutostopError:
             if response.status in (400, 403, 404):
                 self._worked = credentials  # let in, and then refused something
@@ -211,7 +219,7 @@ class CloudHttp:
             return Answer(data, response.sent, response.received)
         if 300 <= response.status < 400:  # noqa: PLR2004 - HTTP's redirects
             raise BadAnswerError(f"ModelArts answered with a redirect (HTTP {response.status}), which is not followed.")
-        rest = retry_after(response, self._time)
+        rest = retry_after(response, self._time.now())
         if rest is not None and response.status in (429, 503):
             self._rest_until = max(self._rest_until, self._clock.monotonic() + rest)
         error = refusal(response, data, rest, credentials.mask)

@@ -206,7 +206,7 @@ class IamLogin:
         status = response.status
         # IAM repeats the HTTP status as its code; only codes such as IAM.0101 tell more.
         more: dict[str, Any] = {"code": code if code and not code.isdigit() else None, "request_id": request_id}
-        rest = retry_after(response, self._time)
+        rest = retry_after(response, self._time.now())
         if status == 429:  # noqa: PLR2004 - HTTP's too many requests
             rest = 5.0 if rest is None else rest
             return ThrottledError(f"IAM is getting too many requests.{said}", retry_after=rest, **more), rest

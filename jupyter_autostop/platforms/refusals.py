@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_autostop.errors import AutostopError, UnavailableError
 from jupyter_autostop.platforms.codes import meaning
 from jupyter_autostop.platforms.connection import Response
-from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
+from jupyter_autostop.platforms.time import parse_http_date
 
 LONGEST_REST = 3600.0
 """Seconds; a longer `Retry-After` is cut to this."""
@@ -19,13 +19,19 @@ _CODE = re.compile(r"(?:ModelArts|APIGW|APIG|IAM)\.[0-9]{4,8}")
 """The cloud's codes, as the OpenAPI document has them; of anything else in their place nobody knows what it is."""
 
 
-def retry_after(response: Response, time: PlatformClock) -> float | None:
-    """Return the seconds a `Retry-After` asks for (a number or a date), `None` where it makes no sense."""
+def retry_after(response: Response, now: float) -> float | None:
+    """Return the seconds a `Retry-After` asks for (a number or a date), `None` where it makes no sense.
+
+    A date is reckoned from that of the same answer; `now` (epoch s) stands in where that has none.
+    """
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), LONGEST_REST)
     date = parse_http_date(text)
-    return None if date is None else min(max(date - time.now(), 0.0), LONGEST_REST)
+    if date is None:
+        return None
+    answered = parse_http_date(response.headers.get("Date"))
+    return min(max(date - (now if answered is None else answered), 0.0), LONGEST_REST)
 
 
 def error_parts(response: Response, data: Any, mask: Callable[[str], str]) -> tuple[str | None, str, str | None]:

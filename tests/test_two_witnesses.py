@@ -1,0 +1,166 @@
+"""What cannot be undone needs two witnesses: no stop, no end of a hold by the platform's `Date` alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import ManualClock
+from fakes import FakePlatform, MemoryRecords, at_rest, service_for
+from keeper_rig import HOUR, Rig
+
+from jupyter_autostop.models import parse_extend, parse_hold
+from jupyter_autostop.platforms.time import HOLDS
+from jupyter_autostop.service import AutostopService
+
+DECADE = 315_360_000
+LEAPS = [4 * HOUR, DECADE, -4 * HOUR, -DECADE]
+
+
+async def pass_time(clock: ManualClock, service: AutostopService, seconds: float) -> None:
+    """Let time pass in steps, so that each who waits comes along."""
+    while seconds > 0:
+        step = min(seconds, 10.0 if seconds < 600 else 300.0)
+        await clock.pass_time(step)
+        await at_rest(service)
+        seconds -= step
+
+
+async def held(clock: ManualClock, then: str, **more: Any) -> tuple[FakePlatform, AutostopService, int]:
+    """Return a platform and a service that holds its run for three hours, and until when (ms)."""
+    platform = FakePlatform(clock)
+    service = service_for(platform, **more)
+    await service.look()
+    until = platform.time.now_ms() + 3 * HOUR * 1000
+    await service.hold(parse_hold({"until": until, "then": then}))
+    await at_rest(service)
+    assert platform.setting["enable"] is False
+    return platform, service, until
+
+
+@pytest.mark.parametrize("then", ["stop", "restore"])
+@pytest.mark.parametrize("leap", LEAPS)
+async def test_a_leap_of_the_date_moves_nothing(clock: ManualClock, leap: int, then: str) -> None:
+    """For almost a minute and in many answers: the hold goes on, to the second; afterwards it ends when it should."""
+    platform, service, until = await held(clock, then)
+    before = (await service.look())["deadline"]
+    platform.date_error = leap
+    for _ in range(11):
+        state = await service.look(refresh=True)
+        await pass_time(clock, service, 5)
+        assert (state["deadline"], len(state["holds"]), state["problem"]) == (before, 1, None)
+        assert abs(state["server_time"] - clock.time() * 1000) <= 5000
+    platform.date_error = 0
+    await pass_time(clock, service, until / 1000 - clock.time() - 30)
+    assert (platform.status, platform.setting["enable"]) == ("RUNNING", False)
+    assert "stop" not in platform.calls
+    await pass_time(clock, service, 90 if then == "stop" else 1000)
+    assert platform.calls.count("stop") == 1
+    await service.close()
+
+
+@pytest.mark.parametrize("leap", LEAPS[:2])
+async def test_a_clock_that_was_set_counts_after_a_minute(clock: ManualClock, leap: int) -> None:
+    """Answers that agree for a minute are the truth, and the hold's time has passed by them."""
+    platform, service, _ = await held(clock, "stop")
+    platform.date_error = leap
+    await pass_time(clock, service, HOLDS)
+    assert "stop" not in platform.calls
+    await pass_time(clock, service, 60)
+    assert platform.calls.count("stop") == 1
+    await service.close()
+
+
+@pytest.mark.parametrize("leap", LEAPS[:2])
+async def test_a_suspended_machine_knows_at_once_that_the_time_has_come(clock: ManualClock, leap: int) -> None:
+    """Its steady clock stood still, and its wall clock agrees with the platform's: the next look is enough."""
+    platform, service, _ = await held(clock, "stop")
+    clock.wall_error = leap  # of which the platform's clock knows too
+    await service.look(refresh=True)
+    await pass_time(clock, service, 10)
+    assert platform.calls.count("stop") == 1
+    await service.close()
+
+
+@pytest.mark.parametrize("leap", LEAPS)
+async def test_a_server_that_starts_among_wrong_dates_ends_nothing(clock: ManualClock, leap: int) -> None:
+    """It knows the record and nothing else; the machine's clock is the witness that the dates lack."""
+    records = MemoryRecords()
+    platform, service, until = await held(clock, "stop", records=records)
+    service._closed = True  # it is killed
+    await service._end(service._vigil.task, service._watch)
+    platform.time = type(platform.time)(clock)
+    platform.date_error = leap
+    service = service_for(platform, records=records)
+    service.keep()
+    await pass_time(clock, service, 40)
+    assert "stop" not in platform.calls
+    assert [hold.until for hold in records.record.holds] == [until]
+    platform.date_error = 0
+    await service.look(refresh=True)
+    await at_rest(service)
+    assert (await service.look())["deadline"] == {"stop_timestamp": until, "kept_by": "server"}
+    await service.close()
+
+
+@pytest.mark.parametrize("wall_error", [-DECADE, -86400, 86400, DECADE])
+async def test_a_machine_with_a_wrong_clock_holds_and_stops_in_time(clock: ManualClock, wall_error: int) -> None:
+    """The platform is believed, whose reckoning of the time that remains bears out what it dates its answers by."""
+    clock.wall_error = wall_error
+    platform = FakePlatform(clock)
+    platform.date_error = -wall_error
+    platform.start -= wall_error * 1000
+    plain = platform.answer
+    platform.answer = lambda: reckoned(plain(), platform)  # type: ignore[method-assign]
+    service = service_for(platform)
+    await service.look()
+    assert platform.time.sure
+    until = platform.time.now_ms() + HOUR * 1000
+    await service.hold(parse_hold({"until": until, "then": "stop"}))
+    await pass_time(clock, service, HOUR - 10)
+    assert "stop" not in platform.calls
+    await pass_time(clock, service, 20)
+    assert platform.calls.count("stop") == 1
+    await service.close()
+
+
+def reckoned(answer: dict[str, Any], platform: FakePlatform) -> dict[str, Any]:
+    """Return an answer whose `remain_time` goes by the platform's own clock."""
+    auto_stop = answer["spec"]["auto_stop"]
+    if "stop_timestamp" in auto_stop:
+        now = int(platform.clock.time() + platform.date_error)
+        auto_stop["remain_time"] = auto_stop["stop_timestamp"] // 1000 - now
+    return answer
+
+
+async def test_an_extension_among_wrong_first_dates_is_short(clock: ManualClock) -> None:
+    """A first answer ten years off, with a time that remains: no deadline in ten years comes of it."""
+    platform = FakePlatform(clock)
+    platform.date_error = DECADE
+    service = service_for(platform)
+    state = await service.look()
+    assert abs(state["server_time"] - clock.time() * 1000) <= 2000
+    state = await service.extend(parse_extend({"by": HOUR}))
+    assert state["deadline"]["stop_timestamp"] < (clock.time() + 4 * HOUR) * 1000
+    await service.close()
+
+
+@pytest.mark.parametrize("then", ["stop", "restore"])
+def test_wrong_dates_of_a_real_answer_stop_nothing(rig: Rig, then: str) -> None:
+    """In looks, errors and the answer to a change: a real server, which steps and is asked all the time."""
+    server = rig.server("--AutostopApp.refresh_interval=1")
+    until = rig.cloud.now() + 3 * HOUR * 1000
+    assert server.ask("POST", "holds", {"until": until, "then": then}).status_code == 201
+    before = server.look()["deadline"]
+    for leap in LEAPS:
+        rig.cloud.control("POST", "clock", {"date_offset": leap})
+        for _ in range(4):
+            assert server.look()["deadline"] == before
+        rig.cloud.fault("status", status=503, times=3)
+        assert server.client.get("instance", params={"refresh": "1"}).json()["deadline"] == before
+        answer = server.ask("PATCH", "instance", {"description": f"{leap}"})
+        assert answer.json()["deadline"] == before
+        rig.cloud.control("POST", "clock", {"date_offset": 0})
+        state = server.look()
+        assert (state["deadline"], len(state["holds"]), state["problem"]) == (before, 1, None)
+    assert (rig.cloud.stopped_at, rig.cloud.setting[0]) == (None, False)
