@@ -6,106 +6,23 @@ ends it, ends the hold, even if this program is killed. Signals are passed on, a
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from jupyter_autostop.command_process import Command, fill_standard_streams
 from jupyter_autostop.holding import Holding, ended
+from jupyter_autostop.process import claim
 from jupyter_autostop.words import printable, report_text
+from jupyter_autostop.work_lock import WorkLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jupyter_autostop.client import LocalClient
 
-PASSED_ON = (
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-    signal.SIGALRM,
-    signal.SIGWINCH,
-)
-_EXPECTED = {*PASSED_ON, signal.SIGCHLD}
-KILLED = 128
-"""As a shell has it: more than this is a signal's number."""
-_NOT_FOUND, _NOT_RUNNABLE, _NEVER_LET_GO = 127, 126, 125
-_GO = b"1"
 _SEES_TO_IT = "The server sees that the command has ended, and ends the hold."
-
-
-class Command:
-    """A process that waits to become the command, and then is it."""
-
-    def __init__(self, words: Sequence[str]) -> None:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the exit status with it
-        read, self._write = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            os.close(self._write)
-            _become(read, words)
-        os.close(read)
-
-    def let_go(self) -> None:
-        """Let it become the command."""
-        with suppress(BrokenPipeError):  # killed meanwhile
-            os.write(self._write, _GO)
-        os.close(self._write)
-
-    def give_up(self) -> None:
-        """Let it end without having been the command."""
-        os.close(self._write)
-        os.waitpid(self.pid, 0)
-
-    def run(self) -> int:
-        """Let it go, pass signals on until it has ended, and return its exit status."""
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _EXPECTED)
-        self.let_go()
-        while True:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                break
-            number, sent = _next_signal()
-            if sent and number != signal.SIGCHLD:
-                os.kill(self.pid, number)
-        # What came too late for the command is not meant for what follows.
-        while hasattr(signal, "sigtimedwait") and signal.sigtimedwait(PASSED_ON, 0):
-            pass
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return KILLED + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-
-
-def _become(read: int, words: Sequence[str]) -> NoReturn:
-    """Wait for the word and become the command; a parent that has gone never says it."""
-    try:
-        if os.read(read, 1) != _GO:
-            os._exit(_NEVER_LET_GO)
-        os.close(read)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # which Python ignores
-        os.execvp(words[0], list(words))  # noqa: S606 - it is what was asked for
-    except OSError as error:
-        # What a shell would say and give back.
-        os.write(2, f"{printable(words[0])}: {os.strerror(error.errno or errno.EIO)}\n".encode())
-        os._exit(_NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_RUNNABLE)
-    finally:
-        os._exit(_NEVER_LET_GO)  # interrupted
-
-
-def _next_signal() -> tuple[int, bool]:
-    """Wait for a signal; return it, and whether a process sent it.
-
-    What a terminal sends, as for Ctrl-C, has gone to the command as well.
-    """
-    if not hasattr(signal, "sigwaitinfo"):  # macOS
-        number = int(signal.sigwait(_EXPECTED))
-        return number, number not in (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH)
-    info = signal.sigwaitinfo(_EXPECTED)
-    return info.si_signo, info.si_code <= 0
+_SHIELDED = "The command runs as another user, so signals do not reach it: it goes on, and so does the hold."
 
 
 def _what_for(words: Sequence[str]) -> str:
@@ -131,15 +48,17 @@ def run_held(
 
     Raises `ClientError` where it cannot be held; the command is not run then.
     """
-    command = Command(words)
-    holding = Holding(connect, {"pid": command.pid}, longest=longest, then=then, reason=reason or _what_for(words))
+    fill_standard_streams()
+    lock = WorkLock.take(os.environ)
+    command = Command(words, lock)
+    holding = Holding(connect, longest=longest, then=then, reason=reason or _what_for(words))
     try:
-        holding.begin()
+        holding.begin(claim(command.pid), lock)
     except BaseException:
         command.give_up()
         raise
     say(holding.begun(printable(Path(words[0]).name)), holding.emulated)
-    status = command.run()
+    status = command.run(with_lock=holding.by_lock, refused=lambda: say(_SHIELDED, holding.emulated))
     try:
         release = holding.end()
     except KeyboardInterrupt:

@@ -13,7 +13,9 @@ from jupyter_autostop.client import RefusedError
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import UnreachableError
+from jupyter_autostop.process import OwnProcess
 from jupyter_autostop.reading import reader_zone
+from jupyter_autostop.record import ENDED_WITH_OWNER
 from jupyter_autostop.words import clock_time
 
 if TYPE_CHECKING:
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
 
     from jupyter_autostop.client import LocalClient
     from jupyter_autostop.state import Hold, Outcome, State
+    from jupyter_autostop.work_lock import WorkLock
     from jupyter_autostop.zones import Zone
 
 ENDINGS = ("restore", "stop")
 _STOPS = " Afterwards the instance stops, once the grace of this site is over."
 _ENDED: Outcome = {"effect": "none", "message": "The hold has ended.", "clamped": False}
 _OVER = "The hold was over already, before the work was"
+_UNSEEN = "The server cannot see this process: if it is killed, the hold lasts until that time."
 _GONE = 404
 _SERVER_ERRORS = 500
 _PASSING = (409, 429)
@@ -77,6 +81,14 @@ def remark_on_stop(state: State) -> str:
     return f"{_OVER}: the stop that was to follow is called off."
 
 
+def remark_on_end(state: State, then: str, code: str) -> str:
+    """Say what must be said of a hold that was over when it was to be ended; `code` is the refusal's."""
+    if then == "stop":
+        return remark_on_stop(state)
+    # The server may see the work end sooner than this program tells it.
+    return "" if code == ENDED_WITH_OWNER else f"{_OVER}."
+
+
 def _was_not_done(error: BaseException) -> bool:
     """Tell whether nothing can be held after an error: nothing was said, or the server has refused."""
     if isinstance(error, RefusedError):
@@ -85,12 +97,11 @@ def _was_not_done(error: BaseException) -> bool:
 
 
 class Holding:
-    """One hold. `owner` is whose end ends it; `longest` (s) is a ceiling, `None` the site's."""
+    """One hold, of the process that begins it. `longest` (s) is a ceiling, `None` the site's."""
 
     def __init__(
         self,
         connect: Callable[[], LocalClient],
-        owner: Mapping[str, Any],
         *,
         longest: int | None = None,
         then: str = "restore",
@@ -98,23 +109,53 @@ class Holding:
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._connect = connect
-        self._owner = owner
         self._longest = longest
         self._then = then
         self._reason = reason
         self._pause = pause or threading.Event().wait
         self._id = str(uuid.uuid4())
+        self._process = OwnProcess()
+        self._lock: WorkLock | None = None
         self.hold: Hold | None = None
         """Once it has begun."""
         self.server_time = 0
         """When it was asked for, on the platform's clock (epoch ms)."""
         self.emulated = False
         self._zone: Zone | None = None
-        self.called_off = ""
-        """What must be said of a stop that was to come when it began."""
+        self.remark = ""
+        """What must be said of it when it has begun."""
 
-    def begin(self) -> Hold:
-        """Ask for the hold, or raise `ClientError`, after which nothing is held."""
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process has begun it, and so is to end it; a forked child is another one."""
+        return self._process.is_this()
+
+    @property
+    def by_lock(self) -> bool:
+        """Whether the server watches the lock, since it cannot see the process."""
+        return self._lock is not None
+
+    def begin(self, owner: Mapping[str, Any], lock: WorkLock | None = None) -> Hold:
+        """Ask for the hold, or raise `ClientError`, after which nothing is held.
+
+        `owner` is whose end ends it, `lock` what that owner holds for servers that cannot see it.
+        """
+        self._process = OwnProcess()
+        try:
+            hold = self._begin({**owner, "lock": lock.name} if lock else owner)
+        except BaseException:
+            if lock:
+                lock.remove()
+            raise
+        seen = hold["owner"].get("seen")
+        if lock and seen == "lock":
+            self._lock = lock
+        elif lock:
+            lock.remove()
+        self.remark = " ".join(part for part in (_UNSEEN if seen == "no" else "", self.remark) if part)
+        return hold
+
+    def _begin(self, owner: Mapping[str, Any]) -> Hold:
         client = self._connect()
         state: State = client.instance()
         self.server_time, self.emulated = state["server_time"], state["emulated"]
@@ -129,11 +170,11 @@ class Holding:
                 hint="Ask for less, or leave `max` out for the longest.",
             )
         until = min(until, ceiling - _MARGIN)
-        wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **self._owner}
+        wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **owner}
         if self._reason:
             wish["reason"] = self._reason
         self.hold = self._ask(client, wish, again=False)
-        self.called_off = remark_on_hold(state)
+        self.remark = remark_on_hold(state)
         return self.hold
 
     def _ask(self, client: LocalClient, wish: dict[str, Any], *, again: bool) -> Hold:
@@ -156,7 +197,7 @@ class Holding:
             return "Nothing is held."
         then = _STOPS if self.hold["then"] == "stop" else ""
         until = clock_time(self.hold["until"], self.server_time, self._zone)
-        return f"Held while {what} runs, until {until} at the latest.{then} {self.called_off}".rstrip()
+        return f"Held while {what} runs, until {until} at the latest.{then} {self.remark}".rstrip()
 
     def end(self) -> Release:
         """End the hold in a thread that goes on until it has; returns once the first try has succeeded or failed.
@@ -166,6 +207,10 @@ class Holding:
         release = Release(self._connect, self._id, self._pause, self._then)
         release.start()
         release.first.wait()
+        if self._lock and release.error:
+            self._lock.let_go()  # which the server sees
+        elif self._lock:
+            self._lock.remove()
         return release
 
 
@@ -209,7 +254,7 @@ class Release(threading.Thread):
                     raise
                 # Somebody else has ended it, or it never began.
                 self.state = client.instance()
-                self.remark = remark_on_stop(self.state) if self._then == "stop" else ""
+                self.remark = remark_on_end(self.state, self._then, error.code)
         except ClientError as error:
             self.error = error
             status = error.http_status if isinstance(error, RefusedError) else _SERVER_ERRORS

@@ -12,7 +12,7 @@ from jupyter_autostop.keeper import STILL_HELD, Keeper, stop_sent
 from jupyter_autostop.models import HoldWish
 from jupyter_autostop.policy import HOLDING, OFF, Policy
 from jupyter_autostop.reach import Aim, Reach
-from jupyter_autostop.record import EXTENSION, MOST_HOLDS, Hold, Record
+from jupyter_autostop.record import ENDED_WITH_OWNER, EXTENSION, MOST_HOLDS, Hold, Record
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, outcome
@@ -65,7 +65,7 @@ class Holds:
             return self._same(open_already, wish), outcome("none", "It is held so already.")
         self._check_hold(wish, record, before, now)
         match(if_match, before, auto_stop=True, description=False)
-        owner = await keeper.owners.make(wish.kernel_id, wish.pid)
+        owner = await keeper.owners.make(wish)
         keeper.refuse_while_open()
         hold = Hold(wish.id or secrets.token_hex(8), wish.until, wish.then, owner, now, wish.reason)
         stop = run.stop_timestamp
@@ -128,6 +128,8 @@ class Holds:
             instance = await self._keeper.begin()
             keeper, record = self._keeper, self._keeper.record
             hold = record.hold(hold_id)
+            if hold is None and keeper.owners.ended_with_owner(hold_id):
+                raise NotFoundError("The hold has ended, as its kernel or command has.", code=ENDED_WITH_OWNER)
             if hold is None:
                 raise NotFoundError(
                     "There is no such hold.", code="hold_not_found", hint="It may have ended; see `holds`."

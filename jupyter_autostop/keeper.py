@@ -17,6 +17,7 @@ from jupyter_autostop.deadline import ENDED, RUNNING
 from jupyter_autostop.errors import ConflictError
 from jupyter_autostop.keeping import ended_early, expired, over
 from jupyter_autostop.locks import Locks
+from jupyter_autostop.models import HoldWish
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EXTENSION, Hold, Off, Owner, Record
 from jupyter_autostop.record_file import Records
@@ -33,11 +34,14 @@ _STOPPING = {"STOPPING", "STOPPED", "DELETED"}
 class HoldOwners(Protocol):
     """Who owns holds, and who of them has ended."""
 
-    async def make(self, kernel_id: str | None, pid: int | None) -> Owner:
+    async def make(self, wish: HoldWish) -> Owner:
         """Return the owner that a wish names."""
 
     async def gone(self, holds: tuple[Hold, ...]) -> list[str]:
         """Return the ids of the holds whose owner has ended."""
+
+    def ended_with_owner(self, hold_id: str) -> bool:
+        """Tell whether a hold was seen to end with its owner, not long ago."""
 
 
 def stop_shown(instance: Instance) -> Comparison:

@@ -23,6 +23,9 @@ REASON_MAX = 200
 """Characters of a hold's reason."""
 _HOLD_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KERNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PID_SPACE = re.compile(r"[ -~]{1,200}")
+_PID_STARTED = re.compile(r"[0-9]{1,20}")
+_LOCK = re.compile(r"[0-9a-f]{32}")
 
 
 class _Asked(BaseModel):
@@ -60,7 +63,10 @@ class Extend(_Asked):
 
 
 class HoldWish(_Asked):
-    """A wish that the run lasts until `until` (ms), or until a kernel or the process `pid` ends."""
+    """A wish that the run lasts until `until` (ms), or until a kernel or the process `pid` ends.
+
+    `pid_space` and `pid_started` say which process that is, `lock` which lock it holds in Jupyter's runtime folder.
+    """
 
     until: StrictInt
     id: StrictStr = ""
@@ -68,6 +74,9 @@ class HoldWish(_Asked):
     reason: StrictStr = ""
     then: Literal["restore", "stop"] = "restore"
     pid: StrictInt | None = None
+    pid_space: StrictStr | None = None
+    pid_started: StrictStr | None = None
+    lock: StrictStr | None = None
 
 
 class Nothing(_Asked):
@@ -191,6 +200,14 @@ def parse_hold(data: Any) -> HoldWish:
         wrong = f"“reason” is one line of {REASON_MAX} characters at most"
     elif wish.pid is not None and not 0 < wish.pid < 2**31:
         wrong = "“pid” is no process id"
+    elif wish.pid is None and (wish.pid_space, wish.pid_started, wish.lock) != (None, None, None):
+        wrong = "“pid_space”, “pid_started” and “lock” are of a process, so give its “pid” too"
+    elif wish.pid_space is not None and not _PID_SPACE.fullmatch(wish.pid_space):
+        wrong = "“pid_space” is of 1 to 200 printable characters of ASCII"
+    elif wish.pid_started is not None and not _PID_STARTED.fullmatch(wish.pid_started):
+        wrong = "“pid_started” is a number of ticks since the boot, as a text"
+    elif wish.lock is not None and not _LOCK.fullmatch(wish.lock):
+        wrong = "“lock” is a name of 32 hexadecimal digits"
     if wrong:
         raise InvalidInputError(f"{wrong}.", code="invalid_body")
     return wish

@@ -1,27 +1,25 @@
 """Whether the kernel or command that a hold belongs to still lives.
 
 A kernel is judged by its own server, which knows of its restarts; once that server is gone, and for a command that
-outlives it, by the process itself. What a kernel reports of its being busy or idle is asked of nobody: a cell that
-waits for input or for a comm looks idle.
+outlives it, by the process itself. Not seen is not ended: without evidence a hold stays until its ceiling. What a
+kernel reports of its being busy or idle is asked of nobody: a cell that waits for input or for a comm looks idle.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from jupyter_autostop.errors import InvalidInputError, NotFoundError
 from jupyter_autostop.locks import Locks
-from jupyter_autostop.record import Hold, Owner
-from jupyter_autostop.runtime import process_stat
+from jupyter_autostop.process import pid_space, start_of
+from jupyter_autostop.record import MOST_HOLDS, Hold, Owner, OwnerKind
+from jupyter_autostop.work_lock import is_held
 
-_DEAD = {"Z", "X", "x"}
-
-
-def birth(pid: int) -> str:
-    """Return when a living process started, in the system's ticks; empty where there is none, or only its remains."""
-    stat = process_stat(pid)
-    return "" if not stat or stat[0] in _DEAD else "".join(stat[19:20])
+if TYPE_CHECKING:
+    from jupyter_autostop.models import HoldWish
 
 
 class Kernels(Protocol):
@@ -40,37 +38,55 @@ class NoKernels:
 
 
 class Owners:
-    """Tells who owns a hold, and whether the owner lives. `birth` is blocking; fakes come in by constructor."""
+    """Tells who owns a hold, and whether the owner lives. Fakes come in by constructor.
 
-    def __init__(self, locks: Locks, kernels: Kernels) -> None:
+    `folder` is where the locks of processes lie that this server cannot see.
+    """
+
+    def __init__(self, locks: Locks, kernels: Kernels, folder: Path) -> None:
         self._locks = locks
         self._kernels = kernels
+        self._folder = folder
+        self._ended: deque[str] = deque(maxlen=MOST_HOLDS)
 
-    async def make(self, kernel_id: str | None, pid: int | None) -> Owner:
+    async def make(self, wish: HoldWish) -> Owner:
         """Return the owner that a wish names, or raise where there is none."""
-        me = self._locks.me
+        me, kernel_id = self._locks.me, wish.kernel_id
         if kernel_id is not None:
             process = self._kernels.process(kernel_id)
-            started = await self._birth(process) if process else ""
-            if process is not None and (started or not process):
-                return Owner("kernel", me, kernel_id, process, started)
-            if pid is None:
+            started = await self._start(process) if process else None
+            if process is not None and started != "":
+                return Owner("kernel", me, kernel_id, process, started or "")
+            if wish.pid is None:
                 raise NotFoundError(
                     "This Jupyter server has no such kernel.",
                     code="kernel_not_found",
                     hint="Leave `kernel_id` out for a hold that does not end with a kernel.",
                 )
             # A kernel of another server, which asks this one because its own does not have the extension.
-        if pid is None:
+        if wish.pid is None:
             return Owner("person")
-        started = await self._birth(pid)
-        if not started:
-            raise InvalidInputError(
-                "There is no such process on this machine.",
-                code="process_not_found",
-                hint="`pid` is a process whose end ends the hold; leave it out for a hold of your own.",
-            )
-        return Owner("command" if kernel_id is None else "kernel", me, kernel_id, pid, started)
+        return await self._of_process("command" if kernel_id is None else "kernel", wish, wish.pid)
+
+    async def _of_process(self, kind: OwnerKind, wish: HoldWish, pid: int) -> Owner:
+        """Return the owner by its process, or by its lock where a process id does not tell which one it is."""
+        unseen = Owner(kind, self._locks.me, wish.kernel_id)
+        if wish.pid_space in (None, await asyncio.to_thread(pid_space)):
+            started = await self._start(pid)
+            if started == "":
+                raise InvalidInputError(
+                    f"The process {pid}, for which this instance was to be held, has ended.",
+                    code="process_not_found",
+                    hint="Start it again.",
+                )
+            if started is None or wish.pid_started in (None, started):
+                seen = Owner(kind, self._locks.me, wish.kernel_id, pid, started or "")
+                if started is not None:
+                    return seen
+                unseen = seen
+        if wish.lock is not None and await self._is_held(wish.lock):
+            return Owner(kind, self._locks.me, wish.kernel_id, lock=wish.lock)
+        return unseen
 
     async def gone(self, holds: tuple[Hold, ...]) -> list[str]:
         """Return the ids of the holds whose owner has ended, as far as this server may judge."""
@@ -84,19 +100,32 @@ class Owners:
                 there[owner.server] = await self._locks.present(owner.server)
             if await self._has_ended(owner, server_lives=there[owner.server]):
                 ended.append(hold.id)
+        self._ended.extend(ended)
         return ended
 
+    def ended_with_owner(self, hold_id: str) -> bool:
+        """Tell whether this server has seen a hold end with its owner, not long ago."""
+        return hold_id in self._ended
+
     async def _has_ended(self, owner: Owner, *, server_lives: bool) -> bool:
-        if owner.server == self._locks.me:
-            process = None if owner.kernel_id is None else self._kernels.process(owner.kernel_id)
+        if owner.server == self._locks.me and owner.kernel_id is not None:
+            process = self._kernels.process(owner.kernel_id)
             # A restart gives the same kernel another process.
             if process is not None and process != owner.pid:
                 return True
-            if process == 0:
-                return False
-        elif server_lives:
+            if owner.pid == 0:
+                return process is None
+        elif owner.server != self._locks.me and server_lives:
             return False
-        return owner.pid is None or not owner.started or await self._birth(owner.pid) != owner.started
+        if owner.lock:
+            return await self._is_held(owner.lock) is False
+        if not owner.pid:
+            return False
+        started = await self._start(owner.pid)
+        return started == "" or (started is not None and owner.started not in ("", started))
 
-    async def _birth(self, pid: int) -> str:
-        return await asyncio.to_thread(birth, pid)
+    async def _start(self, pid: int) -> str | None:
+        return await asyncio.to_thread(start_of, pid)
+
+    async def _is_held(self, lock: str) -> bool | None:
+        return await asyncio.to_thread(is_held, self._folder, lock)

@@ -25,6 +25,8 @@ ROUNDING = 2000
 """ms by which two tellings of one moment may differ: whole seconds, and the way."""
 EXTENSION = "extension"
 """The id of the hold that an extension is: one, moved later by the next extension."""
+ENDED_WITH_OWNER = "hold_ended_with_owner"
+"""The code of an error: the hold to be ended has ended already, since its kernel or command has."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Setting:
 class Owner:
     """Whose end ends a hold: nobody's (`person`), a kernel's, a command's.
 
-    `server` names the server that judges it, by its presence lock; `pid` with `started` is a process of this machine.
+    `server` names the server that judges it, by its presence lock; `pid` with `started` is a process of this machine,
+    0 one of another machine. `lock` is held by a process that this server cannot see.
     """
 
     kind: OwnerKind
@@ -48,6 +51,16 @@ class Owner:
     kernel_id: str | None = None
     pid: int | None = None
     started: str = ""
+    lock: str = ""
+
+    def shown(self) -> dict[str, Any]:
+        """Return the owner as the contract has it; `seen` stands where its process cannot be seen."""
+        shown: dict[str, Any] = {"kind": self.kind}
+        if self.kernel_id is not None:
+            shown["kernel_id"] = self.kernel_id
+        if self.kind != "person" and self.pid is None:
+            shown["seen"] = "lock" if self.lock else "no"
+        return shown
 
 
 @dataclass(frozen=True)
@@ -63,15 +76,12 @@ class Hold:
 
     def shown(self) -> dict[str, Any]:
         """Return the hold as the contract has it."""
-        owner: dict[str, Any] = {"kind": self.owner.kind}
-        if self.owner.kernel_id is not None:
-            owner["kernel_id"] = self.owner.kernel_id
         return {
             "id": self.id,
             "until": self.until,
             "then": self.then,
             "reason": self.reason,
-            "owner": owner,
+            "owner": self.owner.shown(),
             "created_at": self.created_at,
         }
 
@@ -231,7 +241,8 @@ def _one_of(value: Any, kind: Any) -> Any:
 def _owner(data: Any) -> Owner:
     kernel_id = None if data["kernel_id"] is None else _text(data["kernel_id"])
     kind = cast("OwnerKind", _one_of(data["kind"], OwnerKind))
-    return Owner(kind, _text(data["server"]), kernel_id, _maybe(data["pid"]), _text(data["started"]))
+    lock = _text(data.get("lock", ""))  # which an older version does not know
+    return Owner(kind, _text(data["server"]), kernel_id, _maybe(data["pid"]), _text(data["started"]), lock)
 
 
 def _hold(data: Any) -> Hold:

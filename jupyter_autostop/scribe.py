@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable
 
 from jupyter_autostop.errors import AutostopError, ForbiddenError, InvalidInputError, NotConfiguredError
 from jupyter_autostop.journal import Journal
+from jupyter_autostop.record import ENDED_WITH_OWNER
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.writing import Writer
 
 OURSELVES = "this server"
 _QUIET = (InvalidInputError, ForbiddenError, NotConfiguredError)
 """Refusals that say to whoever asked all there is to say, unless something had been sent."""
+_OVER = ("hold_not_found", ENDED_WITH_OWNER)
+"""Codes of ending what has ended."""
 
 Write = Callable[[], Awaitable[Outcome]]
 
@@ -35,7 +38,7 @@ class Scribe:
         try:
             outcome = await write()
         except AutostopError as error:
-            if self._writer.sent != sent or not (isinstance(error, _QUIET) or error.code == "hold_not_found"):
+            if self._writer.sent != sent or not (isinstance(error, _QUIET) or error.code in _OVER):
                 self._enter(who, what, f"Failed: {error.message} ({error.code})")
             raise
         except asyncio.CancelledError:

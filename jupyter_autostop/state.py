@@ -35,10 +35,14 @@ class NextStart(TypedDict):
 
 
 class HoldOwner(TypedDict, total=False):
-    """Whose end ends a hold; a kernel is named."""
+    """Whose end ends a hold; a kernel is named.
+
+    `seen` stands where the server cannot see its process: it watches a lock of it, or nothing (`no`).
+    """
 
     kind: Literal["person", "kernel", "command"]
     kernel_id: str
+    seen: Literal["lock", "no"]
 
 
 class Hold(TypedDict):

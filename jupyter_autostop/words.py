@@ -121,6 +121,8 @@ def printable(text: str) -> str:
 def hold_line(hold: Mapping[str, Any], now: int, zone: Zone | None = None) -> str:
     """Return who keeps the run going, until when and why: `held until 20:00 CST by a kernel: cell 3 of train.ipynb`."""
     line = f"held until {clock_time(hold['until'], now, zone)} {_HELD_BY.get(hold['owner']['kind'], 'by somebody')}"
+    if hold["owner"].get("seen") == "no":
+        line += " that this server cannot see"
     if hold["then"] == "stop":
         line += ", then it stops"
     return f"{line}: {printable(hold['reason'])}" if hold.get("reason") else line

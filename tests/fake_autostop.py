@@ -28,6 +28,8 @@ class FakeAutostop:
         self.faults: list[tuple[str, int | str]] = []
         self.outcome: dict[str, Any] | None = None
         self.longest_hold = 24 * HOUR
+        self.seen: str | None = None
+        self.no_hold = "hold_not_found"
         self.before_answer: Callable[[str, str], None] = lambda _method, _route: None
 
     def state(self) -> dict[str, Any]:
@@ -66,13 +68,13 @@ class FakeAutostop:
                 "until": min(body["until"], now + self.longest_hold),
                 "then": body.get("then", "restore"),
                 "reason": body.get("reason"),
-                "owner": {"kind": "command" if "pid" in body else "kernel"},
+                "owner": {"kind": "command", **({"seen": self.seen} if self.seen else {})},
                 "created_at": now,
             }
             return 201, self.holds.setdefault(body["id"], hold)
         if method == "DELETE" and route.startswith("holds/"):
             if self.holds.pop(route[6:], None) is None:
-                return 404, {"message": "There is no such hold.", "code": "no_hold", "hint": "", "request_id": None}
+                return 404, {"message": "There is no such hold.", "code": self.no_hold, "hint": "", "request_id": None}
             self.ended.append(route[6:])
             return 200, self.state()
         if method == "GET":

@@ -13,6 +13,7 @@ from jupyter_autostop.errors import AutostopError, NoAnswerError
 from jupyter_autostop.journal import Journal, journal_file
 from jupyter_autostop.locks import NoLocks
 from jupyter_autostop.memory import MemoryFile
+from jupyter_autostop.models import HoldWish
 from jupyter_autostop.platforms.port import Reading
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
@@ -163,13 +164,16 @@ class FakeOwners:
     def __init__(self) -> None:
         self.ended: set[str] = set()
 
-    async def make(self, kernel_id: str | None, pid: int | None) -> Owner:
-        if kernel_id is not None:
-            return Owner("kernel", "me", kernel_id)
-        return Owner("person") if pid is None else Owner("command", "me", pid=pid, started="1")
+    async def make(self, wish: HoldWish) -> Owner:
+        if wish.kernel_id is not None:
+            return Owner("kernel", "me", wish.kernel_id, 1)
+        return Owner("person") if wish.pid is None else Owner("command", "me", pid=wish.pid, started="1")
 
     async def gone(self, holds: Any) -> list[str]:
         return [hold.id for hold in holds if (hold.owner.kernel_id or str(hold.owner.pid)) in self.ended]
+
+    def ended_with_owner(self, hold_id: str) -> bool:
+        return False
 
 
 class FakeLife:

@@ -55,6 +55,9 @@ holds = st.fixed_dictionaries(
         "reason": st.text(max_size=220) | json_values,
         "then": st.sampled_from(["restore", "stop", "wait"]) | json_values,
         "pid": st.just(1) | json_values,
+        "pid_space": st.sampled_from(["boot pid:[1]", "", "é"]) | json_values,
+        "pid_started": st.sampled_from(["1", "", "-1"]) | json_values,
+        "lock": st.sampled_from(["0" * 32, "../" * 10 + "ab", ""]) | json_values,
     },
 )
 

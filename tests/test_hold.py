@@ -121,12 +121,13 @@ def test_an_interrupt_while_it_begins(fake: FakeAutostop) -> None:
 
 
 def test_ended_by_somebody_else(fake: FakeAutostop, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is over, which is all that was wanted."""
+    """It is over, and that it did not last as long as the work is said."""
     with autostop.hold() as held:
         fake.holds.clear()
     assert held.state is not None
     assert len(wishes(fake, "DELETE")) == 1
-    assert capsys.readouterr().err.startswith("[autostop] The hold has ended. Stops at ")
+    said = capsys.readouterr().err
+    assert said.startswith("[autostop] The hold was over already, before the work was. The hold has ended. Stops at ")
 
 
 @pytest.mark.parametrize("error", [None, KeyError("mine")])
@@ -199,8 +200,8 @@ def test_it_tries_on_with_growing_pauses(fake: FakeAutostop, tmp_path: Path) -> 
     """Until the server says that it is over; at most a minute apart."""
     environment = {"JUPYTER_RUNTIME_DIR": str(tmp_path)}
     pauses: list[float] = []
-    holding = Holding(lambda: connect(environment), {"pid": 1}, pause=pauses.append)
-    holding.begin()
+    holding = Holding(lambda: connect(environment), pause=pauses.append)
+    holding.begin({"pid": 1})
     fake.faults = [("DELETE", 503)] * 8
     release = holding.end()
     release.join(30)

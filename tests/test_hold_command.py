@@ -7,47 +7,16 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_autostop import HOUR, FakeAutostop, running_fake
+from hold_program import PYTHON, Program
 from processes import own_environment, wait_for
 
-PYTHON = sys.executable
-
-
-class Program:
-    """The program, and the server it finds."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], fake: FakeAutostop) -> None:
-        self.folder, self.environment, self.fake = folder, environment, fake
-
-    def command(self, *words: str, options: tuple[str, ...] = (), first: tuple[str, ...] = ()) -> list[str]:
-        return [PYTHON, "-m", "jupyter_autostop", *first, "hold", *options, "--", *words]
-
-    def run(self, *words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        command = self.command(*words, **more)
-        return subprocess.run(
-            command, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    def start(self, *words: str, **more: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*words),
-            env=self.environment,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **more,
-        )
-
-    @property
-    def wish(self) -> Any:
-        return next(body for method, _, body in self.fake.wishes if method == "POST")
+from jupyter_autostop.work_lock import is_held
 
 
 @pytest.fixture
@@ -268,8 +237,82 @@ def test_somebody_else_has_ended_it(
     if then == "stop" and words:
         assert last.startswith("[autostop] The hold was over already, before the work was")
         assert words in last
+    elif then == "restore":
+        assert last.startswith("[autostop] The hold was over already, before the work was. ")
     else:
         assert last.startswith("[autostop] The hold has ended.")
+
+
+def test_the_server_may_see_the_end_first(program: Program) -> None:
+    """Then the hold was not over before the work, and nothing of the kind is said."""
+    program.fake.before_answer = lambda method, _route: program.fake.holds.clear() if method == "DELETE" else None
+    program.fake.no_hold = "hold_ended_with_owner"
+    assert program.run("true").stderr.splitlines()[-1].startswith("[autostop] The hold has ended. Stops at ")
+
+
+def locks(program: Program) -> list[Path]:
+    return list((program.folder / "runtime").glob("*.lock"))
+
+
+def test_it_says_which_process_it_means(program: Program) -> None:
+    """By more than a number, which may be another process's where the server runs."""
+    result = program.run("sh", "-c", "cut -d' ' -f22 /proc/$$/stat; readlink /proc/self/ns/pid; ls -l /proc/self/fd")
+    started, namespace, *files = result.stdout.splitlines()
+    assert program.wish["pid_started"] == started
+    assert program.wish["pid_space"].endswith(f" {namespace}")
+    # A server that sees the process needs no lock, and the command gets nothing that it does not know.
+    assert ".lock" not in "".join(files)
+    assert locks(program) == []
+
+
+@pytest.mark.parametrize("end", ["by itself", "killed"])
+def test_a_lock_ends_with_the_command(program: Program, end: str) -> None:
+    """A server that does not see the process watches the lock, which outlives this program and not the command."""
+    program.fake.seen = "lock"
+    process = program.start("sh", "-c", "echo $$; read word; kill -KILL $$", stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdin is not None
+    process.stdout.readline()
+    name, folder = program.wish["lock"], program.folder / "runtime"
+    assert is_held(folder, name)
+    if end == "killed":
+        process.kill()
+        process.wait()
+        assert is_held(folder, name)
+    process.stdin.write("end\n")
+    process.stdin.close()
+    if end == "killed":
+        wait_for(lambda: is_held(folder, name) is False)
+    else:
+        assert process.wait(30) == 137
+        assert locks(program) == []
+    process.stdout.close()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+def test_a_server_that_does_not_answer_sees_the_lock_free(program: Program) -> None:
+    """Its file stays then, as the evidence."""
+    program.fake.seen, program.fake.faults = "lock", [("DELETE", 503)]
+    assert program.run("true").returncode == 0
+    assert is_held(program.folder / "runtime", program.wish["lock"]) is False
+
+
+def test_what_no_server_can_see_is_said(program: Program) -> None:
+    """When it begins, and to everybody who looks."""
+    program.fake.seen = "no"
+    result = program.run(PYTHON, "-m", "jupyter_autostop", "status")
+    assert " at the latest. The server cannot see this process: if it is killed, the hold lasts until " in result.stderr
+    assert " by a command that this server cannot see: " in result.stdout
+
+
+def test_without_a_place_for_a_lock_it_is_held_all_the_same(program: Program) -> None:
+    """The runtime folder may be nobody's to write to, or there may be none."""
+    address = json.loads(next((program.folder / "runtime").glob("jpserver-*.json")).read_text(encoding="utf-8"))
+    program.environment["JUPYTER_RUNTIME_DIR"] = "/proc/nowhere"
+    server = ("--server", f"{address['url']}?token={address['token']}")
+    assert program.run("sh", "-c", "exit 3", first=server).returncode == 3
+    assert "lock" not in program.wish
 
 
 def test_nothing_is_said_twice(program: Program) -> None:

@@ -210,6 +210,7 @@ HOLD = {"until": 1795000000000}
         ),
         *({"id": "a"}, {"id": "Z.9_-" + "x" * 59}, {"kernel_id": "0f-_Z" + "x" * 59}, {"kernel_id": "k"}),
         *({"pid": 1}, {"pid": 2**31 - 1}, {"until": 0}, {"reason": "x" * 200}),
+        {"pid": 1, "pid_space": "boot pid:[1]", "pid_started": "12", "lock": "0123456789abcdef" * 2},
     ],
     ids=str,
 )
@@ -230,6 +231,10 @@ def test_a_hold(more: dict[str, Any]) -> None:
         *[({"kernel_id": wrong}, "“kernel_id” is no kernel's id") for wrong in ("", "../x", "x" * 65, "a\n", "é")],
         *[({"reason": wrong}, "“reason” is one line of 200") for wrong in ("x" * 201, "a\nb", "\x1b[2J", "\u202e")],
         *[({"pid": wrong}, "“pid” is no process id") for wrong in (0, -1, 2**31)],
+        *[({key: "1"}, "so give its “pid” too") for key in ("pid_space", "pid_started", "lock")],
+        *[({"pid": 1, "pid_space": wrong}, "“pid_space” is of") for wrong in ("", "é", "a\nb", "x" * 201)],
+        *[({"pid": 1, "pid_started": wrong}, "“pid_started” is a number") for wrong in ("", "-1", "x", "1" * 21)],
+        *[({"pid": 1, "lock": wrong}, "“lock” is a name") for wrong in ("", "../x", "A" * 32, "a" * 33)],
         *[({"then": wrong}, "“then” must be one of 'restore' or 'stop'") for wrong in ("", "STOP", 1)],
         *[({"pid": True}, "“pid” must be a whole number"), ({"instance_id": "x"}, "Unknown key “instance_id”")],
     ],

@@ -28,6 +28,7 @@ from jupyter_autostop.extensions import Extensions
 from jupyter_autostop.holds import Holds
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.memory import Memory, MemoryFile
+from jupyter_autostop.models import HoldWish
 from jupyter_autostop.platforms.port import Reading
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
@@ -543,14 +544,17 @@ class TrialOwners:
         self._world = world
         self._server = server
 
-    async def make(self, kernel_id: str | None, pid: int | None) -> Owner:
-        if kernel_id is not None:
-            return Owner("kernel", self._server.name, kernel_id)
-        return Owner("person") if pid is None else Owner("command", self._server.name, pid=pid, started="1")
+    async def make(self, wish: HoldWish) -> Owner:
+        if wish.kernel_id is not None:
+            return Owner("kernel", self._server.name, wish.kernel_id, 1)
+        return Owner("person") if wish.pid is None else Owner("command", self._server.name, pid=wish.pid, started="1")
 
     async def gone(self, holds: tuple[Hold, ...]) -> list[str]:
         names = {server.name for server in self._world.servers}
         return [hold.id for hold in holds if self._has_ended(hold.owner, names)]
+
+    def ended_with_owner(self, hold_id: str) -> bool:
+        return False
 
     def _has_ended(self, owner: Owner, names: set[str]) -> bool:
         if owner.kind == "kernel":

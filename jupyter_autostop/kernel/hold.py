@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from jupyter_autostop.holding import ENDINGS, Holding, ended
 from jupyter_autostop.kernel.home import open_client, owner
 from jupyter_autostop.wishes import seconds_of
 from jupyter_autostop.words import aside, printable, report_text
+from jupyter_autostop.work_lock import WorkLock
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -25,7 +27,7 @@ class HeldBlock:
     """
 
     def __init__(self, longest: int | None, then: str, reason: str | None) -> None:
-        self._holding = Holding(open_client, owner(), longest=longest, then=then, reason=reason)
+        self._holding = Holding(open_client, longest=longest, then=then, reason=reason)
         self.state: State | None = None
         self.shows = False
 
@@ -56,16 +58,21 @@ class HeldBlock:
         __tracebackhide__ = True
         if self._holding.hold is not None:
             raise RuntimeError("A hold is good for one block; ask for another one.")
-        self._holding.begin()
-        if self._holding.called_off and not self.shows:
-            self._say(self._holding.called_off)
+        self._holding.begin(owner(), WorkLock.take(os.environ))
+        if self._holding.remark and not self.shows:
+            self._say(self._holding.remark)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """End the hold; an error of the block goes on its way, whatever becomes of that."""
+        """End the hold; an error of the block goes on its way, whatever becomes of that.
+
+        A child that was forked inside the block leaves it as well, and the hold is its parent's to end.
+        """
         __tracebackhide__ = True
+        if not self._holding.is_ours:
+            return
         try:
             release = self._holding.end()
         except KeyboardInterrupt:

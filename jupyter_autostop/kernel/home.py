@@ -9,11 +9,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jupyter_autostop.client import LocalClient, connect
+from jupyter_autostop.process import OwnProcess, claim
 
 _CONNECTION_FILE = re.compile(r"kernel-([A-Za-z0-9_-]{1,64})\.json")
 """What has started the kernel calls it so: a Jupyter server by a UUID, VS Code by `v3` and a number."""
 _FILE_IN_VSCODE = "__vsc_ipynb_file__"
 """VS Code puts the notebook's path into the kernel under this name."""
+_PROCESS = OwnProcess()
 
 
 def shell() -> Any:
@@ -49,5 +51,6 @@ def open_client() -> LocalClient:
 def owner() -> dict[str, Any]:
     """Return whose end ends a hold of ours: the kernel's, restarts included, and this process's."""
     kernel = kernel_id()
-    process = {"pid": os.getpid()}
-    return process if kernel is None else {**process, "kernel_id": kernel}
+    process = claim(os.getpid())
+    # A forked child of a kernel ends before the kernel does.
+    return process if kernel is None or not _PROCESS.is_this() else {**process, "kernel_id": kernel}

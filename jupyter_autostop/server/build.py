@@ -247,7 +247,7 @@ def build_service(app: AutostopApp) -> AutostopService:
         journal=Journal(journal_file(app.state_dir, instance_id, runtime), app.log),
         records=DiskRecords(RecordFile(place, instance_id)) if place else NoRecords(),
         locks=locks,
-        owners=Owners(locks, kernels),
+        owners=Owners(locks, kernels, Path(runtime)),
         life=container,
         on_change=app.announce,
         on_look=app.announce_look,
