@@ -59,10 +59,16 @@ class Command:
         self._kill = kill
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the exit status with it
         read, self._write = os.pipe()
+        # An interrupt is the command's from its first moment on, and not Python's.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self.pid = os.fork()
         if self.pid == 0:
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(self._write)
             _become(read, words, lock)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(read)
 
     def let_go(self, *, with_lock: bool = False) -> None:
@@ -131,8 +137,6 @@ def _stop_as_well() -> None:
 def _become(read: int, words: Sequence[str], lock: WorkLock | None) -> NoReturn:
     """Wait for the word and become the command; a parent that has gone never says it."""
     try:
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
         word = os.read(read, 1)
         if word not in (_GO, _GO_WITH_LOCK):
             os._exit(_NEVER_LET_GO)
