@@ -97,3 +97,33 @@ os.wait()
     [wish] = [body for method, _, body in forking.fake.wishes if method == "POST"]
     assert wish["pid"] == int(result.stdout)
     assert forking.fake.ended == [wish["id"]]
+
+
+def test_a_child_watches_no_stop(forking: Forking) -> None:
+    """A callback that forks comes back in two processes, and one of them goes on; the other knows no callbacks."""
+    forking.fake.stop = forking.fake.state()["server_time"] + 60_000
+    result = forking.run("""
+import os, threading
+import jupyter_autostop as autostop
+parent, done = os.getpid(), threading.Event()
+
+def save():
+    if os.fork() == 0:
+        return
+    os.wait()
+    done.set()
+
+handle = autostop.on_stop_soon(save, before="10m")
+done.wait(30)
+handle.cancel()
+handle._thread.join(30)
+autostop.on_stop_soon(lambda: None, before="1s")
+if os.fork() == 0:
+    print(len(autostop.on_stop_soon.all()), flush=True)
+    os._exit(0)
+os.wait()
+print(len(autostop.on_stop_soon.all()), flush=True)
+""")
+    said = result.stdout.splitlines()
+    assert sum("save has run" in line for line in said) == 1
+    assert [line for line in said if line.isdigit()] == ["0", "1"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import itertools
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +21,7 @@ from processes import own_environment
 import jupyter_autostop as autostop
 from jupyter_autostop.duration import HOUR, MINUTE, DurationError
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.kernel.stop_soon import FAR, NEAR, Watchman
+from jupyter_autostop.kernel.stop_soon import FAR, NEAR, OnStopSoon, Watchman
 from jupyter_autostop.state import State
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -246,6 +248,155 @@ def test_misuse(callback: Any, before: str, error: type[Exception]) -> None:
     """Is refused before anything is watched."""
     with pytest.raises(error):
         autostop.on_stop_soon(callback, before)
+
+
+def ran(callback: Callable[[], object], capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what is told of a callback at its moment."""
+    site = Site(3 * MINUTE, callback)
+    site.watch(1)
+    assert site.watchman.calls == 1
+    return "".join(capsys.readouterr())
+
+
+class Saver:
+    """An object whose call is a coroutine."""
+
+    def __init__(self) -> None:
+        self.saved: list[str] = []
+
+    async def __call__(self, where: str = "here") -> None:
+        await asyncio.sleep(0)
+        self.saved.append(where)
+
+    async def save(self, where: str = "there") -> None:
+        await self(where)
+
+
+def test_coroutine_functions_are_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever comes as one: a function, a method, a partial, an object, and a function that returns an awaitable."""
+    saver = Saver()
+
+    async def save() -> None:
+        await saver("function")
+
+    partial = functools.partial(saver.save, "partial")
+    for callback in (save, saver.save, partial, saver, lambda: saver.save("lambda"), functools.partial(save)):
+        assert "has run in 0 s" in ran(callback, capsys)
+    assert saver.saved == ["function", "there", "partial", "here", "lambda", "function"]
+
+
+def test_errors_of_a_coroutine_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its own words, a cancelled one included."""
+
+    async def save() -> None:
+        raise OSError("disk full")
+
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    assert "save failed (OSError: disk full)" in ran(save, capsys)
+    assert "cancelled failed (NotRunError: it was cancelled before its end)" in ran(cancelled, capsys)
+
+
+def test_a_generator_that_comes_back_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing of it runs, so it has not saved anything."""
+
+    async def several() -> AsyncIterator[int]:
+        yield 1
+
+    for given in (lambda: (x for x in ()), several):
+        assert "failed (NotRunError: it has returned a generator" in ran(given, capsys)
+
+
+def writes() -> Iterator[int]:
+    yield 1
+
+
+async def writes_later() -> AsyncIterator[int]:
+    yield 1
+
+
+def write(path: str) -> None:
+    del path
+
+
+class Writer:
+    """An object whose call is a generator function."""
+
+    def __call__(self) -> Iterator[int]:
+        yield 1
+
+    def write(self, path: str) -> None:
+        del path
+
+
+@pytest.mark.parametrize(
+    ("callback", "words"),
+    [
+        (writes, "A call of writes runs nothing, since it is a generator function"),
+        (writes_later, "A call of writes_later runs nothing"),
+        (functools.partial(writes), "A call of writes runs nothing"),
+        (Writer(), "A call of Writer runs nothing"),
+        (
+            write,
+            "calls write without arguments: missing a required argument: 'path'. Write on_stop_soon(lambda",
+        ),
+        (Writer().write, "calls Writer.write without arguments: missing a required argument: 'path'"),
+        (functools.partial(write, mode=1), "without arguments: "),
+        (Watchman, "calls Watchman without arguments: missing a required argument"),
+        (writes(), "is called already; leave the brackets away"),
+        (3, "is no function"),
+    ],
+)
+def test_what_cannot_be_called_is_refused_at_once(callback: Any, words: str) -> None:
+    """And not at the stop, when it is too late."""
+    with pytest.raises(TypeError, match=re.escape(words)):
+        autostop.on_stop_soon(callback)
+
+
+def test_a_call_instead_of_a_function_is_refused() -> None:
+    """As in on_stop_soon(save()), where save is a coroutine function."""
+    given = Saver().save()
+    with pytest.raises(TypeError, match="is called already"):
+        autostop.on_stop_soon(given)  # type: ignore[arg-type]
+    given.close()
+
+
+def cell(text: str) -> Callable[[], None]:
+    """Return the function that a cell defines."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(f"def save():\n    {text}", names)  # noqa: S102 - as IPython runs it
+    return cast("Callable[[], None]", names["save"])
+
+
+def test_a_cell_run_again_registers_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last of the same name is the one that is called; what has no name of its own is known as an object."""
+    fake = FakeAutostop()
+    with running_fake(tmp_path, fake) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        mine = OnStopSoon()
+        first = mine(cell("1"), "10m")
+        second = mine(cell("2"), "20m")
+        assert capsys.readouterr().out == "[autostop] on_stop_soon: save takes the place of the one given before.\n"
+        assert mine.all() == [second]
+        assert "cancelled" in repr(first)
+        event = threading.Event()
+        others = [mine(print), mine(lambda: None), mine(lambda: None), mine(event.set), mine(threading.Event().set)]
+        assert mine.all() == [second, *others]
+        again = mine(event.set)  # a method of the same object
+        assert "set takes the place" in capsys.readouterr().out
+        assert mine.all() == [second, *others[:3], others[4], again]
+        mine.cancel_all()
+        assert mine.all() == []
+        third = mine(cell("3"))  # takes nobody's place
+        assert capsys.readouterr().out == ""
+        mine.cancel_all()
+        for handle in (first, second, third, again, *others):
+            handle._thread.join(30)
+            assert not handle._thread.is_alive()
 
 
 def test_in_its_own_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

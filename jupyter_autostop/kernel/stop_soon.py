@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.kernel.callbacks import check, identity_of, name_of, run
 from jupyter_autostop.kernel.home import open_client
+from jupyter_autostop.process import OwnProcess
 from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.wishes import seconds_of
 from jupyter_autostop.words import aside, clock_time, printable, status_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from datetime import timedelta
 
     from jupyter_autostop.state import State
@@ -32,10 +34,6 @@ NEARBY = 15 * MINUTE
 """Seconds before the moment from which on it is near."""
 MOVED = 60_000
 """ms by which a stop time that somebody moves is moved; less is rounding."""
-
-
-def _name(callback: Callable[[], object]) -> str:
-    return printable(str(getattr(callback, "__qualname__", None) or type(callback).__name__))
 
 
 class Watchman:
@@ -58,7 +56,7 @@ class Watchman:
         """When to call, on the monotonic clock."""
         self._called_for: int | None = None
         self._reachable = True
-        self._emulated = False
+        self.emulated = False
         self._zone: Zone | None = None
         self.calls = 0
 
@@ -86,7 +84,7 @@ class Watchman:
                 self._complain(f"on_stop_soon cannot see the stop time, and goes on trying: {why}")
             self._reachable = False
             return
-        self._emulated = state["emulated"]
+        self.emulated = state["emulated"]
         self._zone = reader_zone(state)
         if not self._reachable:
             self._complain(f"on_stop_soon sees the stop time again: {status_text(state)}")
@@ -110,16 +108,20 @@ class Watchman:
         """Call the function and tell what became of it."""
         self._called_for = stop
         self.calls += 1
-        name = _name(self._callback)
+        name = name_of(self._callback)
         stops = f"the instance stops at {clock_time(stop, stop, self._zone)}"
         begun = self._monotonic()
+        process = OwnProcess()
         try:
-            self._callback()
+            run(self._callback)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a notebook's function raises is told
+            if not process.is_this():
+                return
             kind = type(error).__name__
             self._complain(f"on_stop_soon: {name} failed ({kind}: {printable(str(error))}), and {stops}.")
             print(traceback.format_exc(), file=sys.stderr, flush=True)  # noqa: T201 - it is the notebook's own error
-        else:
+            return
+        if process.is_this():  # and not a child that was forked in the call
             self._say(f"on_stop_soon: {name} has run in {self._monotonic() - begun:.0f} s, since {stops}.")
 
     def _say(self, line: str) -> None:
@@ -130,7 +132,7 @@ class Watchman:
 
     def _write(self, line: str, stream: TextIO) -> None:
         # The end of the line in the same write, since the cell's own thread may be printing too.
-        print(f"{aside(line, emulated=self._emulated)}\n", end="", file=stream, flush=True)
+        print(f"{aside(line, emulated=self.emulated)}\n", end="", file=stream, flush=True)
 
 
 class StopSoon:
@@ -141,10 +143,13 @@ class StopSoon:
         self._monotonic = monotonic
         self._text = f"{name}, {format_duration(before)} before each stop"
         self._over = threading.Event()
+        self._process = OwnProcess()
         self._thread = threading.Thread(target=self._run, name=f"jupyter_autostop on_stop_soon {name}", daemon=True)
 
     def __repr__(self) -> str:
-        state = "cancelled" if self._over.is_set() else f"calls so far: {self.calls}"
+        state = f"calls so far: {self.calls}"
+        if not self.is_on:
+            state = "cancelled" if self._over.is_set() else "of the process that this one was forked from"
         return f"<on_stop_soon: {self._text}; {state}>"
 
     @property
@@ -152,39 +157,83 @@ class StopSoon:
         """How often it was called."""
         return self._watchman.calls
 
+    @property
+    def emulated(self) -> bool:
+        """Whether what it watches was seen to be an emulated instance."""
+        return self._watchman.emulated
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it is going to be called; a forked child has a copy that watches nothing."""
+        return not self._over.is_set() and self._process.is_this()
+
     def start(self) -> StopSoon:
         """Begin to watch."""
         self._thread.start()
         return self
 
     def _run(self) -> None:
-        while not self._over.is_set():
+        while self.is_on:
             next_step = self._monotonic() + self._watchman.step()
             # In pieces, since a wait stands still while the machine is suspended.
-            while (left := next_step - self._monotonic()) > 0 and not self._over.wait(min(left, NEAR)):
-                pass
+            while self.is_on and (left := next_step - self._monotonic()) > 0:
+                self._over.wait(min(left, NEAR))
 
     def cancel(self) -> None:
         """Call it no more; a call that has begun comes to its end."""
         self._over.set()
 
 
-def on_stop_soon(callback: Callable[[], object], before: str | timedelta = "10m") -> StopSoon:
-    """Call a function once before each stop time, `before` it, and again when that has moved; returns what cancels it.
+class OnStopSoon:
+    """`on_stop_soon(save, before="10m")`; knows what it calls, so that a cell that is run again changes nothing."""
 
-    It is called without arguments **in a thread of its own**, also while a cell runs; where the main thread holds on to
-    Python's lock in foreign code, it waits for that. If the stop time is nearer already, it is called at once. Below
-    the cell stands that it has run, or what went wrong.
-    """
-    from jupyter_autostop.clock import SystemClock  # noqa: PLC0415 - takes a while to load
+    def __init__(self) -> None:
+        self._handles: dict[Hashable, StopSoon] = {}
 
-    if not callable(callback):
-        raise TypeError("What on_stop_soon is to call is no function; write on_stop_soon(save, before='10m').")
-    seconds = seconds_of(before)
+    def __repr__(self) -> str:
+        return "<on_stop_soon(save, before='10m'): calls save once before each stop time>"
 
-    def look() -> Any:
-        return open_client().instance()
+    def __call__(self, callback: Callable[[], object], before: str | timedelta = "10m") -> StopSoon:
+        """Call a function once before each stop time, `before` it, and again when that has moved.
 
-    name = _name(callback)
-    monotonic = SystemClock().monotonic
-    return StopSoon(Watchman(callback, seconds, look, monotonic), name, seconds, monotonic).start()
+        Returns what cancels it. It is called without arguments **in a thread of its own**, also while a cell runs;
+        where the main thread holds on to Python's lock in foreign code, it waits for that. A coroutine function runs in
+        an event loop of that thread. If the stop time is nearer already, it is called at once. Below the cell stands
+        that it has run, or what went wrong.
+
+        The same function given again, by its module and name, takes the place of the one before, as when its cell is
+        run again; a lambda or a method is known as an object. `on_stop_soon.all()` returns what is going to be called,
+        `on_stop_soon.cancel_all()` cancels it.
+        """
+        from jupyter_autostop.clock import SystemClock  # noqa: PLC0415 - takes a while to load
+
+        check(callback)
+        seconds = seconds_of(before)
+
+        def look() -> Any:
+            return open_client().instance()
+
+        name = name_of(callback)
+        monotonic = SystemClock().monotonic
+        handle = StopSoon(Watchman(callback, seconds, look, monotonic), name, seconds, monotonic)
+        key = identity_of(callback)
+        earlier = self._handles.pop(key, None)
+        self._handles = {known: other for known, other in self._handles.items() if other.is_on}
+        self._handles[key] = handle
+        if earlier is not None and earlier.is_on:
+            earlier.cancel()
+            said = f"on_stop_soon: {name} takes the place of the one given before."
+            print(aside(said, emulated=earlier.emulated), flush=True)  # noqa: T201 - below the cell
+        return handle.start()
+
+    def all(self) -> list[StopSoon]:
+        """Return what is going to be called, the earliest given first."""
+        return [handle for handle in self._handles.values() if handle.is_on]
+
+    def cancel_all(self) -> None:
+        """Call none of them any more."""
+        for handle in self.all():
+            handle.cancel()
+
+
+on_stop_soon = OnStopSoon()
