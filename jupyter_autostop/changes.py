@@ -8,7 +8,7 @@ from typing import Any
 from jupyter_autostop.deadline import NOTICEABLE
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError
-from jupyter_autostop.journal_file import one_line
+from jupyter_autostop.foreign_text import clean, one_line, shows_nothing
 from jupyter_autostop.keeper import HAND_BACK, Keeper, stop_sent
 from jupyter_autostop.keeping import moved
 from jupyter_autostop.models import Change
@@ -27,6 +27,11 @@ SHOWN_DESCRIPTION = 60
 """Characters of a description that the journal keeps, to know it by."""
 
 
+def sent_description(text: str) -> str:
+    """Return a description as it is sent, which is how it will be read back."""
+    return clean(text, len(text), several_lines=True)
+
+
 def change_words(change: Change) -> str:
     """Say what was asked for, for the journal: `auto-stop on, run length 4 h`, `description “run 7”`."""
     words = []
@@ -36,8 +41,12 @@ def change_words(change: Change) -> str:
         words += [] if duration is None else [f"run length {format_duration(duration)}"]
         words += [] if prompt is None else [f"reminders {'on' if prompt else 'off'}"]
     if change.description is not None:
-        text = one_line(change.description, SHOWN_DESCRIPTION)
-        words.append(f"description “{text}”" if text else "description cleared")
+        told = f"description “{one_line(change.description, SHOWN_DESCRIPTION)}”"
+        if not sent_description(change.description):
+            told = "description cleared"
+        elif shows_nothing(change.description):
+            told = "description of signs that cannot be seen"
+        words.append(told)
     return ", ".join(words)
 
 
@@ -188,13 +197,14 @@ class Changes:
     async def _change(self, change: Change, asked: dict[str, Any], if_match: str | None, before: Instance) -> Outcome:
         current = setting(before)
         differs = {key: value for key, value in asked.items() if current[key] != value}
-        described = change.description is not None and change.description != (before.description or "")
+        description = None if change.description is None else sent_description(change.description)
+        described = description is not None and description != (before.description or "")
         if not differs and not described:
             if asked.get("enable") is False and self._writer.snapshot.run.kind == "deadline":
                 return outcome("next_start", STILL_STOPS)
             return outcome("none", "It is so already; nothing was sent.")
         match(if_match, before, auto_stop=bool(differs), description=described)
-        request = UpdateRequest(description=change.description if described else None)
+        request = UpdateRequest(description=description if described else None)
         if differs:
             wanted = {**current, **differs}
             if wanted["enable"] and wanted["duration"] is None:

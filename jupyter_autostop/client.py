@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.foreign_text import clean_json
 from jupyter_autostop.local_http import Answer, Conversation, UnreachableError
 from jupyter_autostop.runtime import CAPABILITY_HEADER, Server
 from jupyter_autostop.servers import find_server
@@ -26,6 +27,8 @@ LOOK_TIMEOUT = 30.0
 """Seconds; a hub that says nothing keeps its servers waiting for 20 before another way in is tried."""
 WRITE_TIMEOUT = 120.0
 """Seconds; a write is up to three calls to the platform."""
+_LONGEST = {"": 4096}
+"""Characters of a text in an answer, which any server may give that is named with --server."""
 _GOOD = range(200, 300)
 _REDIRECTS = range(300, 400)
 _REFUSALS = (401, 403)
@@ -226,7 +229,7 @@ class LocalClient:
 
     def _read(self, answer: Answer) -> Any:
         """Return what was asked for, or raise what came instead."""
-        data, url = answer.data, self._server.url
+        data, url = clean_json(answer.data, _LONGEST), self._server.url
         if answer.status in _GOOD and data is not None:
             return data
         if data is not None and "code" in data:

@@ -14,12 +14,12 @@ import json
 import os
 import tempfile
 import time
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
+from jupyter_autostop.foreign_text import one_line
 from jupyter_autostop.regular_file import opened, read_end
 
 KEPT = 500
@@ -31,8 +31,6 @@ LOCK_PATIENCE = 1.0
 LONGEST = {"who": 80, "what": 160, "result": 400}
 """Characters of an entry's texts."""
 _NEWEST = 10**14
-_BREAKS = {"Cc", "Zl", "Zp"}
-_UNSEEN = {"Cf", "Cs", "Co"}
 
 
 class Entry(TypedDict):
@@ -42,17 +40,6 @@ class Entry(TypedDict):
     who: str
     what: str
     result: str
-
-
-def one_line(text: str, longest: int) -> str:
-    """Return `text` as one line, shortened, without what a terminal obeys or what turns the reading direction."""
-    seen = []
-    for char in text[: 8 * longest]:
-        category = unicodedata.category(char)
-        if category not in _UNSEEN:
-            seen.append(" " if category in _BREAKS else char)
-    line = " ".join("".join(seen).split())
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def make_entry(at: int, who: str, what: str, result: str) -> Entry:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt, StrictStr, Va
 
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import InvalidInputError
+from jupyter_autostop.foreign_text import clean
 from jupyter_autostop.wire import Instance
 
 SHORTEST_DURATION = 3600
@@ -196,7 +197,7 @@ def parse_hold(data: Any) -> HoldWish:
         wrong = "“id” is of letters, digits, dots, hyphens and underlines, and has 64 characters at most"
     elif wish.kernel_id is not None and not _KERNEL_ID.fullmatch(wish.kernel_id):
         wrong = "“kernel_id” is no kernel's id"
-    elif len(wish.reason) > REASON_MAX or not wish.reason.isprintable():
+    elif len(wish.reason) > REASON_MAX or wish.reason != clean(wish.reason, REASON_MAX):
         wrong = f"“reason” is one line of {REASON_MAX} characters at most"
     elif wish.pid is not None and not 0 < wish.pid < 2**31:
         wrong = "“pid” is no process id"

@@ -24,6 +24,8 @@ from pydantic import (
 )
 from pydantic import Secret as _Secret
 
+from jupyter_autostop.foreign_text import clean_json
+
 InstanceStatus = Literal[
     "CREATE_QUEUING", "CREATING", "CREATE_FAILED", "START_QUEUING", "READY_TO_START", "STARTING", "RESTARTING",
     "START_FAILED", "RUNNING", "STOPPING", "STOPPED", "UNAVAILABLE", "DELETED", "RESIZING", "RESIZE_FAILED",
@@ -37,6 +39,10 @@ RepositoryType = Literal["CodeClub", "GitHub"]
 RepositoryProtocol = Literal["ssh", "https"]
 
 MASK = "**********"
+_LONGEST = {"": 256, "description": 1024, "message": 1024}
+"""Characters of a text, by its field; the platform's own limits are below."""
+_MOST = 64
+"""Items of a list."""
 _SECRET_WORDS = ("token", "secret", "password", "credential")
 
 
@@ -294,6 +300,12 @@ class Instance(Wire):
     repository: Lenient[Repository] = None
     lease: Lenient[Lease] = None
     token: Secret = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean_texts(cls, data: Any) -> Any:
+        """Every text at any depth, before anything looks at it."""
+        return clean_json(data, _LONGEST, most=_MOST)
 
     @property
     def auto_stop(self) -> AutoStop | None:

@@ -34,7 +34,7 @@ KEY = {
 }
 LOGIN = {
     "JUPYTER_AUTOSTOP_IAM_USER": "lin",
-    "JUPYTER_AUTOSTOP_IAM_PASSWORD": "canary-password",
+    "JUPYTER_AUTOSTOP_IAM_PASSWORD": 'canary-"pä\\ss/wörd',
     "JUPYTER_AUTOSTOP_IAM_DOMAIN": "a-company",
 }
 PROFILE = "[basic]\nak = canary-access-key\nsk = canary-secret-key\nsecurity_token = canary-security-token\n"

@@ -35,7 +35,14 @@ def iso(epoch: float) -> str:
 class Iam:
     """An IAM that hands out numbered tokens, on a clock of its own, and the login that asks it."""
 
-    def __init__(self, clock: ManualClock | None = None, *, life: float | None = DAY, ahead: float = 0.0) -> None:
+    def __init__(
+        self,
+        clock: ManualClock | None = None,
+        *,
+        life: float | None = DAY,
+        ahead: float = 0.0,
+        login: PasswordLogin = LOGIN,
+    ) -> None:
         self.clock = clock or ManualClock()
         self.life = life
         self.ahead = ahead
@@ -43,7 +50,7 @@ class Iam:
         self.answer: Callable[[], httpx.Response] | None = None
         self.login = IamLogin(
             "http://127.0.0.1:9/iam",
-            LOGIN,
+            login,
             {"name": "cn-north-4"},
             clock=self.clock,
             timeout=5.0,

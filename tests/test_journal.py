@@ -21,8 +21,9 @@ from fakes import until
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_autostop.foreign_text import one_line
 from jupyter_autostop.journal import Journal, journal_file
-from jupyter_autostop.journal_file import KEPT, LARGEST, LONGEST, Entry, JournalFile, make_entry, one_line
+from jupyter_autostop.journal_file import KEPT, LARGEST, LONGEST, Entry, JournalFile, make_entry
 
 LOG = logging.getLogger("jupyter_autostop.tests")
 AT = 1_795_000_000_000

@@ -111,3 +111,15 @@ def test_what_is_typed_where_the_locale_has_no_letters(environment: dict[str, st
     result = shell(environment, f"autostop describe {NAME}", **PLAIN_C)
     assert result.returncode == 0
     assert fake.wishes[-1] == ("PATCH", "instance", {"description": NAME})
+
+
+def test_a_server_of_others_moves_no_cursor(environment: dict[str, str], fake: FakeAutostop) -> None:
+    """What any server answers that can be named with --server: its State and its refusals are text."""
+    hostile = "\x1b[2J\x1b]52;c;b3duZWQ=\x07\x9b2J\u202e"
+    before, fake.more = fake.more, {"instance": {"id": "DE-1", "status": f"ODD{hostile}"}, "deadline": None}
+    try:
+        told = shell(environment, "autostop status").stdout.decode()
+    finally:
+        fake.more = before
+    assert told.startswith("The instance is not running (status ODD")
+    assert told.rstrip("\n").isprintable()

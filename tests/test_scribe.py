@@ -255,6 +255,9 @@ async def test_it_is_on_disk_when_the_answer_goes_out(platform: FakePlatform, tm
     await service.close()
 
 
+UNSEEN = (" \n ", "\u2028", "\0", "\u200d\u200d", "\u2800", "\u3164 \ufe0f")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -262,7 +265,8 @@ async def test_it_is_on_disk_when_the_answer_goes_out(platform: FakePlatform, tm
         ({"auto_stop": {"enable": False, "prompt": True}}, "auto-stop off, reminders on"),
         ({"auto_stop": {"duration": 5400}, "description": "x"}, "run length 1 h 30 min, description “x”"),
         ({"description": ""}, "description cleared"),
-        ({"description": " \n "}, "description cleared"),
+        ({"description": "\ufeff"}, "description cleared"),
+        *(({"description": text}, "description of signs that cannot be seen") for text in UNSEEN),
         ({"description": "\u202e\x1b[2Jone\ntwo"}, "description “[2Jone two”"),
         ({"description": "x" * 512}, f"description “{'x' * 59}…”"),
     ],

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from jupyter_autostop.errors import NotConfiguredError
+from jupyter_autostop.platforms.masking import mask_secrets
 
 DEFAULT_PROFILE = "~/.huaweicloud/credentials"
 """Where the vendor's SDK keeps its profile."""
@@ -21,17 +22,6 @@ IAM_USER, IAM_PASSWORD, IAM_DOMAIN = (f"JUPYTER_AUTOSTOP_IAM_{key}" for key in (
 _OWN_SECRETS = (TOKEN, IAM_PASSWORD)
 # What an HTTP header can carry; a stray newline from a secrets file is cut off before.
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
-_MASK = "********"
-_SHORTEST_SECRET = 4
-
-
-def mask_secrets(text: str, *secrets: str) -> str:
-    """Return `text` without any of these secrets that somebody echoed into it."""
-    # The longest first: one may contain another.
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, _MASK)
-    return text
 
 
 def no_credentials(message: str, hint: str) -> NotConfiguredError:

@@ -32,8 +32,8 @@ from jupyter_autostop.platforms.credentials import (
     Credentials,
     PasswordLogin,
     is_header_safe,
-    mask_secrets,
 )
+from jupyter_autostop.platforms.masking import mask_secrets
 from jupyter_autostop.platforms.refusals import error_parts, retry_after
 from jupyter_autostop.platforms.time import PlatformClock
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jupyter_autostop.errors import AutostopError, UnavailableError
+from jupyter_autostop.foreign_text import one_line
 from jupyter_autostop.platforms.codes import meaning
 from jupyter_autostop.platforms.connection import Response
 from jupyter_autostop.platforms.time import parse_http_date
@@ -14,6 +15,7 @@ from jupyter_autostop.platforms.time import parse_http_date
 LONGEST_REST = 3600.0
 """Seconds; a longer `Retry-After` is cut to this."""
 _LONGEST_WORDS = 300
+_LONGEST_ID = 64
 _USUAL_REST = 5.0
 _CODE = re.compile(r"(?:ModelArts|APIGW|APIG|IAM)\.[0-9]{4,8}")
 """The cloud's codes, as the OpenAPI document has them; of anything else in their place nobody knows what it is."""
@@ -37,7 +39,7 @@ def retry_after(response: Response, now: float) -> float | None:
 def error_parts(response: Response, data: Any, mask: Callable[[str], str]) -> tuple[str | None, str, str | None]:
     """Return the code, the words (` (It says: …)`, empty where there are none) and the request id of an error answer.
 
-    The documented bodies are understood; everything is masked before it is cut.
+    The documented bodies are understood; everything is masked before it is cleaned and cut.
     """
     data = data if isinstance(data, dict) else {}
     inner = data.get("error")
@@ -49,13 +51,13 @@ def error_parts(response: Response, data: Any, mask: Callable[[str], str]) -> tu
         data.get("request_id") or response.headers.get("X-Request-Id"),
     )
     code, words, request_id = (
-        mask(str(part))[:_LONGEST_WORDS] if isinstance(part, (str, int)) else "" for part in parts
+        one_line(mask(str(part)), longest) if isinstance(part, (str, int)) else ""
+        for part, longest in zip(parts, (_LONGEST_WORDS, _LONGEST_WORDS, _LONGEST_ID), strict=True)
     )
     if code and not _CODE.fullmatch(code):
         # IAM repeats the HTTP status there, which says nothing new.
         words, code = words if code.isdigit() else f"{code}: {words}"[:_LONGEST_WORDS], ""
-    clean = "".join(char if char.isprintable() else " " for char in words).strip()
-    return code or None, f" (It says: {clean})" if clean else "", request_id or None
+    return code or None, f" (It says: {words})" if words else "", request_id or None
 
 
 def refusal(response: Response, data: Any, rest: float | None, mask: Callable[[str], str]) -> AutostopError:

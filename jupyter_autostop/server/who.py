@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from jupyter_autostop.journal_file import one_line
+from jupyter_autostop.foreign_text import one_line
 
 _OURS = re.compile(r"jupyter_autostop/\S{1,40} \((terminal|kernel)\)")
 _RANDOM = re.compile(r"[0-9a-f]{32}")
