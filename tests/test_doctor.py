@@ -212,6 +212,27 @@ class TestAnotherMistake:
         assert "HUAWEICLOUD_SDK_AK" in found["credentials"]["message"]
 
 
+class TestBehindAProxy:
+    """A cloud that only a proxy leads to, and the proxy is not there; the id is a name besides."""
+
+    @pytest.fixture
+    def autostop_config(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        # Port 9 is kept for a service that throws everything away, which runs nowhere.
+        monkeypatch.setenv("HTTPS_PROXY", "http://lin:canary@127.0.0.1:9")
+        return {"endpoint": "https://modelarts.invalid", **INSTANCE, "instance_id": "my-notebook"}
+
+    async def test_names_it(self, ask: Ask) -> None:
+        """Host and port, and no password: where the way leads, and what is wrong there."""
+        found = await checks(ask)
+        assert found["configuration"]["message"].endswith(", through the proxy 127.0.0.1:9.")
+        assert "the proxy in this server's environment takes no connection: 127.0.0.1:9." in found["answer"]["message"]
+        assert found["instance"]["message"].endswith("That does not have the form of an id.")
+        assert "DE-" in found["instance"]["hint"]
+        assert "canary" not in str(found)
+
+
 class TestNothingConfigured:
     """A server that was told nothing."""
 

@@ -7,19 +7,20 @@ import contextvars
 import json
 import logging
 import re
+import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.errors import BadAnswerError, NoAnswerError, NotConfiguredError
 from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback, unusable
+from jupyter_autostop.platforms.proxy import SETTINGS, Progress, environments_proxy, proxy_name
 from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
 
 LONGEST_BODY = 2 * 1024 * 1024
@@ -51,19 +52,13 @@ class _WithoutHeaders(logging.Filter):
 logging.getLogger("httpcore.http11").addFilter(_WithoutHeaders())
 
 
-def _environments_proxy(url: httpx.URL) -> str | None:
-    """Return the proxy that the environment names for an address, by the standard library's reading of it.
-
-    Its exceptions may be written as addresses too, IPv6 in brackets, and with a port.
-    """
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    exceptions = (entry.strip().rpartition("://") for entry in proxies.get("no", "").split(","))
-    meant = (entry.strip("[]") for scheme, _, entry in exceptions if scheme in ("", "all", url.scheme))
-    no = {"no": ",".join(meant)}
-    if not proxy or any(proxy_bypass(host, no) for host in (url.host, f"{url.host}:{url.port or 443}")):
-        return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+def _is_no_host(error: BaseException | None) -> bool:
+    """Whether an error came of a name that nothing knows."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -131,8 +126,14 @@ class Connection:
         # A connection that does not come is known early: nothing has been sent then.
         self._limits = {"timeout": httpx.Timeout(None, connect=timeout / 2).as_dict()}
         self._ca_file = ca_file
+        self._proxy = "" if self._loopback else proxy_name(environments_proxy(self._base_url))
         self._given = self._transport = transport
         self._opening = asyncio.Lock()
+
+    @property
+    def way(self) -> str:
+        """In words, the proxy that stands between, empty for none: ` through the proxy 10.0.0.1:3128`."""
+        return f" through the proxy {self._proxy}" if self._proxy else ""
 
     async def exchange(
         self,
@@ -149,7 +150,9 @@ class Connection:
         transport = self._transport or await self._open()
         sent = self._clock.monotonic()
         url = _url(self._base_url + path)
-        request = httpx.Request(method, url, content=content, headers=_HEADERS, extensions=self._limits)
+        progress = Progress()
+        extensions = {**self._limits, "trace": progress.trace} if self._proxy else self._limits
+        request = httpx.Request(method, url, content=content, headers=_HEADERS, extensions=extensions)
         if prove is not None:
             prove(request)
         ours = _exchanging.set(True)
@@ -160,10 +163,12 @@ class Connection:
             finally:
                 await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(error, progress) from error
         except (httpx.TransportError, OSError) as error:
+            if self._proxy and not progress.beyond_proxy:  # nothing has been sent to the cloud
+                raise self._unreachable(error, progress) from error
             # What is wrong with TLS once it stands comes as it is, past the HTTP library.
-            lost = NoAnswerError(f"The connection to {self.name} broke before its answer came.")
+            lost = NoAnswerError(f"The connection to {self.name}{self.way} broke before its answer came.")
             lost.maybe_applied = method != "GET"
             raise lost from error
         except BadAnswerError as error:
@@ -214,15 +219,16 @@ class Connection:
     def _new_transport(self) -> httpx.AsyncHTTPTransport:
         verify = self._verify()
         try:
-            proxy = None if self._loopback else _environments_proxy(self._address)
+            proxy = None if self._loopback else environments_proxy(self._base_url)
             return httpx.AsyncHTTPTransport(verify=verify, proxy=proxy)
         except (ImportError, ValueError, OSError, httpx.InvalidURL) as error:
-            # Their words may hold the proxy's password.
-            raise NotConfiguredError(
-                "The proxy or certificate settings in this server's environment cannot be used.",
-                code="configuration_invalid",
-                hint="Look at HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR.",
-            ) from error
+            why = ", since a SOCKS proxy needs the package socksio" if isinstance(error, ImportError) else ""
+        # Without the error itself: its words may hold the proxy's password.
+        raise NotConfiguredError(
+            f"The proxy or certificate settings in this server's environment cannot be used{self.way}{why}.",
+            code="configuration_invalid",
+            hint=f"Look at {SETTINGS}, SSL_CERT_FILE and SSL_CERT_DIR.",
+        )
 
     async def _body(self, response: httpx.Response) -> bytes:
         """Return the bytes as they came: unpacking what nobody asked to be packed could take any time and memory."""
@@ -235,23 +241,47 @@ class Connection:
                 raise BadAnswerError(f"The answer from {self.name} is larger than {LONGEST_BODY // 1024} KiB.")
         return bytes(chunks)
 
-    def _unreachable(self, error: httpx.TransportError) -> NoAnswerError:
+    def _unreachable(self, error: Exception, progress: Progress) -> NoAnswerError:
+        if self._proxy and not progress.beyond_proxy:
+            return self._proxys_fault(error)
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             why = "nobody trusted here vouches for its certificate"
             hint = "For a private cloud, point `ca_file` at its certificate authority"
+            if "certificate has expired" in str(error):
+                why, hint = "its certificate has expired", "Tell whoever runs it, and check this machine's date"
             if "certificate is not valid for" in str(error):
                 why = "what answers shows the certificate of another host"
                 hint = f"Check `{self._setting}`: it must name the host as its certificate does"
             return NoAnswerError(
-                f"{self.name} cannot be reached safely: {why}.",
+                f"{self.name} cannot be reached safely at {self.host}{self.way}: {why}.",
                 code="untrusted_certificate",
                 hint=f"{hint}; verification stays on.",
             )
-        if isinstance(error, httpx.ProxyError):
+        if _is_no_host(error):
             return NoAnswerError(
-                f"{self.name} cannot be reached: the proxy in this server's environment does not lead there.",
-                hint="Look at HTTPS_PROXY, ALL_PROXY and NO_PROXY; what is changed there counts from the next start.",
+                f"{self.name} cannot be reached: there is no host {self.host}, as far as this machine can find out.",
+                hint=f"Check `{self._setting}` or `region`, and the network of this machine.",
             )
+        why = "what answers there does not speak TLS" if "[SSL" in str(error) else "no connection"
         emulator = "Is the emulator running? Start it with `jupyter autostop emulator`."
         is_it = self._plain and self._setting == "endpoint"
-        return NoAnswerError(f"{self.name} cannot be reached: no connection.", hint=emulator if is_it else None)
+        at = "" if self._loopback else f" at {self.host}{self.way}"
+        return NoAnswerError(f"{self.name} cannot be reached{at}: {why}.", hint=emulator if is_it else None)
+
+    def _proxys_fault(self, error: Exception) -> NoAnswerError:
+        """Return the error of a proxy that does not lead to the cloud; nothing was sent to it."""
+        if isinstance(error, httpx.ProxyError):
+            wants_login = str(error).startswith("407")
+            what = "wants another name and password" if wants_login else "does not lead there"
+        elif _is_no_host(error):
+            what = "has a name that no host has"
+        elif "CERTIFICATE_VERIFY_FAILED" in str(error):
+            what = "shows a certificate that is not trusted here"
+        elif isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout)):
+            what = "takes no connection"
+        else:
+            what = "broke the connection off"
+        return NoAnswerError(
+            f"{self.name} cannot be reached: the proxy in this server's environment {what}: {self._proxy}.",
+            hint=f"Look at {SETTINGS}; what is changed there counts from the next start.",
+        )

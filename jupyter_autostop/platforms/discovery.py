@@ -25,6 +25,11 @@ class Found:
     """Whether it is only likely, and so has to be confirmed by a look before anything is sent to it."""
 
 
+def has_an_ids_form(value: str) -> bool:
+    """Return whether a value looks like the ids that the platform gives."""
+    return bool(_SEGMENT.fullmatch(value))
+
+
 def find_instance_id(setting: str, base_url: str, host_name: str) -> Found:
     """Return the instance's id: the setting, else a part of the server's address, else the host name's."""
     if setting:

@@ -129,7 +129,7 @@ class CloudHttp:
         except TimeoutError:
             if refused:  # the time ran out before the next try: why the last one failed says more
                 raise refused[-1] from None
-            error = NoAnswerError(f"ModelArts did not answer within {self._timeout:g} s.")
+            error = NoAnswerError(f"ModelArts{self._connection.way} did not answer within {self._timeout:g} s.")
             error.maybe_applied = method != "GET"
             raise error from None
 

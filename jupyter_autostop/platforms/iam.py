@@ -164,7 +164,9 @@ class IamLogin:
         try:
             response = await asyncio.wait_for(self._connection.exchange("POST", _PATH, self._body()), self._timeout)
         except asyncio.TimeoutError:
-            raise NoAnswerError(f"IAM did not answer within {self._timeout:g} s.", hint=_WHERE) from None
+            raise NoAnswerError(
+                f"IAM{self._connection.way} did not answer within {self._timeout:g} s.", hint=_WHERE
+            ) from None
         except (NoAnswerError, BadAnswerError) as error:
             # Nothing of a write of the instance is on its way: only the login failed.
             error.maybe_applied = False

@@ -10,6 +10,7 @@ import platform as machine
 from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import (
@@ -21,6 +22,9 @@ from jupyter_autostop.errors import (
     NotFoundError,
     PermissionRefusedError,
 )
+from jupyter_autostop.platforms.discovery import has_an_ids_form
+from jupyter_autostop.platforms.endpoint import is_loopback
+from jupyter_autostop.platforms.proxy import environments_proxy, proxy_name
 from jupyter_autostop.server.build import Setup
 from jupyter_autostop.server.places import front_end_version, try_folder
 from jupyter_autostop.service import AutostopService
@@ -87,6 +91,9 @@ class Doctor:
         for name, found in (("region", setup.region), ("project", setup.project)):
             if found.value:
                 parts.append(f"{name} {found.value} (from {found.source})")
+        proxy = proxy_name(environments_proxy(setup.endpoint))
+        if proxy and not is_loopback(urlsplit(setup.endpoint).hostname):
+            parts.append(f"through the proxy {proxy}")
         return _check("configuration", True, f"{', '.join(parts)}.")
 
     async def _credentials(self, error: AutostopError | None) -> Check:
@@ -131,6 +138,9 @@ class Doctor:
             return _check("instance", True, f"{where} ModelArts knows it.")
         if isinstance(error, NotFoundError):
             return _failed("instance", error, f"{where} ")
+        if error is not None and not has_an_ids_form(found.value):
+            hint = "Copy it from the ModelArts console: ids look like DE-7d558ef8-c73d-11ea-964c-0255ac100033."
+            return _check("instance", False, f"{where} That does not have the form of an id.", hint)
         return _check("instance", False, f"{where} Not confirmed by ModelArts.", "Put right first what stands above.")
 
     def _clock(self) -> Check:
