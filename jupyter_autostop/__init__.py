@@ -16,11 +16,16 @@ if TYPE_CHECKING:
     from jupyter_autostop.errors import ClientError as ClientError
     from jupyter_autostop.kernel.api import NotDoneWarning as NotDoneWarning
     from jupyter_autostop.kernel.api import describe as describe
+    from jupyter_autostop.kernel.api import doctor as doctor
+    from jupyter_autostop.kernel.api import end as end
     from jupyter_autostop.kernel.api import extend as extend
+    from jupyter_autostop.kernel.api import holds as holds
+    from jupyter_autostop.kernel.api import journal as journal
     from jupyter_autostop.kernel.api import off as off
     from jupyter_autostop.kernel.api import on as on
     from jupyter_autostop.kernel.api import panel as panel
     from jupyter_autostop.kernel.api import status as status
+    from jupyter_autostop.kernel.api import stop as stop
     from jupyter_autostop.kernel.api import until as until
     from jupyter_autostop.kernel.hold import hold as hold
     from jupyter_autostop.kernel.panel import AutostopPanel as AutostopPanel
@@ -35,6 +40,11 @@ _IN_KERNELS = {
     "NotDoneWarning": "jupyter_autostop.kernel.api",
     "State": "jupyter_autostop.state",
     "describe": "jupyter_autostop.kernel.api",
+    "doctor": "jupyter_autostop.kernel.api",
+    "end": "jupyter_autostop.kernel.api",
+    "holds": "jupyter_autostop.kernel.api",
+    "journal": "jupyter_autostop.kernel.api",
+    "stop": "jupyter_autostop.kernel.api",
     "extend": "jupyter_autostop.kernel.api",
     "hold": "jupyter_autostop.kernel.hold",
     "off": "jupyter_autostop.kernel.api",

@@ -10,13 +10,13 @@ import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_autostop import SERVER_PYTHON
-from jupyter_autostop.client import connect
+from jupyter_autostop.client import connect, installed_version
 from jupyter_autostop.commands import DONE, FAILED, MISUSE, run_command
 from jupyter_autostop.duration import DAY, HOUR, DurationError, parse_duration
 from jupyter_autostop.errors import AutostopError, ClientError
-from jupyter_autostop.holding import add_options
+from jupyter_autostop.holding import Words, add_options, split_options
 from jupyter_autostop.moments import read_moment
-from jupyter_autostop.output import Output, as_json, printing, remark, say_json
+from jupyter_autostop.output import Output, as_json, printing, remark, say, say_json
 from jupyter_autostop.reading import tz_trouble
 from jupyter_autostop.wishes import RUN_LENGTHS
 from jupyter_autostop.words import aside, marked
@@ -68,6 +68,12 @@ def _run_length(text: str) -> int:
     return _duration(text, RUN_LENGTHS)
 
 
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError("give a whole number, 0 or more")
+    return int(text)
+
+
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) < 65536):  # noqa: PLR2004 - TCP's limit
         raise argparse.ArgumentTypeError("a port is a number from 0 (any free one) to 65535")
@@ -83,21 +89,13 @@ def _typed(text: str) -> str:
     return text
 
 
-class _Words(argparse.Action):
-    """Takes what may be written in several words, `1h 30m`, and parses it as one."""
+class _Version(argparse.Action):
+    """Tells the version, which is looked up only now."""
 
-    def __init__(self, *, parse: Callable[[str], Any], **more: Any) -> None:
-        super().__init__(**more)
-        self._parse = parse
-
-    def __call__(
-        self, _parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, _option: str | None = None
-    ) -> None:
-        """Parse, or refuse as misuse."""
-        try:
-            setattr(namespace, self.dest, self._parse(" ".join(values)) if values else None)
-        except argparse.ArgumentTypeError as error:
-            raise argparse.ArgumentError(self, str(error)) from None
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print it and leave."""
+        say(f"jupyter_autostop {installed_version()}")
+        parser.exit()
 
 
 class _Helpful(argparse.ArgumentParser):
@@ -126,8 +124,12 @@ class _JsonParser(_Helpful):
         self.exit(MISUSE)
 
 
-def _with_negatives(argv: Sequence[str]) -> list[str]:
-    """Let a length or time with a minus in front reach those who refuse it, instead of being taken for an option."""
+def _as_meant(argv: Sequence[str]) -> list[str]:
+    """Return the arguments as they are meant where argparse would take them otherwise.
+
+    A length or time with a minus in front is no option, so that those who refuse it get it; and an option of `hold` may
+    have several words, also behind a `=`.
+    """
     words = iter(argv)
     command = ""
     for word in words:
@@ -136,6 +138,9 @@ def _with_negatives(argv: Sequence[str]) -> list[str]:
         elif not word.startswith("-"):
             command = word
             break
+    if command == "hold":
+        at = argv.index("--") if "--" in argv else len(argv)
+        return [*split_options(argv[:at]), *argv[at:]]
     if command not in ("extend", "until", "on"):
         return list(argv)
     return [f" {word}" if re.match(r"-[0-9.:]", word) else word for word in argv]
@@ -153,6 +158,7 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
         prog="jupyter autostop",
         description="See and move the stop time of the cloud notebook instance that a Jupyter server runs in.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="tell the version of this package and leave")
     output: dict[str, Any] = {"choices": ["text", "json"], "help": "json for scripts"}
     parser.add_argument("-o", "--output", default="text", **output)
     server: dict[str, Any] = {"metavar": "URL", "help": "the Jupyter server to speak to, if it cannot be found out"}
@@ -172,11 +178,11 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
 
     server_command("status", "say when the instance stops")
     extend = server_command("extend", "let this run last longer")
-    words: dict[str, Any] = {"action": _Words, "metavar": "DURATION"}
+    words: dict[str, Any] = {"action": Words, "metavar": "DURATION"}
     text = "how much longer: 2h, 30 minutes, 1h30, 1:30 or 1.5h"
     extend.add_argument("by", nargs="+", help=text, parse=_duration, **words)
     until = server_command("until", "let this run last until a time")
-    words_of_time: dict[str, Any] = {"action": _Words, "parse": _until, "metavar": "TIME"}
+    words_of_time: dict[str, Any] = {"action": Words, "parse": _until, "metavar": "TIME"}
     until.add_argument(
         "until",
         nargs="+",
@@ -197,9 +203,22 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     )
     watch = server_command("watch", "keep telling when the instance stops, until it has or Ctrl-C")
     watch.add_argument("--every", type=_every, default=20, metavar="DURATION", help="between looks at the server (20s)")
-    server_command("journal", "tell what was changed, when, by which means and with what result")
+    server_command("holds", "tell what keeps this run going: holds and extensions")
+    end = server_command("end", "end a hold or an extension before its time")
+    end.add_argument(
+        "id", nargs="?", metavar="ID", help="as `holds` shows it, or its beginning; the only one needs none"
+    )
+    stop = server_command("stop", "stop the instance now")
+    stop.add_argument("-y", "--yes", action="store_true", help="do not ask first")
+    journal = server_command("journal", "tell what was changed, when, by which means and with what result, newest last")
+    journal.add_argument("-n", dest="last", type=_count, metavar="NUMBER", help="only the newest so many")
     server_command("doctor", "check what this needs to work, and say what to do about the rest")
+    _add_own_programs(commands)
+    return parser
 
+
+def _add_own_programs(commands: Any) -> None:
+    """Add the commands that are no question to a server."""
     text = "run a Jupyter server with nothing but this extension, where there is no JupyterLab to load it"
     commands.add_parser("serve", help=text, description=text)
 
@@ -215,7 +234,6 @@ def _parser(kind: type[argparse.ArgumentParser]) -> argparse.ArgumentParser:
         default="kept",
         help="what becomes of JupyterLab at the stop: it is kept running, or ends with the instance as in the cloud",
     )
-    return parser
 
 
 def _error_json(error: AutostopError) -> dict[str, Any]:
@@ -299,7 +317,7 @@ def _run(argv: Sequence[str] | None) -> int:
     if argv[:1] == ["serve"]:
         # Everything behind it is for Jupyter Server, which has its own help.
         return _serve(list(argv[1:]))
-    args = parser.parse_args(_with_negatives(argv))
+    args = parser.parse_args(_as_meant(argv))
     _check(args, parser)
     if args.command in _OWN_PROGRAMS:
         return _own_program(args)

@@ -78,7 +78,8 @@ def _sendable(secret: str) -> bool:
     return bool(secret) and secret.isascii() and secret.isprintable()
 
 
-def _version() -> str:
+def installed_version() -> str:
+    """Return the version of this package, "unknown" where it is not installed."""
     from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - takes a while to load
 
     try:
@@ -101,7 +102,10 @@ class LocalClient:
         self._means = means
         self._hub_token = hub_token
         self._cafile = cafile
-        self._headers = {"Accept": "application/json", "User-Agent": f"jupyter_autostop/{_version()} ({means})"}
+        self._headers = {
+            "Accept": "application/json",
+            "User-Agent": f"jupyter_autostop/{installed_version()} ({means})",
+        }
 
     def instance(self, *, refresh: bool = False, within: float | None = None) -> Any:
         """Return the State, `refresh`: once the platform was asked; `within` so many seconds, or not at all."""
@@ -119,9 +123,13 @@ class LocalClient:
         """Keep this run going `until` (epoch ms) and return the Hold; with an `id` of ours a second try is harmless."""
         return self._call("POST", "holds", wish)
 
-    def release(self, hold_id: str) -> Any:
-        """End a hold and return the State."""
-        return self._call("DELETE", f"holds/{quote(hold_id, safe='')}")
+    def release(self, hold_id: str, *, by_person: bool = False) -> Any:
+        """End a hold and return the State; `by_person`: a person has asked for it, and not the end of the work."""
+        return self._call("DELETE", f"holds/{quote(hold_id, safe='')}{'?by=person' if by_person else ''}")
+
+    def stop(self) -> Any:
+        """Stop the instance now and return the State."""
+        return self._call("POST", "stop")
 
     def journal(self) -> Any:
         """Return what was changed, newest first, as `{"entries": […]}`."""

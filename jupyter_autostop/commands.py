@@ -7,8 +7,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop import wishes
+from jupyter_autostop.errors import ClientError
 from jupyter_autostop.output import Output, Remarks, remark, say, say_json
-from jupyter_autostop.words import NO_JOURNAL, check_lines, journal_line, report_lines
+from jupyter_autostop.words import (
+    NO_JOURNAL,
+    NOT_STOPPED,
+    check_lines,
+    hold_lines,
+    journal_line,
+    latest,
+    report_lines,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -30,16 +39,21 @@ def run_command(args: Namespace, connect: Callable[[], LocalClient]) -> int:
         return _watch(connect, args.every, as_json=as_json)
     client = connect()
     if args.command == "journal":
-        return _journal(client.journal(), as_json=as_json)
+        return _journal(client.journal(), args.last, as_json=as_json)
     if args.command == "doctor":
         return _doctor(client.doctor(), as_json=as_json)
+    if args.command == "holds":
+        return _holds(client.instance(), as_json=as_json)
     state = _ask(client, args)
+    if state is None:
+        remark(NOT_STOPPED)
+        return FAILED
     _report(state, as_json=as_json)
     return DONE if wishes.is_so(args.command, state) else FAILED
 
 
-def _ask(client: LocalClient, args: Namespace) -> State:
-    """Send what the command asks for and return the State that came back."""
+def _ask(client: LocalClient, args: Namespace) -> State | None:
+    """Send what the command asks for and return the State that came back; `None` for a no to a question."""
     if args.command == "extend":
         return wishes.extend(client, args.by)
     if args.command == "until":
@@ -53,7 +67,21 @@ def _ask(client: LocalClient, args: Namespace) -> State:
         return wishes.on(client, args.duration)
     if args.command == "describe":
         return wishes.describe(client, " ".join(args.text))
+    if args.command == "end":
+        return wishes.end(client, args.id)
+    if args.command == "stop":
+        return wishes.stop(client, None if args.yes else _agrees)
     return wishes.status(client)
+
+
+def _agrees(question: str) -> bool:
+    """Ask the person at this terminal; standard output is for the answer of the server."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise ClientError(
+            f"Cannot ask “{question}”: no person can answer here.", code="not_asked", hint="Give --yes to stop it."
+        )
+    Remarks().write(f"{question} [y/N] ")
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
 
 
 def _report(state: State, *, as_json: bool) -> None:
@@ -64,11 +92,21 @@ def _report(state: State, *, as_json: bool) -> None:
         say(line)
 
 
-def _journal(answer: Any, *, as_json: bool) -> int:
+def _holds(state: State, *, as_json: bool) -> int:
     if as_json:
-        say_json(answer)
+        say_json({"holds": state["holds"]})
+    else:
+        for line in hold_lines(state):
+            say(line)
+    return DONE
+
+
+def _journal(answer: Any, last: int | None, *, as_json: bool) -> int:
+    """Print the entries, the newest last, where a terminal shows it; for scripts they are as the route sends them."""
+    if as_json:
+        say_json(answer if last is None else {**answer, "entries": answer["entries"][:last]})
     elif answer["entries"]:
-        for entry in answer["entries"]:
+        for entry in latest(answer["entries"], last):
             say(journal_line(entry))
     else:
         say(NO_JOURNAL)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from argparse import Action, ArgumentError, ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.client import RefusedError
@@ -19,8 +20,8 @@ from jupyter_autostop.record import ENDED_WITH_OWNER
 from jupyter_autostop.words import clock_time
 
 if TYPE_CHECKING:
-    from argparse import ArgumentParser
-    from collections.abc import Callable, Mapping
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable, Mapping, Sequence
 
     from jupyter_autostop.client import LocalClient
     from jupyter_autostop.state import Hold, Outcome, State
@@ -42,11 +43,36 @@ _MARGIN = 2000
 """ms below the ceiling: what the server takes for the platform's time gets finer, and may go back by a moment."""
 
 
-def add_options(parser: ArgumentParser, duration: Callable[[str], int], text: Callable[[str], str] = str) -> None:
+class Words(Action):
+    """Takes what may be written in several words, `1h 30m`, and parses it as one text."""
+
+    def __init__(self, *, parse: Callable[[str], Any] = str, **more: Any) -> None:
+        super().__init__(**more)
+        self._parse = parse
+
+    def __call__(self, _parser: ArgumentParser, namespace: Namespace, values: Any, _option: str | None = None) -> None:
+        """Parse, or refuse as misuse."""
+        try:
+            setattr(namespace, self.dest, self._parse(" ".join(values)) if values else None)
+        except ArgumentTypeError as error:
+            raise ArgumentError(self, str(error)) from None
+
+
+def split_options(words: Sequence[str]) -> list[str]:
+    """Return words in which `--max=1h` is two, so that more words of the value may follow."""
+    parts = (word.split("=", 1) if word.startswith("--") else [word] for word in words)
+    return [part for pair in parts for part in pair]
+
+
+def add_options(parser: ArgumentParser, duration: Callable[[str], int], typed: Callable[[str], str] = str) -> None:
     """Add what a hold can be given, in a cell and in a terminal."""
-    parser.add_argument("--max", type=duration, metavar="DURATION", help="hold no longer than this (the site's limit)")
+    words: dict[str, Any] = {"action": Words, "nargs": "+"}
+    text = "hold no longer than this (the site's limit)"
+    parser.add_argument("--max", parse=duration, metavar="DURATION", help=text, **words)
     parser.add_argument("--then", choices=ENDINGS, default="restore", help="afterwards: all as before, or stop")
-    parser.add_argument("--reason", type=text, metavar="TEXT", help="what for; everybody on this server sees it")
+    parser.add_argument(
+        "--reason", parse=typed, metavar="TEXT", help="what for; everybody on this server sees it", **words
+    )
 
 
 def ended(state: State) -> State:

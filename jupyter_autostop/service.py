@@ -245,9 +245,9 @@ class AutostopService:
         await self._written(write, who, hold_words(wish))
         return held[0]
 
-    async def release(self, hold_id: str, *, who: str = "script") -> State:
-        """End a hold."""
-        by_person = who.startswith("page")
+    async def release(self, hold_id: str, *, who: str = "script", by_person: bool = False) -> State:
+        """End a hold, by a person's wish or because its work is over; a page has no work of its own."""
+        by_person = by_person or who.startswith("page")
         what = release_words(hold_id, self.snapshot.record.hold(hold_id))
         return await self._written(lambda: self._holds.release(hold_id, by_person=by_person), who, what)
 

@@ -11,10 +11,12 @@ from jupyter_autostop.duration import DAY, HOUR, LONGEST, DurationError, parse_d
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.moments import Moment, read_moment
 from jupyter_autostop.reading import reader_zone, whose_zone
-from jupyter_autostop.words import is_unknown
+from jupyter_autostop.words import hold_entry, is_unknown, printable, stop_question
 from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jupyter_autostop.client import LocalClient
     from jupyter_autostop.state import State
     from jupyter_autostop.zones import Zone
@@ -123,6 +125,48 @@ def on(client: LocalClient, seconds: int | None = None) -> State:
 def describe(client: LocalClient, text: str) -> State:
     """Ask for another description."""
     state: State = client.change({"description": text})
+    return state
+
+
+def end(client: LocalClient, name: str | None = None) -> State:
+    """End one hold before its time, by a person's wish: the only one, or the one whose id begins with `name`."""
+    state: State = client.instance()
+    hold = _one_of(state, name)
+    ended: State = client.release(hold["id"], by_person=True)
+    return ended
+
+
+def _one_of(state: State, name: str | None) -> dict[str, Any]:
+    holds, now, zone = state["holds"], state["server_time"], reader_zone(state)
+    if not holds:
+        raise ClientError(
+            "Cannot end a hold: nothing is held, by an extension or otherwise.",
+            code="nothing_held",
+            hint="What stops this run is ModelArts' own auto-stop, which never comes nearer in a run.",
+        )
+    exact = [hold for hold in holds if hold["id"] == name]
+    fitting = exact or [hold for hold in holds if name is None or (name and hold["id"].startswith(name))]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = "; ".join(hold_entry(hold, now, zone) for hold in fitting or holds)
+    if not fitting:
+        raise ClientError(
+            f"Cannot end the hold “{printable(name or '')[:40]}”: there is no such hold.",
+            code="hold_not_found",
+            hint=f"Held now: {listed}.",
+        )
+    raise ClientError(
+        f"Cannot end a hold: there are {len(fitting)} to choose from.",
+        code="several_holds",
+        hint=f"Name one by the first word of its line: {listed}.",
+    )
+
+
+def stop(client: LocalClient, ask: Callable[[str], bool] | None) -> State | None:
+    """Stop the instance now; `ask` puts a question to a person first, if given: after a no, the answer is `None`."""
+    if ask is not None and not ask(stop_question(client.instance())):
+        return None
+    state: State = client.stop()
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
@@ -10,12 +11,14 @@ from jupyter_autostop.record import EXTENSION
 from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jupyter_autostop.state import Problem, State
     from jupyter_autostop.zones import Zone
 
 NO_JOURNAL = "Nothing has been changed from here yet."
+NOTHING_HELD = "Nothing is held."
+NOT_STOPPED = "Nothing was stopped."
 OFF = "Auto-stop is off: the instance runs, and bills, until you stop it."
 _STATUS = {
     "STOPPED": "The instance is stopped.",
@@ -30,6 +33,9 @@ PASSED: Problem = {
 }
 """What is to be said between the stop time and the next word of the server."""
 _MARKS = {True: "ok", False: "!!", None: "--"}
+SHORT_ID = 8
+"""Characters that tell the ids of holds apart which are made by chance."""
+_CHANCE = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,}")
 _HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
 
 
@@ -128,6 +134,35 @@ def hold_line(hold: Mapping[str, Any], now: int, zone: Zone | None = None) -> st
     return f"{line}: {printable(hold['reason'])}" if hold.get("reason") else line
 
 
+def hold_name(hold: Mapping[str, Any]) -> str:
+    """Return what names a hold for people: `extension`, or the beginning of an id that is one of chance."""
+    name = printable(str(hold["id"]))
+    return name[:SHORT_ID] if _CHANCE.fullmatch(name) else name
+
+
+def hold_entry(hold: Mapping[str, Any], now: int, zone: Zone | None = None) -> str:
+    """Return a hold by its name: `3f2a9c1e held until 20:00 CST by a kernel: cell 3 of train.ipynb`."""
+    if hold["id"] == EXTENSION:
+        return f"{EXTENSION} until {clock_time(hold['until'], now, zone)}"
+    return f"{hold_name(hold)} {hold_line(hold, now, zone)}"
+
+
+def hold_lines(state: State) -> list[str]:
+    """Return every hold of this run in a line of its own."""
+    now, zone = state["server_time"], reader_zone(state)
+    lines = [hold_entry(hold, now, zone) for hold in state["holds"]] or [NOTHING_HELD]
+    return [marked(line, emulated=state["emulated"]) for line in lines]
+
+
+def stop_question(state: State) -> str:
+    """Return what to ask a person before the instance is stopped."""
+    name = printable(str((state["instance"] or {}).get("name") or ""))
+    what = f"the instance {name}" if name else "this instance"
+    held = len(state["holds"])
+    holds = f" {held} hold{'s' if held > 1 else ''} on it end{'' if held > 1 else 's'}." if held else ""
+    return marked(f"Stop {what} now? What is not saved is lost.{holds}", emulated=state["emulated"])
+
+
 def marked(line: str, *, emulated: bool) -> str:
     """Mark what is said of an emulated instance as such."""
     return f"[emulator] {line}" if emulated else line
@@ -171,6 +206,11 @@ def journal_line(entry: Mapping[str, Any]) -> str:
     zone = machine_zone()
     at = f"{zone.local(entry['at'] / 1000):%Y-%m-%d %H:%M:%S} {zone.label(entry['at'] // 1000)}"
     return f"{at}  {entry['who']}  {entry['what']}: {entry['result']}"
+
+
+def latest(entries: Sequence[Any], last: int | None) -> list[Any]:
+    """Return the entries of the journal, which come newest first, oldest first: all, or only the newest so many."""
+    return list(reversed(entries if last is None else entries[: max(0, last)]))
 
 
 def check_lines(check: Mapping[str, Any]) -> list[str]:

@@ -73,6 +73,7 @@ class FakeAutostop:
             }
             return 201, self.holds.setdefault(body["id"], hold)
         if method == "DELETE" and route.startswith("holds/"):
+            route = route.partition("?")[0]
             if self.holds.pop(route[6:], None) is None:
                 return 404, {"message": "There is no such hold.", "code": self.no_hold, "hint": "", "request_id": None}
             self.ended.append(route[6:])

@@ -6,12 +6,25 @@ import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_autostop import FakeAutostop, running_fake
+from IPython.core.displayhook import DisplayHook
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput, capture_output
 from traitlets.config import Config
+
+
+class CollectingHook(DisplayHook):
+    """Keeps what a cell's last line shows, as a front end would get it."""
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
+        self._kept = [RichOutput(format_dict, md_dict)]
+
+    def take(self) -> list[RichOutput]:
+        kept, self._kept = getattr(self, "_kept", []), []
+        return kept
 
 
 class Cell:
@@ -21,9 +34,7 @@ class Cell:
         with capture_output() as said:
             self.result = shell.run_cell(text, store_history=True)
         self.stdout, self.stderr = said.stdout, said.stderr
-        self.outputs: list[RichOutput] = said.outputs
-        if self.result.result is not None:
-            self.outputs = [*self.outputs, RichOutput(*shell.display_formatter.format(self.result.result))]
+        self.outputs: list[RichOutput] = [*said.outputs, *shell.displayhook.take()]
         self.error = self.result.error_in_exec or self.result.error_before_exec
 
     @property
@@ -60,8 +71,13 @@ def running_ipython(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Noteboo
     patch.setenv("IPYTHONDIR", str(folder / "ipython"))
     fake = FakeAutostop()
     with running_fake(folder / "runtime", fake) as environment:
-        config = Config({"HistoryManager": {"enabled": False}, "InteractiveShell": {"colors": "nocolor"}})
-        shell = InteractiveShell.instance(config=config)
+        config = Config(
+            {
+                "HistoryManager": {"enabled": False},
+                "InteractiveShell": {"colors": "nocolor"},
+            }
+        )
+        shell = InteractiveShell.instance(config=config, displayhook_class=CollectingHook)
         try:
             shell.run_line_magic("load_ext", "jupyter_autostop")
             yield Notebook(shell, fake, environment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,9 +36,15 @@ def refusal(cell: Cell) -> str:
     assert isinstance(cell.error, UsageError), cell.error
     assert cell.outputs == []
     said = cell.stdout + cell.stderr
-    assert said.startswith("UsageError: ")
+    assert said.startswith("NotDoneError: ")
     assert said.count("\n") == 1
     return said
+
+
+EVERY_COMMAND = {
+    *("status", "extend", "until", "off", "on", "describe"),
+    *("holds", "end", "stop", "journal", "doctor"),
+}
 
 
 class TestCommands:
@@ -51,7 +58,7 @@ class TestCommands:
         assert re.fullmatch(r"Stops at .*\(in 1 h 59 min\), kept by ModelArts", line)
         assert html.escape(line) in cell.html
         assert re.search(r"lab: first\. As of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+\.", cell.html)
-        assert cell.result.result is None
+        assert cell.result.result["deadline"]["kept_by"] == "platform"
 
     @pytest.mark.parametrize(("status", "ago"), [("STOPPED", 5_000), ("STOPPED", 30_000), ("STOPPING", 5_000)])
     def test_a_run_that_was_over_is_looked_at_again(self, notebook: Notebook, status: str, ago: int) -> None:
@@ -100,6 +107,20 @@ class TestCommands:
             ("on 4h", ("PATCH", "instance", {"auto_stop": {"enable": True, "duration": 14400}})),
             ("describe Tuning run 7, lr sweep", ("PATCH", "instance", {"description": "Tuning run 7, lr sweep"})),
             ('describe ""', ("PATCH", "instance", {"description": ""})),
+            ("describe ''", ("PATCH", "instance", {"description": ""})),
+            ('describe "Tuning run 7"', ("PATCH", "instance", {"description": "Tuning run 7"})),
+            ('describe Tuning "run 7" now', ("PATCH", "instance", {"description": "Tuning run 7 now"})),
+            ('describe "Run #7"   # the last one', ("PATCH", "instance", {"description": "Run #7"})),
+            ("describe C#", ("PATCH", "instance", {"description": "C#"})),
+            ("describe Ada's run", ("PATCH", "instance", {"description": "Ada's run"})),
+            ("extend 2h            # also 90m, 1h30m, 1:30 (1 h 30 min), 1.5h", ("POST", "extend", {"by": 7200})),
+            ("extend\u00a02h", ("POST", "extend", {"by": 7200})),
+            ("extend\u30001h\u300030m", ("POST", "extend", {"by": 5400})),
+            ("extend\t2h\t#", ("POST", "extend", {"by": 7200})),
+            ('extend "2h"', ("POST", "extend", {"by": 7200})),
+            ("Extend 2h", ("POST", "extend", {"by": 7200})),
+            ("off                # or: on [4h]", ("PATCH", "instance", {"auto_stop": {"enable": False}})),
+            ("stop --yes", ("POST", "stop", None)),
         ],
     )
     def test_what_is_asked_for(self, notebook: Notebook, line: str, wish: tuple[str, str, Any]) -> None:
@@ -120,6 +141,52 @@ class TestCommands:
         """Also where a line of code follows, and once each."""
         assert len(notebook.run("%autostop status\nx = 1\n%autostop status").texts) == 2
 
+    def test_a_line_returns_what_it_shows(self, notebook: Notebook) -> None:
+        """To code, and shown once: where the line stands, and not again as the cell's value; another cell shows it."""
+        cell = notebook.run("state = %autostop status")
+        assert len(cell.texts) == 1
+        assert notebook.shell.user_ns["state"]["deadline"]["kept_by"] == "platform"
+        assert len(notebook.run("%autostop status").texts) == 1
+        assert notebook.run("state").texts == cell.texts
+        assert notebook.run("state").texts == cell.texts
+        assert len(notebook.run("checks = %autostop doctor\nchecks[0]['name']").texts) == 2
+        assert len(notebook.run("%autostop").outputs) == 1
+
+    @pytest.mark.parametrize("line", ["status;", "status ;", "doctor;  # quietly"])
+    def test_a_semicolon_shows_nothing(self, notebook: Notebook, line: str) -> None:
+        """As behind any line of a cell, and it is no part of the command."""
+        cell = notebook.run(f"%autostop {line}")
+        assert (cell.error, cell.outputs) == (None, [])
+        assert notebook.fake.wishes != []
+
+    @pytest.mark.parametrize("line", ["%autostop help", "%autostop --help", "%autostop -h", "%%autostop help\n1/0"])
+    def test_help(self, notebook: Notebook, line: str) -> None:
+        """Every command, in the words of the question mark; a cell below it is not run."""
+        cell = notebook.run(line)
+        assert cell.error is None
+        [text] = cell.texts
+        for command in EVERY_COMMAND:
+            assert f"%autostop {command}" in text
+        assert notebook.fake.wishes == []
+
+    def test_what_was_begun_can_be_ended(self, notebook: Notebook) -> None:
+        """The only hold without a name; of several the one that is named, by its id or the beginning of it."""
+        stop = notebook.fake.stop
+        hold = {"until": stop, "then": "restore", "reason": "lr sweep", "owner": {"kind": "kernel"}}
+        ids = ["extension", "3f2a9c1e-0000-4000-8000-000000000001", "77aa0000-0000-4000-8000-000000000002"]
+        notebook.fake.holds = {name: {**hold, "id": name} for name in ids}
+        lines = notebook.run("%autostop holds").texts[0].splitlines()
+        assert [line.split()[0] for line in lines] == ["extension", "3f2a9c1e", "77aa0000"]
+        assert lines[1].endswith("by a kernel: lr sweep")
+        said = refusal(notebook.run("%autostop end"))
+        assert "there are 3 to choose from. Name one" in said
+        assert all(line in said for line in lines)
+        assert "there is no such hold. Held now: extension until" in refusal(notebook.run("%autostop end 99"))
+        for name, wish in (("3f2", ids[1]), ("extension", "extension"), ("", ids[2])):
+            assert notebook.run(f"%autostop end {name}   # now").error is None
+            assert notebook.fake.wishes[-1] == ("DELETE", f"holds/{wish}?by=person", None)
+        assert notebook.run("%autostop holds").texts == ["Nothing is held."]
+
     def test_journal_and_doctor(self, notebook: Notebook) -> None:
         """As in the terminal."""
         assert notebook.run("%autostop journal").texts == ["Nothing has been changed from here yet."]
@@ -139,6 +206,19 @@ class TestCommands:
             ("%autostop status now", "takes nothing behind it"),
             ("%autostop describe", "clears it"),
             ("%autostop hold --max 8h", "write %%autostop hold"),
+            ("%autostop Status now # or later", "takes nothing behind it, not “now”."),
+            ("%autostop statsu", "Is %autostop status meant?"),
+            ("%autostop --holds", "Is %autostop holds meant?"),
+            ("%autostop describe Run #7", "A comment begins at “#7”. Put a text with a # into quotes"),
+            ('%autostop describe "Run 7', "quotation mark"),
+            ("%autostop end one two", "%autostop end ID"),
+            ("%autostop end", "Cannot end a hold: nothing is held"),
+            ("%autostop stop now", "takes --yes or nothing, not “now”."),
+            ("%autostop stop", "no person can answer here. Write %autostop stop --yes."),
+            ("%autostop journal 5", "takes -n and a number or nothing, not “5”."),
+            ("%autostop journal -n five", "takes -n and a number or nothing"),
+            ("%%autostop hold --reason sweep #7\n1", "A comment begins at “#7”"),
+            ("%%autostop hold --max 1h 30q\n1", "“1h 30q” is not a duration"),
             ("%%autostop status\n1", "Only a hold takes a whole cell"),
             ("%%autostop hold --max 90\n1", "write 90m."),
             ("%%autostop hold --then fly\n1", "invalid choice"),
@@ -157,7 +237,7 @@ class TestCommands:
     def test_a_refusal_of_the_server_is_one_sentence(self, notebook: Notebook) -> None:
         """The message and the hint of the server's error."""
         notebook.fake.faults = [("PATCH", 400)]
-        assert refusal(notebook.run("%autostop describe R&D")) == "UsageError: It cannot be. Leave it.\n"
+        assert refusal(notebook.run("%autostop describe R&D")) == "NotDoneError: It cannot be. Leave it.\n"
 
     def test_no_server_is_one_sentence(self, notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
         """And says what to do."""
@@ -266,6 +346,25 @@ class TestHold:
         assert "A hold of 30 h is longer than this site allows, which is 1 h. Ask for less" in refusal(cell)
         assert "x" not in notebook.shell.user_ns
 
+    @pytest.mark.parametrize(
+        ("line", "minutes", "reason"),
+        [
+            ("--max 8h              # in the first line of a cell; --then stop: afterwards it stops", 480, "a cell"),
+            ("--max 1h 30m", 90, "a cell"),
+            ("--max=1h 30m --reason lr sweep", 90, "lr sweep"),
+            ("--reason=lr sweep --max 2h    # anything; --then stop", 120, "lr sweep"),
+            ("--reason 'lr  sweep' --max '1h 30m'", 90, "lr  sweep"),
+            ('--reason="Run #7" --max 2h', 120, "Run #7"),
+        ],
+    )
+    def test_options_as_people_write_them(self, notebook: Notebook, line: str, minutes: int, reason: str) -> None:
+        """In several words, in quotes, behind a `=`, and with a comment."""
+        assert notebook.run(f"%%autostop hold {line}\n1").error is None
+        wish = next(body for method, _, body in notebook.fake.wishes if method == "POST")
+        assert (wish["then"], wish["reason"]) == ("restore", reason)
+        lasts = wish["until"] - int(time.time() * 1000)
+        assert minutes * 60_000 - 60_000 < lasts <= minutes * 60_000
+
     def test_an_error_ends_it(self, notebook: Notebook) -> None:
         """And is the cell's, with its own line, once."""
         cell = notebook.run("%%autostop hold\nx = 1\nraise KeyError('mine')")
@@ -325,8 +424,10 @@ class TestHelp:
     @pytest.mark.parametrize(
         ("line", "some"),
         [
-            ("%autostop ", {"status", "extend", "until", "off", "on", "describe", "journal", "doctor"}),
-            ("%autostop st", {"status"}),
+            ("%autostop ", EVERY_COMMAND),
+            ("state = %autostop ex", {"extend"}),
+            ("%autostop st", {"status", "stop"}),
+            ("%autostop stop ", {"--yes"}),
             ("%autostop extend ", {"1h", "2h", "4h"}),
             ("%%autostop ", {"hold"}),
             ("%%autostop hold --", {"--max", "--then", "--reason"}),

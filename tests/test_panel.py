@@ -154,17 +154,28 @@ def test_the_parts_are_the_states(notebook: Notebook) -> None:
 
 @pytest.mark.parametrize("found", [None, "7.8.5"])
 def test_without_ipywidgets(notebook: Notebook, found: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sentence, which names what to do, where it is missing or too old; everything else works."""
+    """Where it is missing or too old the panel shows by its MIME type, and one line says what the widget adds."""
     if found is None:
         monkeypatch.setitem(sys.modules, "ipywidgets", None)
     else:
         monkeypatch.setattr(ipywidgets, "__version__", found)
     with pytest.raises(MissingWidgetsError, match="needs ipywidgets 8 or newer in this kernel's environment"):
-        autostop.panel()
-    with pytest.raises(MissingWidgetsError):
         _ = autostop.AutostopPanel
-    assert "UsageError: The panel needs ipywidgets 8 or newer" in notebook.run("%autostop").stderr
+    for text in ("%autostop", "import jupyter_autostop as autostop\nautostop.panel()"):
+        cell = notebook.run(text)
+        assert (cell.error, cell.stderr) == (None, "")
+        [output] = cell.outputs
+        assert set(output.data) == {MIME_TYPE, "text/html", "text/plain"}
+        assert output.data[MIME_TYPE] == {"version": 1, "model_id": None, "widget": False}
+        for shown_as in ("text/plain", "text/html"):
+            assert "kept by ModelArts" in output.data[shown_as]
+            assert output.data[shown_as].count("pip install ipywidgets") == 1
     assert notebook.run("%autostop status").error is None
+
+
+def test_with_ipywidgets_nothing_is_missed(notebook: Notebook) -> None:
+    """The line about the widget is not said where there is one."""
+    assert "pip install" not in shown(notebook, autostop.panel())["text/plain"]
 
 
 def test_nothing_is_loaded_before_a_panel_is_made(tmp_path: Path) -> None:

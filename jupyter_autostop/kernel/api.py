@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import warnings
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_autostop import wishes
 from jupyter_autostop.duration import DAY, LONGEST, DurationError
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.kernel.home import open_client
-from jupyter_autostop.kernel.picture import ShownState
+from jupyter_autostop.kernel.home import ask, open_client
+from jupyter_autostop.kernel.picture import ShownList, ShownState
+from jupyter_autostop.kernel.plain_panel import WIDGETS, PlainPanel
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import marked, report_text
+from jupyter_autostop.words import NO_JOURNAL, check_lines, hold_lines, journal_line, latest, marked, report_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,31 +25,32 @@ if TYPE_CHECKING:
     from jupyter_autostop.kernel.panel import AutostopPanel
     from jupyter_autostop.state import State
 
-_WIDGETS = 8
-"""The version of ipywidgets from which on a widget can say itself what it shows."""
-
 
 class NotDoneWarning(UserWarning):
     """What was asked for is not so in this run, though nothing failed: the platform applies it later or not at all."""
 
 
 class MissingWidgetsError(ClientError):
-    """The panel needs ipywidgets, which this kernel's environment has not."""
+    """The widget needs ipywidgets, which this kernel's environment has not."""
 
     default_code = "no_widgets"
 
 
-def panel_class() -> type[AutostopPanel]:
-    """Return the class of the panel, loading ipywidgets; raises `MissingWidgetsError` where that is missing."""
+def _has_widgets() -> bool:
     try:
         from ipywidgets import __version__ as version  # noqa: PLC0415 - takes long to load, and may be missing
     except ImportError:
-        version = ""
-    if not version or int(version.partition(".")[0]) < _WIDGETS:
+        return False
+    return int(version.partition(".")[0]) >= WIDGETS
+
+
+def panel_class() -> type[AutostopPanel]:
+    """Return the class of the widget, loading ipywidgets; raises `MissingWidgetsError` where that is missing."""
+    if not _has_widgets():
         raise MissingWidgetsError(
-            f"The panel needs ipywidgets {_WIDGETS} or newer in this kernel's environment.",
-            hint="Install it there (pip install ipywidgets) and restart the kernel; %autostop status and the other "
-            "commands work without it.",
+            f"The widget needs ipywidgets {WIDGETS} or newer in this kernel's environment.",
+            hint="Install it there (pip install ipywidgets) and restart the kernel; %autostop and autostop.panel() "
+            "work without it.",
         )
     from jupyter_autostop.kernel.panel import AutostopPanel  # noqa: PLC0415 - as above
 
@@ -66,9 +68,12 @@ def _told(wish: str, state: State, remark: str = "") -> State:
     return _shown(state, remark)
 
 
-def panel() -> AutostopPanel:
-    """Return a panel to see and move the stop time with, an ipywidgets widget; it works while a cell runs."""
-    return panel_class()()
+def panel() -> AutostopPanel | PlainPanel:
+    """Return a panel to see and move the stop time with; it works while a cell runs.
+
+    It is an ipywidgets widget, or without ipywidgets something that only a cell can show.
+    """
+    return panel_class()() if _has_widgets() else PlainPanel()
 
 
 def status() -> State:
@@ -121,3 +126,41 @@ def on(duration: str | timedelta | None = None, *, seconds: int | None = None) -
 def describe(text: str) -> State:
     """Change the instance's description; "" clears it."""
     return _told("describe", wishes.describe(open_client(), text))
+
+
+def holds() -> list[dict[str, Any]]:
+    """Return what keeps this run going, each with its `id`, `until` (epoch ms), owner and reason."""
+    state = open_client().instance()
+    return ShownList(state["holds"], hold_lines(state))
+
+
+def end(hold_id: str | None = None) -> State:
+    """End a hold before its time: the only one, or the one whose id begins so; `end("extension")` ends an extension.
+
+    The run then stops at ModelArts' own time, or after this site's grace where that has passed.
+    """
+    return _told("end", wishes.end(open_client(), hold_id))
+
+
+def stop(*, yes: bool = False) -> State | None:
+    """Stop the instance now. Asks first; `yes=True` has answered already. Returns `None` if the answer is no.
+
+    Raises `ClientError` where no person can be asked.
+    """
+    state = wishes.stop(open_client(), None if yes else lambda question: ask(question, "Write stop(yes=True)."))
+    return None if state is None else _told("stop", state)
+
+
+def journal(last: int | None = None) -> list[dict[str, Any]]:
+    """Return what was changed, when (epoch ms), by which means and with what result, oldest first.
+
+    `last` leaves out all but the newest so many.
+    """
+    entries = latest(open_client().journal()["entries"], last)
+    return ShownList(entries, [journal_line(entry) for entry in entries] or [NO_JOURNAL])
+
+
+def doctor() -> list[dict[str, Any]]:
+    """Return each check of what this needs to work: its name, whether it is `ok`, and what to do if not."""
+    checks = open_client().doctor()["checks"]
+    return ShownList(checks, [line for check in checks for line in check_lines(check)])

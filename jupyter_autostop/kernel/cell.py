@@ -6,7 +6,7 @@ import ast
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
+from jupyter_autostop.kernel.spoken import refuse
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -32,7 +32,7 @@ class Work:
             code: CodeType = self._shell.compile(tree, self._name, mode)
         if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
             # The event loop runs this very line, and would have to wait for itself.
-            raise UsageError(_AWAIT)
+            refuse(_AWAIT)
         return code
 
     def run(self) -> Any:

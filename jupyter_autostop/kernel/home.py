@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_autostop.client import LocalClient, connect
 from jupyter_autostop.process import OwnProcess, claim
+from jupyter_autostop.errors import ClientError
 
 _CONNECTION_FILE = re.compile(r"kernel-([A-Za-z0-9_-]{1,64})\.json")
 """What has started the kernel calls it so: a Jupyter server by a UUID, VS Code by `v3` and a number."""
@@ -41,6 +42,21 @@ def notebook_name() -> str | None:
     path = told if isinstance(told, str) else os.environ.get("JPY_SESSION_NAME", "")
     name = PurePosixPath(path).name
     return name if name.endswith(".ipynb") else None
+
+
+def ask(question: str, way_out: str) -> bool:
+    """Ask the person at this kernel or terminal; only a yes is one.
+
+    Raises `ClientError`, with `way_out` as its hint, where no person can answer: in a notebook that a program runs, in
+    a script.
+    """
+    in_kernel = getattr(shell(), "kernel", None) is not None
+    if in_kernel or (sys.stdin and sys.stdin.isatty()):
+        try:
+            return input(f"{question} [y/N] ").strip().casefold() in ("y", "yes")
+        except (EOFError, NotImplementedError):
+            pass  # a terminal that is closed, a front end that takes no input
+    raise ClientError(f"Cannot ask “{question}”: no person can answer here.", code="not_asked", hint=way_out)
 
 
 def open_client() -> LocalClient:

@@ -4,7 +4,8 @@ This is the contract with the front end (`labextension/`), which closes over its
 
 *Shown at top level*, the panel is `application/vnd.jupyter-autostop.panel+json` with
 `{"version": 1, "model_id": str | null}`, beside `text/html` and `text/plain`, and no widget-view. The front end renders
-that type by itself, without a kernel, and hides the card once the comm `model_id` closes.
+that type by itself, without a kernel, and hides the card once the comm `model_id` closes. A kernel without ipywidgets
+sends `{"version": 1, "model_id": null, "widget": false}` instead (`plain_panel.py`).
 
 *Inside a container* (any `ipywidgets.Box`), the container's bundle gets the same type beside its own widget-view, with
 `{"version": 1, "model_id": <the first panel's>, "container": <the container's model_id>}`. The front end shows a card
@@ -29,20 +30,17 @@ from typing import Any
 import ipywidgets
 from traitlets import Dict, List, Unicode, observe
 
-from jupyter_autostop.clock import SystemClock
-from jupyter_autostop.errors import ClientError
-from jupyter_autostop.kernel.home import open_client, shell
-from jupyter_autostop.kernel.picture import Picture, panel_picture
+from jupyter_autostop.kernel.home import shell
+from jupyter_autostop.kernel.picture import Picture, ShownOnce
+from jupyter_autostop.kernel.plain_panel import CONTRACT, MIME_TYPE, look, picture
 from jupyter_autostop.state import State
 
-MIME_TYPE = "application/vnd.jupyter-autostop.panel+json"
-CONTRACT = 1
 _FOLLOWS = {"sync": True, "echo_update": False}
 """Other pages read the State themselves; an echo would only be one more message of the kernel."""
 MODULE, MODULE_VERSION = "jupyter-autostop", f"^{CONTRACT}.0.0"
 
 
-class AutostopPanel(ipywidgets.DOMWidget):
+class AutostopPanel(ShownOnce, ipywidgets.DOMWidget):
     """The stop time of this instance, with buttons that work while a cell runs.
 
     `state` and its parts `deadline`, `auto_stop`, `holds`, `problem` and `version` follow whenever the kernel is idle,
@@ -68,7 +66,7 @@ class AutostopPanel(ipywidgets.DOMWidget):
 
     def __init__(self, **more: Any) -> None:
         if "state" not in more:
-            seen, problem = _look()
+            seen, problem = look()
             more["state"] = {} if seen is None else _without_time(seen)
             if problem:
                 more["problem"] = problem
@@ -88,9 +86,7 @@ class AutostopPanel(ipywidgets.DOMWidget):
 
     def picture(self) -> Picture:
         """Return a plain picture of the state now, for where there are no buttons."""
-        seen, problem = _look()
-        why = " ".join(problem[key] for key in ("message", "hint")) if problem else ""
-        return panel_picture(seen, why, round(SystemClock().time() * 1000))
+        return picture()
 
     def __repr__(self) -> str:
         if self.comm is None:
@@ -105,15 +101,6 @@ class AutostopPanel(ipywidgets.DOMWidget):
             "text/html": picture.html,
             MIME_TYPE: {"version": CONTRACT, "model_id": self.model_id},
         }
-
-
-def _look() -> tuple[State | None, dict[str, str] | None]:
-    """Return the State, or why there is none."""
-    try:
-        state: State = open_client().instance()
-    except ClientError as error:
-        return None, {"code": error.code, "message": error.message, "hint": error.hint}
-    return state, None
 
 
 def _without_time(state: State) -> dict[str, Any]:

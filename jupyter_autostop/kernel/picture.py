@@ -9,6 +9,7 @@ from datetime import timedelta, timezone
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from jupyter_autostop.kernel.home import shell
 from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.words import printable, report_lines
 from jupyter_autostop.zones import machine_zone
@@ -63,6 +64,11 @@ class Picture:
         self.text = "\n".join(lines)
         self.html = paragraph(lines) if html is None else html
 
+    @classmethod
+    def of_text(cls, text: str) -> Picture:
+        """Return a picture of a text whose lines and columns are to stay as they are."""
+        return cls(text.splitlines(), f"<pre>{escape(text)}</pre>")
+
     def __repr__(self) -> str:
         return self.text
 
@@ -75,26 +81,55 @@ def state_picture(state: State, remark: str = "") -> Picture:
     return Picture([*report_lines(state), *([remark] if remark else [])], state_html(state, remark))
 
 
-def panel_picture(state: State | None, problem: str, now: int) -> Picture:
+def panel_picture(state: State | None, problem: str, now: int, note: str = "") -> Picture:
     """Return what stands for a panel where there are no buttons; without a State, `problem` says why.
 
-    `now` (epoch ms) is this machine's, which dates what no platform has told.
+    `now` (epoch ms) is this machine's, which dates what no platform has told; `note` is a last line.
     """
     seen = dated(now) if state is None else dated(state["server_time"], reader_zone(state))
     date = f"As of {seen}; this picture does not move."
     how = f"To change it, write in a cell: {HOW_TO[0]} and then {', '.join(HOW_TO[1:])}."
+    small = [line for line in (date, how, note) if line]
     if state is None:
         lines = [f"{UNASKED} {problem}".rstrip()]
-        return Picture([*lines, date, how], paragraph(lines) + _small(date) + _small(how))
-    lines = report_lines({**state, "outcome": None})
-    named = [name] if (name := _named(state)) else []
-    return Picture(
-        [*lines, *named, date, how],
-        paragraph([*lines, *named]) + _small(date) + _small(how),
-    )
+    else:
+        lines = report_lines({**state, "outcome": None})
+        lines += [name] if (name := _named(state)) else []
+    return Picture([*lines, *small], paragraph(lines) + "".join(map(_small, small)))
 
 
-class ShownState(dict):  # type: ignore[type-arg]  # a State at run time is a plain dict
+class ShownOnce:
+    """What a magic has shown in its place and returns as well, so that its cell must not show it a second time."""
+
+    _shown_by: int | None = None
+
+    def note_shown(self, cell: int) -> None:
+        """Remember by which cell, by its number, this was shown."""
+        self._shown_by = cell
+
+    def _ipython_display_(self) -> None:
+        """Show nothing once, at the end of that cell; otherwise leave it to the other representations."""
+        ipython = shell()
+        shown_by, self._shown_by = self._shown_by, None
+        if ipython is None or shown_by is None or ipython.execution_count != shown_by:
+            raise NotImplementedError
+
+
+class ShownList(ShownOnce, list):  # type: ignore[type-arg]  # whatever its items are
+    """A list that a cell shows in lines of text."""
+
+    def __init__(self, items: Sequence[Any], lines: Sequence[str]) -> None:
+        super().__init__(items)
+        self.lines = list(lines)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - IPython's, for it is in no other
+        printer.text("\n".join(self.lines))
+
+    def _repr_html_(self) -> str:
+        return paragraph(self.lines)
+
+
+class ShownState(ShownOnce, dict):  # type: ignore[type-arg]  # a State at run time is a plain dict
     """A State that a cell shows in words; its keys can be read as attributes, too.
 
     `remark` says how what was asked for was read.

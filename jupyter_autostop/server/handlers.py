@@ -263,11 +263,14 @@ class HoldHandler(AutostopHandler):
     @web.authenticated
     @authorized(action="write", resource=RESOURCE)
     async def delete(self, hold_id: str) -> None:
-        """End it, and send the State."""
+        """End it, and send the State; `?by=person` tells a person's wish from the end of the work."""
         data = self.body()
+        by = self.get_query_argument("by", "")
+        if by not in ("", "person"):
+            raise InvalidInputError("`by` is `person` or left out.", code="invalid_query")
         service = await self.app.service()
         _models().parse_nothing(data)
-        self.finish_state(await service.release(hold_id, who=self.who()))
+        self.finish_state(await service.release(hold_id, who=self.who(), by_person=by == "person"))
 
 
 class StopHandler(AutostopHandler):

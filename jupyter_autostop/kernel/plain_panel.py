@@ -1,0 +1,54 @@
+"""The panel of a kernel without ipywidgets: its MIME type, by which JupyterLab shows it, beside a plain picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_autostop.clock import SystemClock
+from jupyter_autostop.errors import ClientError
+from jupyter_autostop.kernel.home import open_client
+from jupyter_autostop.kernel.picture import Picture, ShownOnce, panel_picture
+
+if TYPE_CHECKING:
+    from jupyter_autostop.state import State
+
+MIME_TYPE = "application/vnd.jupyter-autostop.panel+json"
+CONTRACT = 1
+"""The version of what the MIME type holds, which `panel.py` describes."""
+WIDGETS = 8
+"""The version of ipywidgets from which on a widget can say itself what it shows."""
+WIDGET_ADDS = (
+    f"With ipywidgets {WIDGETS} in this kernel's environment (pip install ipywidgets) the panel is a widget, too: it "
+    "can stand in a VBox or Tab, and code can observe it."
+)
+
+
+def look() -> tuple[State | None, dict[str, str] | None]:
+    """Return the State, or why there is none."""
+    try:
+        state: State = open_client().instance()
+    except ClientError as error:
+        return None, {"code": error.code, "message": error.message, "hint": error.hint}
+    return state, None
+
+
+def picture(note: str = "") -> Picture:
+    """Return a plain picture of the state now, for where there are no buttons; `note` stands below it."""
+    seen, problem = look()
+    why = " ".join(problem[key] for key in ("message", "hint")) if problem else ""
+    return panel_picture(seen, why, round(SystemClock().time() * 1000), note)
+
+
+class PlainPanel(ShownOnce):
+    """The stop time of this instance, to be shown by a cell; in JupyterLab with buttons, elsewhere as a picture."""
+
+    def __repr__(self) -> str:
+        return "<the panel; a widget with ipywidgets>"
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        shown = picture(WIDGET_ADDS)
+        return {
+            "text/plain": shown.text,
+            "text/html": shown.html,
+            MIME_TYPE: {"version": CONTRACT, "model_id": None, "widget": False},
+        }
