@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +39,7 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 
 def test_the_journal(server: JupyterServer) -> None:
-    """Before anything was changed it says so; then one line each, newest first, in the reader's zone, by terminal."""
+    """Before anything was changed it says so; then one line each, newest last, in the reader's zone, by terminal."""
     empty = run(server.environment, "journal")
     assert (empty.returncode, empty.stdout) == (0, "Nothing has been changed from here yet.\n")
     run(server.environment, "off")
@@ -44,12 +47,113 @@ def test_the_journal(server: JupyterServer) -> None:
     answer = json.loads(run(server.environment, "journal", "-o", "json").stdout)
     with server.client() as client:
         assert client.get("jupyter-autostop/journal").json() == answer
-    newest, oldest = run({**server.environment, "TZ": "Asia/Shanghai"}, "journal").stdout.splitlines()
+    oldest, newest = run({**server.environment, "TZ": "Asia/Shanghai"}, "journal").stdout.splitlines()
     at = datetime.fromtimestamp(answer["entries"][0]["at"] / 1000, timezone(timedelta(hours=8)))
     who = answer["entries"][0]["who"]
     assert who.split()[0] == "terminal"
     assert newest.startswith(f"{at:%Y-%m-%d %H:%M:%S} CST  {who}  auto-stop on: Auto-stop is on. This run stops in ")
     assert "  auto-stop off: Auto-stop is off:" in oldest
+    [only] = run({**server.environment, "TZ": "Asia/Shanghai"}, "journal", "-n", "1").stdout.splitlines()
+    assert only == newest
+    assert json.loads(run(server.environment, "-o", "json", "journal", "-n", "1").stdout)["entries"] == [
+        answer["entries"][0]
+    ]
+    assert run(server.environment, "journal", "-n", "few").returncode == 2
+
+
+def test_what_was_begun_can_be_ended(server: JupyterServer) -> None:
+    """`holds` names what `end` ends: an extension goes back, and of several holds one is to be named."""
+    environment = server.environment
+    assert run(environment, "holds").stdout == "[emulator] Nothing is held.\n"
+    nothing = run(environment, "end")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+    assert nothing.stderr.startswith("Cannot end a hold: nothing is held")
+    with server.client() as client:
+        before = client.get("jupyter-autostop/instance").json()
+        assert run(environment, "extend", "2h").returncode == 0
+        wish = {"until": before["server_time"] + 9_000_000, "then": "stop", "id": "training", "reason": "lr sweep"}
+        client.post("jupyter-autostop/holds", json=wish).raise_for_status()
+        extension, training = run(environment, "holds").stdout.splitlines()
+        assert extension.startswith("[emulator] extension until ")
+        assert training.startswith("[emulator] training held until ")
+        assert training.endswith(", then it stops: lr sweep")
+        assert [hold["id"] for hold in json.loads(run(environment, "-o", "json", "holds").stdout)["holds"]] == [
+            "extension",
+            "training",
+        ]
+        several = run(environment, "-o", "json", "end")
+        assert (several.returncode, json.loads(several.stdout)["code"]) == (1, "several_holds")
+        # By a person: the stop that was to follow the work does not.
+        assert run(environment, "end", "train").returncode == 0
+        back = run(environment, "end")
+        assert (back.returncode, back.stderr) == (0, "")
+        state = client.get("jupyter-autostop/instance").json()
+    assert state["holds"] == []
+    assert state["deadline"] == before["deadline"]
+
+
+@pytest.mark.parametrize(("by", "kept_by"), [("?by=person", "platform"), ("", "server")])
+def test_a_person_ends_a_hold_without_the_stop_after_it(server: JupyterServer, by: str, kept_by: str) -> None:
+    """A stop that was to follow the work follows its end, and not a person's wish."""
+    with server.client() as client:
+        now = client.get("jupyter-autostop/instance").json()["server_time"]
+        wish = {"until": now + 9_000_000, "then": "stop", "id": "work", "pid": os.getpid()}
+        client.post("jupyter-autostop/holds", json=wish).raise_for_status()
+        assert client.delete("jupyter-autostop/holds/work?by=me").status_code == 400
+        state = client.delete(f"jupyter-autostop/holds/work{by}").raise_for_status().json()
+        assert state["deadline"]["kept_by"] == kept_by
+        client.patch("jupyter-autostop/instance", json={"auto_stop": {"enable": True}}).raise_for_status()
+
+
+def in_a_terminal(environment: dict[str, str], answer: str, *arguments: str) -> tuple[int, str]:
+    """Run a command in a terminal in which a person answers its question; return its status and what it showed."""
+    controller, terminal = pty.openpty()
+    command = [sys.executable, "-m", "jupyter_autostop", *arguments]
+    with subprocess.Popen(command, env=environment, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        shown, answered = "", False
+        while True:
+            try:
+                shown += os.read(controller, 65536).decode()
+            except OSError:  # its end of the terminal is closed
+                break
+            if "[y/N] " in shown and not answered:
+                answered = True
+                os.write(controller, answer.encode())
+    os.close(controller)
+    return process.returncode, shown
+
+
+def test_stop_asks_first(tmp_path: Path) -> None:
+    """A person at a terminal; without one it wants --yes. Only a yes stops the instance."""
+    with (
+        running_emulator("--remaining", "50m") as endpoint,
+        running_jupyter(tmp_path, settings=emulated(endpoint)) as server,
+        server.client() as client,
+    ):
+
+        def status() -> Any:
+            return client.get("jupyter-autostop/instance?refresh=1").json()["instance"]["status"]
+
+        unasked = run(server.environment, "stop")
+        assert (unasked.returncode, unasked.stdout) == (1, "")
+        assert "no person can answer here. Give --yes" in unasked.stderr
+        for answer in ("n\n", "\n", "\x04"):
+            code, shown = in_a_terminal(server.environment, answer, "stop")
+            assert code == 1
+            assert "Stop the instance example-notebook now? What is not saved is lost. [y/N] " in shown
+            assert "Nothing was stopped." in shown
+        assert status() == "RUNNING"
+        code, shown = in_a_terminal(server.environment, "yes\n", "stop")
+        assert code == 0
+        assert "ModelArts is stopping this instance." in shown
+        assert status() in ("STOPPING", "STOPPED")
+
+
+def test_the_version(tmp_path: Path) -> None:
+    """Told without any server."""
+    result = run(own_environment(tmp_path), "--version")
+    assert (result.returncode, result.stdout) == (0, f"jupyter_autostop {version('jupyter_autostop')}\n")
 
 
 def test_a_reader_that_goes_away_is_no_fault(server: JupyterServer) -> None:

@@ -40,7 +40,7 @@ HOW = "write in a cell: %load_ext jupyter_autostop and then %autostop extend 2h,
 
 
 class Cell(NamedTuple):
-    """What a cell showed: each output's bundle, what it printed to standard error, its error's name, its comms."""
+    """What a cell showed: each output's bundle, what it printed to standard error or raised, its error's name, its comms."""
 
     shown: list[dict[str, Any]]
     stderr: str
@@ -75,6 +75,8 @@ class Kernel:
                 cell.shown.append(content["data"])
             elif kind == "stream" and content["name"] == "stderr":
                 cell = cell._replace(stderr=cell.stderr + content["text"])
+            elif kind == "error":
+                cell = cell._replace(stderr=cell.stderr + "".join(f"{line}\n" for line in content["traceback"]))
             elif kind == "comm_open":
                 cell.comms.append(content["target_name"])
 
@@ -210,7 +212,7 @@ def test_without_a_server(tmp_path: Path) -> None:
     with of_vscode(environment, tmp_path) as kernel:
         missing = "No Jupyter server of yours is running on this machine. Start JupyterLab or `jupyter autostop serve`."
         for line in ("%autostop status", "%autostop extend 1h", "%autostop off", "%%autostop hold\nx = 1"):
-            assert kernel.run(line) == Cell([], f"UsageError: {missing}\n", "UsageError", [])
+            assert kernel.run(line) == Cell([], f"NotDoneError: {missing}\n", "NotDoneError", [])
         assert kernel.run("x").error == "NameError"
         assert kernel.run("autostop.status()").error == "ClientError"
         bundle = only(kernel.run("%autostop"))
