@@ -94,7 +94,7 @@ def test_as_a_page(server: JupyterServer) -> None:
 
 def test_misuse_stops_a_notebook(server: JupyterServer) -> None:
     """One sentence and no traceback, and what runs notebooks stops there as at any error."""
-    with pytest.raises(CellExecutionError, match="NotDoneError: “90” has no unit; write 90m."):
+    with pytest.raises(CellExecutionError, match=r"NotDoneError: “90” has no unit; write 90m\."):
         executed(server, "%autostop extend 90")
     notebook = executed(server, "%autostop extend 90", "%autostop describe R&D", allow_errors=True)
     for number, words in ((1, "“90” has no unit; write 90m."), (2, "The description cannot contain “&”.")):

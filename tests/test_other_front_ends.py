@@ -12,6 +12,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,7 @@ HOW = "write in a cell: %load_ext jupyter_autostop and then %autostop extend 2h,
 
 
 class Cell(NamedTuple):
-    """What a cell showed: each output's bundle, what it printed to standard error or raised, its error's name, its comms."""
+    """What a cell showed: each output's bundle, what it printed to standard error or raised, its error, its comms."""
 
     shown: list[dict[str, Any]]
     stderr: str
@@ -89,14 +90,24 @@ class Kernel:
         self._channels.stop_channels()
 
 
+def without_widgets(folder: Path) -> str:
+    """Make an environment that has all of this one but ipywidgets, and return its Python."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    own = next((folder / "lib").glob("python*")) / "site-packages"
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not entry.name.startswith(("ipywidgets", "jupyterlab_widgets", "widgetsnbextension")):
+            (own / entry.name).symlink_to(entry)
+    return str(folder / "bin" / "python")
+
+
 @contextmanager
-def of_vscode(environment: dict[str, str], folder: Path) -> Iterator[Kernel]:
+def of_vscode(environment: dict[str, str], folder: Path, python: str = sys.executable) -> Iterator[Kernel]:
     """Start a kernel as VS Code does on its own machine."""
     file = Path(environment["JUPYTER_RUNTIME_DIR"]) / f"kernel-v3{secrets.token_hex(20)}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_connection_file(str(file), key=secrets.token_hex(16).encode())
     told = {"VSCODE_PID": str(os.getpid()), "VSCODE_CWD": str(folder), "VSCODE_IPC_HOOK": str(folder / "main.sock")}
-    command = [sys.executable, "-m", "ipykernel_launcher", f"--f={file}"]
+    command = [python, "-m", "ipykernel_launcher", f"--f={file}"]
     process = subprocess.Popen(command, env={**environment, **told}, cwd=folder, stderr=subprocess.DEVNULL)
     with ended(process):
         kernel = Kernel(file)
@@ -193,6 +204,21 @@ def test_a_held_cell(kernel: Kernel, server: JupyterServer) -> None:
     assert value == "('kernel', 'a cell of train.ipynb')"
     with server.client() as client:
         assert state(client)["holds"] == []
+
+
+def test_a_kernel_without_ipywidgets(server: JupyterServer, tmp_path: Path) -> None:
+    """Shows the panel by its MIME type beside its picture, opens no comm, and says in one line what is missing."""
+    with of_vscode(server.environment, tmp_path, without_widgets(tmp_path / "venv")) as kernel:
+        assert kernel.run("import ipywidgets").error == "ModuleNotFoundError"
+        for code in ("%autostop", "autostop.panel()"):
+            cell = kernel.run(code)
+            bundle = only(cell)
+            assert bundle[MIME_TYPE] == {"version": 1, "model_id": None, "widget": False}
+            assert set(bundle) == {MIME_TYPE, "text/html", "text/plain"}
+            assert bundle["text/plain"].startswith("[emulator] Stops at ")
+            assert DATE.search(bundle["text/plain"])
+            assert bundle["text/plain"].splitlines()[-1].startswith("With ipywidgets 8 in this kernel's environment")
+            assert cell.comms == []
 
 
 def test_a_kernel_that_vscode_kills(server: JupyterServer, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jupyter_autostop.client import LocalClient, connect
-from jupyter_autostop.process import OwnProcess, claim
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.process import OwnProcess, claim
 
 _CONNECTION_FILE = re.compile(r"kernel-([A-Za-z0-9_-]{1,64})\.json")
 """What has started the kernel calls it so: a Jupyter server by a UUID, VS Code by `v3` and a number."""
