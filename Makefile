@@ -9,8 +9,7 @@ BUILT  := jupyter_autostop/labextension/package.json
 # What stands in front of the JupyterHub of the tests; the hub itself comes with the extra "test".
 PROXY  := $(VENV)/hub/node_modules/.bin/configurable-http-proxy
 SOURCES := $(shell find labextension/src labextension/style labextension/schema -type f 2>/dev/null) \
-           labextension/package.json labextension/yarn.lock labextension/tsconfig.json \
-           labextension/build.config.cjs labextension/pack.cjs
+           labextension/package.json labextension/yarn.lock labextension/tsconfig.json
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -34,8 +34,6 @@ module.exports = {
           esModuleInterop: true,
           isolatedModules: true,
           jsx: 'react',
-          jsxFactory: 'h',
-          jsxFragmentFactory: 'Fragment',
           module: 'commonjs',
           sourceMap: true,
           target: 'ES2020'

@@ -1,11 +1,10 @@
 import { Widget } from '@lumino/widgets';
-import { Fragment, useId } from 'react';
+import React, { useId } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { Description } from './card/description';
 import { Extend } from './card/extend';
 import { Foot } from './card/foot';
-import { h } from './card/h';
 import { Head } from './card/head';
 import { Holds, Journal } from './card/lists';
 import type { Ask } from './card/part';

@@ -1,3 +1,4 @@
+import type * as Base from '@jupyter-widgets/base';
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import type { ICodeCellModel } from '@jupyterlab/cells';
 import type { INotebookTracker } from '@jupyterlab/notebook';
@@ -9,7 +10,6 @@ import { ClosedPanels, PANEL_MIME, PanelOutput } from './output';
 import type { IAutostopModel } from './tokens';
 import type { IPanelOptions } from './widget';
 import { MODULE, panelClasses } from './widget';
-import { widgets } from './widgets';
 
 /** Of the contract between page and kernel, which may be of two releases. */
 const CONTRACT = '1.0.0';
@@ -34,11 +34,20 @@ export function showPanels(
 }
 
 async function register(app: JupyterFrontEnd, options: IPanelOptions): Promise<void> {
-  // Without ipywidgets outputs show the card all the same.
-  const base = await widgets();
-  const registry = base && (await app.resolveOptionalService(base.IJupyterWidgetRegistry));
-  if (registry) {
-    registry.registerWidget({ name: MODULE, version: CONTRACT, exports: panelClasses(base, options) });
+  const base = await importWidgets();
+  if (!base) {
+    return;
+  }
+  const registry = await app.resolveOptionalService(base.IJupyterWidgetRegistry);
+  registry?.registerWidget({ name: MODULE, version: CONTRACT, exports: panelClasses(base, options) });
+}
+
+/** Import ipywidgets' package, which another extension shares; null where that is not installed. */
+async function importWidgets(): Promise<typeof Base | null> {
+  try {
+    return await import('@jupyter-widgets/base');
+  } catch {
+    return null;
   }
 }
 

@@ -1,6 +1,4 @@
-import { useId } from 'react';
-
-import { h } from './h';
+import React, { useId } from 'react';
 
 interface IButton {
   label: string;

@@ -1,9 +1,8 @@
-import { useId } from 'react';
+import React, { useId } from 'react';
 
 import { descriptionFault } from '../plans';
 import { Button, Hint } from './control';
 import { draftOf } from './draft';
-import { h } from './h';
 import type { IPart } from './part';
 import { useChanges, useWrite } from './part';
 

@@ -1,9 +1,8 @@
-import { useState } from 'react';
+import React, { useState } from 'react';
 
 import type { IWish } from '../wish';
 import { moreTime, typedWish } from '../wish';
 import { Button, Field, Hint } from './control';
-import { h } from './h';
 import type { IPart } from './part';
 import { extensionText, reasonOf, useWrite } from './part';
 

@@ -1,9 +1,8 @@
-import { useId, useState } from 'react';
+import React, { useId, useState } from 'react';
 
 import { planStop } from '../plans';
 import type { IState } from '../tokens';
 import { Button, Hint } from './control';
-import { h } from './h';
 import type { IPart } from './part';
 import { reasonOf, useWrite } from './part';
 

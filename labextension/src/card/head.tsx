@@ -1,9 +1,8 @@
-import { useLayoutEffect, useRef, useState } from 'react';
+import React, { useLayoutEffect, useRef, useState } from 'react';
 
 import { drawIcon, iconOf } from '../icons';
 import { describe } from '../view';
 import { viewsOf } from '../views';
-import { h } from './h';
 import type { IPart } from './part';
 
 type IHead = Pick<IPart, 'model' | 'words' | 'blocked' | 'blockedBy'> & { children: React.ReactNode };

@@ -1,9 +1,8 @@
-import { Fragment, useEffect, useState } from 'react';
+import React, { useEffect, useState } from 'react';
 
 import { dayTime } from '../details';
 import type { IJournalEntry } from '../tokens';
 import { Button, Hint } from './control';
-import { h } from './h';
 import type { IPart } from './part';
 import { useWrite, yes } from './part';
 

@@ -1,11 +1,10 @@
-import { useId, useState } from 'react';
+import React, { useId, useState } from 'react';
 
 import { formatDuration } from '../duration';
 import { counted, isOn, planOff, planOn } from '../plans';
 import type { IResult } from '../tokens';
 import { typedLength } from '../wish';
 import { Button, Field, Hint } from './control';
-import { h } from './h';
 import type { IPart, IWrite } from './part';
 import { useWrite, yes } from './part';
 
