@@ -7,11 +7,11 @@ ends it, ends the hold, even if this program is killed. Signals are passed on, a
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_autostop.command_process import Command, fill_standard_streams
 from jupyter_autostop.holding import Holding, ended
+from jupyter_autostop.label import label
 from jupyter_autostop.process import claim
 from jupyter_autostop.words import printable, report_text
 from jupyter_autostop.work_lock import WorkLock
@@ -27,10 +27,11 @@ _SHIELDED = "The command runs as another user, so signals do not reach it: it go
 
 def _what_for(words: Sequence[str]) -> str:
     """Return what to show as the reason: program and script, no arguments, since these may be secret."""
-    shown = [Path(words[0]).name]
-    if len(words) > 1 and Path(words[1]).is_file():
-        shown.append(Path(words[1]).name)
-    return printable(" ".join(shown))
+    shown = [label(words[0])]
+    # Of all ways to ask, this one never raises, whatever the word is.
+    if len(words) > 1 and os.path.isfile(words[1]):  # noqa: PTH113 - as above
+        shown.append(label(words[1]))
+    return " ".join(shown).strip()
 
 
 def run_held(
@@ -57,7 +58,7 @@ def run_held(
     except BaseException:
         command.give_up()
         raise
-    say(holding.begun(printable(Path(words[0]).name)), holding.emulated)
+    say(holding.begun(label(words[0]) or "the command"), holding.emulated)
     status = command.run(with_lock=holding.by_lock, refused=lambda: say(_SHIELDED, holding.emulated))
     try:
         release = holding.end()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_autostop.words import printable
+from jupyter_autostop.label import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -19,7 +19,7 @@ class NotRunError(Exception):
 def name_of(callback: Callable[[], object]) -> str:
     """Return the name to call it by."""
     inner = getattr(callback, "func", callback)  # of functools.partial
-    return printable(str(getattr(inner, "__qualname__", None) or type(callback).__name__))
+    return shortened(str(getattr(inner, "__qualname__", None) or type(callback).__name__))
 
 
 def identity_of(callback: Callable[[], object]) -> Hashable:

@@ -10,6 +10,7 @@ from typing import Any
 
 from jupyter_autostop.client import LocalClient, connect
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.label import label
 from jupyter_autostop.process import OwnProcess, claim
 
 _CONNECTION_FILE = re.compile(r"kernel-([A-Za-z0-9_-]{1,64})\.json")
@@ -40,7 +41,7 @@ def notebook_name() -> str | None:
     ipython = shell()
     told = ipython.user_ns.get(_FILE_IN_VSCODE) if ipython else None
     path = told if isinstance(told, str) else os.environ.get("JPY_SESSION_NAME", "")
-    name = PurePosixPath(path).name
+    name = label(path)  # in VS Code it is a path of the reader's own system
     return name if name.endswith(".ipynb") else None
 
 
