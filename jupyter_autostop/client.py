@@ -91,8 +91,9 @@ def installed_version() -> str:
 class LocalClient:
     """Speaks to one server. Every method returns the parsed JSON or raises `ClientError`.
 
-    `means` says who asks, "terminal" or "kernel", which the server's journal tells. `hub_token` is what JupyterHub gave
-    to the server that started this process; `cafile` vouches for a server that has a certificate of its own.
+    `means` says who asks, "terminal", "kernel" or "script", which the server's journal tells. `hub_token` is what
+    JupyterHub gave to the server that started this process; `cafile` vouches for a server that has a certificate of its
+    own.
     """
 
     def __init__(

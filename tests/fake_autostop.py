@@ -30,6 +30,7 @@ class FakeAutostop:
         self.longest_hold = 24 * HOUR
         self.seen: str | None = None
         self.no_hold = "hold_not_found"
+        self.agents: set[str] = set()
         self.before_answer: Callable[[str, str], None] = lambda _method, _route: None
 
     def state(self) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def _handler(fake: FakeAutostop) -> type[BaseHTTPRequestHandler]:
             route = self.path.removeprefix("/jupyter-autostop/")
             body = json.loads(content or "null")
             fake.wishes.append((self.command, route, body))
+            fake.agents.add(self.headers["User-Agent"])
             fake.before_answer(self.command, route)
             fault: int | str = ""
             if fake.faults and fake.faults[0][0] == self.command:

@@ -120,6 +120,13 @@ def test_an_interrupt_while_it_begins(fake: FakeAutostop) -> None:
     wait_for(lambda: fake.holds == {})
 
 
+def test_a_program_is_no_kernel(fake: FakeAutostop) -> None:
+    """The server's journal tells a plain Python program from a notebook."""
+    autostop.status()
+    [agent] = fake.agents
+    assert agent.endswith(" (script)")
+
+
 def test_ended_by_somebody_else(fake: FakeAutostop, capsys: pytest.CaptureFixture[str]) -> None:
     """It is over, and that it did not last as long as the work is said."""
     with autostop.hold() as held:

@@ -18,6 +18,7 @@ RANDOM = "0123456789abcdef0123456789abcdef"
         ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)", "page"),
         ("jupyter_autostop/0.1.0 (terminal)", "terminal"),
         ("jupyter_autostop/1.0.0rc1+local (kernel)", "kernel"),
+        ("jupyter_autostop/0.1.0 (script)", "script"),
         ("jupyter_autostop/0.1.0 (this server)", "script"),
         ("curl/8.5 Mozilla/5.0", "script"),
         ("", "script"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from jupyter_autostop.foreign_text import one_line
 
-_OURS = re.compile(r"jupyter_autostop/\S{1,40} \((terminal|kernel)\)")
+_OURS = re.compile(r"jupyter_autostop/\S{1,40} \((terminal|kernel|script)\)")
 _RANDOM = re.compile(r"[0-9a-f]{32}")
 _LONGEST_NAME = 40
 
