@@ -129,11 +129,12 @@ class UnavailableError(AutostopError):
 
     status = 503
     default_code = "unavailable"
-    default_hint = "Try again later."
 
     def __init__(self, message: str, *, retry_after: float = 5, **more: Any) -> None:
         super().__init__(message, **more)
         self.retry_after = max(1, int(-(-retry_after // 1)))
+        if more.get("hint") is None:
+            self.hint = f"Try again in {self.retry_after} s."
 
 
 class ThrottledError(UnavailableError):

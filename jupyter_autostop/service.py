@@ -21,7 +21,7 @@ from jupyter_autostop.locks import Locks
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.models import Change, Extend, HoldWish
 from jupyter_autostop.platforms.codes import START, START_EMULATED
-from jupyter_autostop.platforms.port import Platform
+from jupyter_autostop.platforms.port import Platform, person_waits_since
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.reach import Reach
 from jupyter_autostop.record_file import Records
@@ -263,7 +263,12 @@ class AutostopService:
             # It would wait in vain as somebody before it has, whose question began after this was asked for.
             if silent := self.snapshot.silent_since(questions):
                 raise silent
-            return await write()
+            # Its turn has come: what it has waited for others does not count.
+            waiting = person_waits_since.set(self._clock.monotonic())
+            try:
+                return await write()
+            finally:
+                person_waits_since.reset(waiting)
 
         try:
             outcome = await self.alone(lambda: self._scribe.people(unless_silent, who, what))

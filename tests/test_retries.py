@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.utils import formatdate
 from typing import Any
 
@@ -10,10 +12,12 @@ import httpx
 import pytest
 from conftest import ManualClock
 from fake_cloud import KEY, TOKEN, Cloud
+from fakes import until
 
 from jupyter_autostop.errors import CredentialsError, NoAnswerError, ThrottledError, UnavailableError
 from jupyter_autostop.platforms.connection import LONGEST_BODY
 from jupyter_autostop.platforms.credentials import Credentials
+from jupyter_autostop.platforms.port import person_waits_since
 from jupyter_autostop.platforms.refusals import LONGEST_REST
 from jupyter_autostop.platforms.signing import sdk_date
 
@@ -159,7 +163,8 @@ async def test_within_retry_after_nothing_is_sent(status: int, values: list[str]
             for method in ("GET", "PUT", "POST"):
                 refused = await cloud.error(method)
                 assert isinstance(refused, ThrottledError)
-                assert refused.message == "ModelArts asked not to be called for a while."
+                assert refused.message == f"ModelArts asked not to be called for another {refused.retry_after} s."
+                assert refused.hint == f"Try again in {refused.retry_after} s."
                 assert 1 <= refused.retry_after <= error.retry_after
                 begun = cloud.clock.monotonic() - start
                 assert refused.retry_after == pytest.approx(error.retry_after - begun, abs=1.1)
@@ -176,6 +181,77 @@ async def test_retry_after_twice_is_a_typed_error() -> None:
     error = await Cloud((429, {}, [("Retry-After", "5"), ("Retry-After", "10")])).error()
     assert isinstance(error, ThrottledError)
     assert 1 <= error.retry_after <= 10
+
+
+@pytest.mark.parametrize("off", [-315_360_000, -3600, 3600, 315_360_000])
+async def test_the_date_of_a_retry_after_goes_by_that_of_its_answer(off: int) -> None:
+    """A gateway whose clock is off tells both dates by it."""
+    headers = {"Date": formatdate(1_795_002_000 + off), "Retry-After": formatdate(1_795_002_007 + off)}
+    cloud = Cloud((200, {}, {"Date": DATE}), (429, {}, headers))
+    await cloud.call()
+    assert (await cloud.error()).retry_after == 7
+
+
+@contextmanager
+def a_person_waits(clock: ManualClock) -> Iterator[None]:
+    """Act for a person who has begun to wait now."""
+    token = person_waits_since.set(clock.monotonic())
+    try:
+        yield
+    finally:
+        person_waits_since.reset(token)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+@pytest.mark.parametrize(
+    "value", ["1", "8", formatdate(1_795_002_003, usegmt=True)], ids=["a second", "just fits", "a date"]
+)
+async def test_a_persons_write_waits_out_what_fits(method: str, value: str) -> None:
+    """Nothing is sent before the time asked for; then it is sent, once, and what follows waits no more."""
+    cloud = Cloud((429, {}, {"Date": DATE, "Retry-After": value}), (200, {"id": "x"}), timeout=10)
+    rest = (await cloud.error()).retry_after
+    with a_person_waits(cloud.clock):
+        waiting = asyncio.ensure_future(cloud.call(method))
+    await cloud.clock.pass_time(rest - 0.1)
+    assert len(cloud.requests) == 1
+    await cloud.clock.pass_time(0.2)
+    assert (await waiting).data == {"id": "x"}
+    await cloud.call()
+    assert len(cloud.requests) == 3
+
+
+async def test_a_persons_look_that_is_throttled_is_repeated_when_it_may_be() -> None:
+    """The look before a write meets a short rest, and so does the second try; a write that was sent is not repeated."""
+    throttled = (429, {}, {"Retry-After": "2"})
+    cloud = Cloud(throttled, throttled, (200, {"id": "x"}), jitter=lambda *_: 0.0)
+    with a_person_waits(cloud.clock):
+        waiting = asyncio.ensure_future(cloud.call())
+    for _ in range(2):
+        await until(lambda: cloud.clock._sleepers)
+        await cloud.clock.pass_time(2)
+    assert (await waiting).data == {"id": "x"}
+    assert len(cloud.requests) == 3
+    cloud = Cloud(throttled)
+    with a_person_waits(cloud.clock):
+        assert (await cloud.error("PUT")).hint == "Try again in 2 s."
+    assert len(cloud.requests) == 1
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("10", 10), ("9.5", 5), ("3600", 3600), ("9" * 400, 3600)])
+async def test_what_does_not_fit_is_refused_at_once(value: str, seconds: int) -> None:
+    """A person is told when it will work, rounded up; what they waited before counts, and so does room to be sent."""
+    cloud = Cloud((429, {}, {"Retry-After": value}), (200, {}), timeout=10)
+    with a_person_waits(cloud.clock):
+        first = await cloud.error()
+        assert (first.retry_after, first.hint) == (seconds, f"Try again in {seconds} s.")
+        if seconds == 5:
+            return  # no whole number of seconds: nothing was asked for
+        cloud.clock.turn(0.5)
+        second = await cloud.error()
+        assert second.message == f"ModelArts asked not to be called for another {seconds} s."
+        cloud.clock.turn(seconds - 5)
+        assert (await cloud.error()).retry_after == 5
+    assert len(cloud.requests) == 1
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

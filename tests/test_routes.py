@@ -231,6 +231,34 @@ async def test_throttled(ask: Ask, emulator: EmulatorServer) -> None:
     assert len(emulator.emulator.record.shown()) == calls
 
 
+async def test_a_click_after_a_short_retry_after_works(ask: Ask, emulator: EmulatorServer) -> None:
+    """Looks say at once that nothing is asked; changes wait, and are made one after another, in the order they came."""
+    headers = {"Retry-After": "1"}
+    await control(emulator, {"kind": "status", "status": 429, "headers": headers, "method": "GET"})
+    assert (await ask("GET", "instance")).json["problem"]["code"] == "APIGW.0308"
+    changes = [asyncio.ensure_future(ask("PATCH", "instance", {"description": text})) for text in "abc"]
+    await asyncio.sleep(0)
+    problem = (await ask("GET", "instance", params={"refresh": "1"})).json["problem"]
+    assert problem["code"] == "throttled"
+    assert problem["hint"].startswith("Try again in ")
+    replies = await asyncio.gather(*changes)
+    assert [reply.status for reply in replies] == [200, 200, 200]
+    assert [body["description"] for body in writes(emulator)] == ["a", "b", "c"]
+    # The one that was throttled, and three times what a change takes.
+    assert len(emulator.emulator.record.shown()) == 1 + 3 * 3
+
+
+async def test_a_click_that_meets_the_throttling_itself_works(ask: Ask, emulator: EmulatorServer) -> None:
+    """The look before it, and the one that reads it back, are repeated when they may be."""
+    await ask("GET", "instance")
+    for skip in (0, 1):
+        fault = {"kind": "status", "status": 429, "headers": {"Retry-After": "1"}, "method": "GET", "skip": skip}
+        await control(emulator, fault)
+        reply = await ask("PATCH", "instance", {"description": f"after {skip}"})
+        assert (reply.status, reply.json["instance"]["description"]) == (200, f"after {skip}")
+    assert len(writes(emulator)) == 2
+
+
 async def test_the_platforms_401_is_not_ours(ask: Ask, emulator: EmulatorServer) -> None:
     """Refused credentials are a 502 on a write and a problem in the State, never a 401 or 403 to the browser."""
     await control(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import re
 from collections.abc import Callable
@@ -28,10 +29,13 @@ from jupyter_autostop.errors import (
 from jupyter_autostop.platforms.auth import CloudAuth
 from jupyter_autostop.platforms.connection import Connection, Response
 from jupyter_autostop.platforms.credentials import Credentials, CredentialSource
+from jupyter_autostop.platforms.port import person_waits_since
 from jupyter_autostop.platforms.refusals import refusal, retry_after
 from jupyter_autostop.platforms.time import PlatformClock
 
 TRIES = 3
+ROOM = 0.1
+"""The part of a write's time limit that must be left after a `Retry-After` was waited out."""
 SKEW_LIMIT = 15 * 60
 """Seconds by which a signature's date may be off (API signing guide)."""
 PROJECT = "{project_id}"
@@ -69,7 +73,8 @@ class Answer:
 class CloudHttp:
     """The only place that calls ModelArts.
 
-    A GET is tried again, with jitter, on what may pass; a write never is. Within a `Retry-After` nothing is sent.
+    A GET is tried again, with jitter, on what may pass; a write never is. Within a `Retry-After` nothing is sent: who
+    asks is told how long that is, but a person's write waits it out where that fits the write's time limit.
     A 401, which nothing has come of, is answered once with renewed credentials, where the source has other ones, and
     once with another date, where the platform's answers differ in what time it is.
     `timeout` (s) covers a call with its retries. Fakes come in as `transport`; `jitter` draws a factor between two.
@@ -147,8 +152,7 @@ class CloudHttp:
             try:
                 return await self._once(method, path, body, credentials, date)
             except (UnavailableError, NoAnswerError) as error:
-                rest = self._rest_until - self._clock.monotonic()
-                if attempt == tries or rest > 0:
+                if attempt == tries or self._rest() > self._patience():
                     raise
                 refused.append(error.with_traceback(None))
                 # Many servers that met the same fault do not come back all at once.
@@ -169,12 +173,28 @@ class CloudHttp:
                 credentials, renewed = other, True
             refused.clear()
 
+    def _rest(self) -> float:
+        """Return the seconds for which nothing is to be sent; none are left where it is not positive."""
+        return self._rest_until - self._clock.monotonic()
+
+    def _patience(self) -> float:
+        """Return the seconds that may be waited now: a person's write takes its time limit, background work none."""
+        since = person_waits_since.get()
+        return 0.0 if since is None else since + self._timeout * (1 - ROOM) - self._clock.monotonic()
+
+    async def _wait_out(self) -> None:
+        """Return once something may be sent, or raise where that takes too long."""
+        while (rest := self._rest()) > 0:
+            if rest > self._patience():
+                seconds = math.ceil(rest)
+                raise ThrottledError(f"ModelArts asked not to be called for another {seconds} s.", retry_after=seconds)
+            await self._clock.sleep(rest)
+
     async def _once(
         self, method: str, path: str, body: Any, credentials: Credentials, date: Callable[[], float]
     ) -> Answer:
+        await self._wait_out()
         now = self._clock.monotonic()
-        if now < self._rest_until:
-            raise ThrottledError("ModelArts asked not to be called for a while.", retry_after=self._rest_until - now)
         project_id = self._project_id or credentials.project_id
         if PROJECT in path:
             if not project_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -10,6 +11,8 @@ from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.wire import Instance, UpdateRequest
 
 PlatformName = Literal["demanager", "notebooks"]
+person_waits_since: ContextVar[float | None] = ContextVar("person_waits_since", default=None)
+"""Since when (monotonic s) a person has waited for the write that this task does; `None`: no person waits."""
 
 
 @dataclass(frozen=True)
