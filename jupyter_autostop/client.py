@@ -15,7 +15,7 @@ from urllib.parse import quote
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.foreign_text import clean_json
 from jupyter_autostop.local_http import Answer, Conversation, UnreachableError
-from jupyter_autostop.runtime import CAPABILITY_HEADER, Server
+from jupyter_autostop.runtime import CAPABILITY_HEADER, KERNEL_HEADER, Server
 from jupyter_autostop.servers import find_server
 
 if TYPE_CHECKING:
@@ -93,11 +93,17 @@ class LocalClient:
 
     `means` says who asks, "terminal", "kernel" or "script", which the server's journal tells. `hub_token` is what
     JupyterHub gave to the server that started this process; `cafile` vouches for a server that has a certificate of its
-    own.
+    own. For a `kernel_id` the State names the time zone of the page that shows its notebook.
     """
 
     def __init__(
-        self, server: Server, *, means: str = "terminal", hub_token: str = "", cafile: str | None = None
+        self,
+        server: Server,
+        *,
+        means: str = "terminal",
+        hub_token: str = "",
+        cafile: str | None = None,
+        kernel_id: str | None = None,
     ) -> None:
         self._server = server
         self._means = means
@@ -107,6 +113,8 @@ class LocalClient:
             "Accept": "application/json",
             "User-Agent": f"jupyter_autostop/{installed_version()} ({means})",
         }
+        if kernel_id is not None:
+            self._headers[KERNEL_HEADER] = kernel_id
 
     def instance(self, *, refresh: bool = False, within: float | None = None) -> Any:
         """Return the State, `refresh`: once the platform was asked; `within` so many seconds, or not at all."""
@@ -258,8 +266,15 @@ class LocalClient:
 
 
 def connect(
-    environ: Mapping[str, str], url: str | None = None, *, means: str = "terminal", cafile: str | None = None
+    environ: Mapping[str, str],
+    url: str | None = None,
+    *,
+    means: str = "terminal",
+    cafile: str | None = None,
+    kernel_id: str | None = None,
 ) -> LocalClient:
     """Return a client of the server this process belongs to, or of the one a URL names."""
     hub_token = environ.get("JUPYTERHUB_API_TOKEN", "")
-    return LocalClient(find_server(environ, url, means=means), means=means, hub_token=hub_token, cafile=cafile)
+    return LocalClient(
+        find_server(environ, url, means=means), means=means, hub_token=hub_token, cafile=cafile, kernel_id=kernel_id
+    )

@@ -27,6 +27,8 @@ _KERNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PID_SPACE = re.compile(r"[ -~]{1,200}")
 _PID_STARTED = re.compile(r"[0-9]{1,20}")
 _LOCK = re.compile(r"[0-9a-f]{32}")
+_ZONE = re.compile(r"[A-Za-z0-9_+/-]{1,64}")
+KERNELS_MAX = 64
 
 
 class _Asked(BaseModel):
@@ -78,6 +80,14 @@ class HoldWish(_Asked):
     pid_space: StrictStr | None = None
     pid_started: StrictStr | None = None
     lock: StrictStr | None = None
+
+
+class PageZone(_Asked):
+    """The time zone of a page, left out as it closes, and the kernels of the notebooks that it shows."""
+
+    page: StrictStr
+    zone: StrictStr | None = None
+    kernels: list[StrictStr] = []  # pydantic gives each its own
 
 
 class Nothing(_Asked):
@@ -212,6 +222,21 @@ def parse_hold(data: Any) -> HoldWish:
     if wrong:
         raise InvalidInputError(f"{wrong}.", code="invalid_body")
     return wish
+
+
+def parse_page_zone(data: Any) -> PageZone:
+    """Return what a page tells of its zone, or raise `InvalidInputError`."""
+    told: PageZone = _parse(PageZone, data)
+    wrong = ""
+    if not _KERNEL_ID.fullmatch(told.page):
+        wrong = "“page” is of letters, digits, hyphens and underlines, and has 64 characters at most"
+    elif told.zone is not None and not _ZONE.fullmatch(told.zone):
+        wrong = "“zone” is no name of a time zone, such as Asia/Shanghai"
+    elif len(told.kernels) > KERNELS_MAX or not all(map(_KERNEL_ID.fullmatch, told.kernels)):
+        wrong = f"“kernels” is a list of at most {KERNELS_MAX} ids of kernels"
+    if wrong:
+        raise InvalidInputError(f"{wrong}.", code="invalid_body")
+    return told
 
 
 def parse_nothing(data: Any) -> None:

@@ -22,6 +22,8 @@ CAPABILITY_FILE = "jpautostop-{}.json"
 """Beside Jupyter's `jpserver-<pid>.json`. Whoever can read it is the server's user, and is let in to our routes."""
 CAPABILITY_HEADER = "X-Autostop-Capability"
 """Not `Authorization`: nothing else looks at it, and no page of another origin is allowed to send it."""
+KERNEL_HEADER = "X-Autostop-Kernel"
+"""Which kernel asks: its State tells the time zone of the page that shows its notebook."""
 _ANY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _LONGEST_FILE = 64 * 1024

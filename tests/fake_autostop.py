@@ -26,6 +26,8 @@ class FakeAutostop:
         self.ended: list[str] = []
         self.wishes: list[tuple[str, str, Any]] = []
         self.faults: list[tuple[str, int | str]] = []
+        self.kernels: set[str | None] = set()
+        """Who has asked, as far as that was told."""
         self.outcome: dict[str, Any] | None = None
         self.longest_hold = 24 * HOUR
         self.seen: str | None = None
@@ -98,6 +100,7 @@ def _handler(fake: FakeAutostop) -> type[BaseHTTPRequestHandler]:
                 return
             route = self.path.removeprefix("/jupyter-autostop/")
             body = json.loads(content or "null")
+            fake.kernels.add(self.headers.get("X-Autostop-Kernel"))
             fake.wishes.append((self.command, route, body))
             fake.agents.add(self.headers["User-Agent"])
             fake.before_answer(self.command, route)

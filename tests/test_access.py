@@ -32,6 +32,7 @@ BODIES = {
     ("instance", "PATCH"): {"description": "x"},
     ("extend", "POST"): {"by": 60},
     ("holds", "POST"): {"until": 9_000_000_000_000, "id": "one"},
+    ("zone", "POST"): {"page": "one", "zone": "Asia/Shanghai"},
 }
 
 
@@ -88,7 +89,7 @@ def test_the_routes_are_the_contracts() -> None:
     """What is tried here is every route and verb that there is; none is left out with the document."""
     assert sorted(ALLOWED) == [
         *(("doctor", "GET"), ("extend", "POST"), ("holds", "POST"), ("holds/one", "DELETE"), ("instance", "GET")),
-        *(("instance", "PATCH"), ("journal", "GET"), ("stop", "POST")),
+        *(("instance", "PATCH"), ("journal", "GET"), ("stop", "POST"), ("zone", "POST")),
     ]
 
 

@@ -61,6 +61,11 @@ holds = st.fixed_dictionaries(
     },
 )
 
+page_zones = st.fixed_dictionaries(
+    {"page": st.sampled_from(["a", "a b", ""]) | json_values, "zone": st.sampled_from(["UTC", None]) | json_values},
+    optional={"kernels": st.lists(st.text(max_size=3), max_size=3) | json_values},
+)
+
 
 def resolve(node: Any) -> Any:
     """Follow a `$ref` of the document."""
@@ -120,6 +125,7 @@ def test_any_body_gets_a_documented_answer(
             st.tuples(st.just("instance"), st.just("PATCH"), changes | json_values),
             st.tuples(st.just("extend"), st.just("POST"), extends | json_values),
             st.tuples(st.just("holds"), st.just("POST"), holds | json_values),
+            st.tuples(st.just("zone"), st.just("POST"), page_zones | json_values),
         ),
     )
     def try_it(applies: Any, request: tuple[str, str, Any]) -> None:
@@ -156,6 +162,10 @@ async def test_states_conform(ask: Ask, emulator: EmulatorServer) -> None:
     check("holds/{hold_id}", "DELETE", await ask("DELETE", "holds/one"))
     check("holds/{hold_id}", "DELETE", await ask("DELETE", "holds/one"))
     check("instance", "GET", await ask("GET", "instance", params={"refresh": "maybe"}))
+    kernel = {"X-Autostop-Kernel": "k-1"}
+    check("instance", "GET", await ask("GET", "instance", headers=kernel))
+    check("zone", "POST", await ask("POST", "zone", {"page": "p", "zone": "Asia/Shanghai", "kernels": ["k-1"]}))
+    check("instance", "GET", await ask("GET", "instance", headers=kernel))
     check("stop", "POST", await ask("POST", "stop"))
     check("extend", "POST", await ask("POST", "extend", {"by": 60}))
     assert instance.status == "STOPPING"

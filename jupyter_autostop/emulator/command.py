@@ -8,7 +8,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from datetime import datetime
 
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.emulator import defaults
@@ -17,6 +16,7 @@ from jupyter_autostop.emulator.message import SettingError
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import HOUR, Emulator
 from jupyter_autostop.output import say
+from jupyter_autostop.zones import machine_zone
 
 DONE, FAILED = 0, 1
 _LOOK_EVERY = 0.5
@@ -40,8 +40,9 @@ def run(port: int, remaining: int | None, out: Callable[[str], object] = say) ->
         return DONE
 
 
-def _clock_time(ms: int, form: str = "%H:%M:%S") -> str:
-    return datetime.fromtimestamp(ms / 1000).astimezone().strftime(form)
+def _clock_time(ms: int) -> str:
+    zone = machine_zone()
+    return f"{zone.local(ms / 1000):%H:%M:%S} {zone.label(ms // 1000)}"
 
 
 async def _serve(port: int, remaining: int, out: Callable[[str], object]) -> int:

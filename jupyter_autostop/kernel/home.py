@@ -62,7 +62,8 @@ def ask(question: str, way_out: str) -> bool:
 
 def open_client() -> LocalClient:
     """Return a client of this process's server, or raise `ClientError` with one line that says why there is none."""
-    return connect(os.environ, means="script" if kernel_id() is None else "kernel")
+    kernel = kernel_id()
+    return connect(os.environ, means="script" if kernel is None else "kernel", kernel_id=kernel)
 
 
 def owner() -> dict[str, Any]:

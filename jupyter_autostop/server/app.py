@@ -24,6 +24,7 @@ from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials,
 from jupyter_autostop.record_file import something_kept
 from jupyter_autostop.server.capability import Capability, address_of
 from jupyter_autostop.server.handlers import handlers
+from jupyter_autostop.server.page_zones import PageZones
 from jupyter_autostop.server.places import record_places
 
 if TYPE_CHECKING:
@@ -173,6 +174,7 @@ class AutostopApp(ExtensionApp):
         """Where the keeper's record lies, if `state_dir` cannot hold it."""
         self._watch: asyncio.Task[None] | None = None
         self.capability = Capability()
+        self.page_zones = PageZones()
         super().__init__(**kwargs)
 
     def _load_config(self, cfg: Config, section_names: Any = None, traits: Any = None) -> None:

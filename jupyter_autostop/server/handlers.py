@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from http.client import responses
@@ -12,7 +13,8 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from jupyter_autostop.errors import AutostopError, ConflictError, ForbiddenError, InvalidInputError, UnavailableError
-from jupyter_autostop.runtime import CAPABILITY_HEADER
+from jupyter_autostop.runtime import CAPABILITY_HEADER, KERNEL_HEADER
+from jupyter_autostop.server.page_zones import EXPIRY_S
 from jupyter_autostop.server.who import who_asks
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 RESOURCE = "jupyter_autostop"
 LONGEST_BODY = 64 * 1024
 """Bytes; the longest sensible body is a description of 512 characters."""
+_KERNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VERSION = re.compile(r'(?:W/)?"?([0-9a-f]{1,12}\.[0-9a-f]{1,12})"?')
 # What HTTP itself refuses, in the words of the error contract: code, message, way out.
 _REFUSALS = {
@@ -150,7 +153,10 @@ class AutostopHandler(APIHandler):
         return who_asks(self.request.headers.get("User-Agent", ""), self.current_user)
 
     def finish_state(self, state: Any) -> None:
-        """Send the State."""
+        """Send the State; that of a kernel tells the time zone of its page as well."""
+        kernel = self.request.headers.get(KERNEL_HEADER, "")
+        if _KERNEL_ID.fullmatch(kernel):
+            state = {**state, "zone": self.app.page_zones.of(kernel)}
         self.finish(json.dumps(state))
 
     def log_exception(
@@ -288,6 +294,20 @@ class StopHandler(AutostopHandler):
         self.finish_state(state)
 
 
+class ZoneHandler(AutostopHandler):
+    """The time zones of the open pages."""
+
+    @web.authenticated
+    @authorized(action="write", resource=RESOURCE)
+    async def post(self) -> None:
+        """Take a page's zone, and say how long (s) it is remembered."""
+        data = self.required_body()
+        models = await asyncio.to_thread(_models)
+        told = models.parse_page_zone(data)
+        self.app.page_zones.tell(told.page, told.zone, told.kernels)
+        self.finish(json.dumps({"expires_in": EXPIRY_S}))
+
+
 def handlers(app: AutostopApp) -> list[tuple[str, type[AutostopHandler], dict[str, Any]]]:
     """Return the routes, below the server's base URL."""
     routes: list[tuple[str, type[AutostopHandler]]] = [
@@ -298,5 +318,6 @@ def handlers(app: AutostopApp) -> list[tuple[str, type[AutostopHandler], dict[st
         (r"/jupyter-autostop/stop", StopHandler),
         (r"/jupyter-autostop/journal", JournalHandler),
         (r"/jupyter-autostop/doctor", DoctorHandler),
+        (r"/jupyter-autostop/zone", ZoneHandler),
     ]
     return [(pattern, handler, {"app": app}) for pattern, handler in routes]

@@ -34,6 +34,17 @@ export function deleteHold(connection: IConnection, id: string): Promise<IReceiv
   return send(connection, { method: 'DELETE', path: route(`holds/${encodeURIComponent(id)}`) });
 }
 
+/** Tell this page's time zone, none as it closes; resolves to the seconds for which the server remembers it. */
+export async function tellZone(
+  connection: IConnection,
+  told: { page: string; zone?: string; kernels?: string[] }
+): Promise<number> {
+  const remembered = (body: unknown): body is { expires_in: number } =>
+    typeof body === 'object' && body !== null && Number((body as { expires_in?: unknown }).expires_in) > 0;
+  const { body } = await receive(connection, { method: 'POST', path: route('zone'), body: told }, remembered);
+  return body.expires_in;
+}
+
 /** What was changed from here, newest first. */
 export async function getJournal(connection: IConnection): Promise<IJournalEntry[]> {
   return (await receive(connection, { path: route('journal') }, isJournal)).body.entries;

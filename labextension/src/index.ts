@@ -12,6 +12,7 @@ import { Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 
 import { CardWidget, Picture } from './card';
+import { browserClock } from './clock';
 import { COMMANDS, commandId, Commands } from './commands';
 import { connectionLost } from './connectionLost';
 import { dialogs } from './dialogs';
@@ -19,6 +20,7 @@ import { Events } from './events';
 import { svgOf } from './icons';
 import { AutostopModel } from './model';
 import { addInsert, showPanels } from './notebook';
+import { PageZone } from './pageZone';
 import { Popover } from './popover';
 import type { IStatusOptions } from './status';
 import { StatusItem } from './status';
@@ -33,10 +35,11 @@ const model: JupyterFrontEndPlugin<IAutostopModel> = {
   id: 'jupyter-autostop:model',
   description: 'Knows when the instance that runs this server stops.',
   provides: IAutostopModel,
-  optional: [ITranslator],
-  activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
+  optional: [ITranslator, INotebookTracker],
+  activate: (app: JupyterFrontEnd, translator: ITranslator | null, tracker: INotebookTracker | null) => {
     const settings = app.serviceManager.serverSettings;
     const { stream, turned } = new Events(settings);
+    new PageZone({ connection: { settings, clock: browserClock }, tracker });
     return new AutostopModel({ settings, trans: wordsOf(translator).trans, events: stream, turned });
   }
 };
