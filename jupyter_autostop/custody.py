@@ -17,6 +17,9 @@ from jupyter_autostop.record import EMPTY, Record
 from jupyter_autostop.record_file import DamagedRecordError, Records
 from jupyter_autostop.writing import Writer
 
+CLOCK_TOLERANCE_MS = 60_000
+"""ms by which a write may be dated later than the platform's clock, whose answers come in whole seconds, and late."""
+
 
 class Life(Protocol):
     """The life of the container this server runs in."""
@@ -92,20 +95,31 @@ class Custody:
         if isinstance(found, DamagedRecordError):
             record = await self._damaged(str(found))
         elif isinstance(found, OSError):
-            if not self._knows:
-                raise UnavailableError(
-                    f"What this server keeps of the instance cannot be read ({found.strerror or found}).",
-                    code="record_unreadable",
-                    hint="See `jupyter autostop doctor`.",
-                )
-            self._disk_refuses("read", found)
-            record = self._saved
+            record = self._unreadable(found)
+        elif found is not None and self._is_from_the_future(found):
+            record = await self._damaged("a write in it is dated in the future")
         else:
             record = self._stored(found)
             self.snapshot.unkept = self.snapshot.unkept if self._unsaved else ""
         newest = self._newest(record)
         self.snapshot.record, self._saved = newest, record
         self._unsaved = newest if newest is not record else None
+
+    def _unreadable(self, error: OSError) -> Record:
+        """Return what this server knows, where the disk does not tell; `UnavailableError` where it knows nothing."""
+        if not self._knows:
+            raise UnavailableError(
+                f"What this server keeps of the instance cannot be read ({error.strerror or error}).",
+                code="record_unreadable",
+                hint="See `jupyter autostop doctor`.",
+            )
+        self._disk_refuses("read", error)
+        return self._saved
+
+    def _is_from_the_future(self, record: Record) -> bool:
+        """Tell whether a write is dated later than the platform's clock can be; it would be waited for until then."""
+        latest = self.now() + CLOCK_TOLERANCE_MS
+        return self.writer.platform.time.known and any(write.at > latest for write in record.pending)
 
     @property
     def _knows(self) -> bool:
@@ -129,7 +143,11 @@ class Custody:
         return self._unsaved if self._unsaved is not None and record == self._saved else record
 
     async def _damaged(self, why: str) -> Record:
-        aside = await self._records.put_aside()
+        try:
+            aside = await self._records.put_aside()
+        except OSError as error:
+            raise_as = OSError(error.errno, f"{why}, and it cannot be moved away: {error.strerror or error}")
+            return self._unreadable(raise_as)
         if self._knows:
             self._lost(f"It was damaged ({why}); what was found now lies in {aside}")
             return EMPTY
@@ -137,7 +155,10 @@ class Custody:
         self.note("keeper's record", f"It was damaged ({why}); what was found now lies in {aside}.")
         self.snapshot.damage = f"{why}; it now lies in {aside}"
         record = replace(EMPTY, asks=True, run=self.life.marker)
-        await self._records.save(record)
+        try:
+            await self._records.save(record)
+        except OSError as error:
+            self._disk_refuses("written", error)
         return record
 
     def _disk_refuses(self, what: str, error: OSError | ValueError) -> str:

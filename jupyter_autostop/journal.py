@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from jupyter_autostop.disk import shown
 from jupyter_autostop.journal_file import KEPT, Entry, JournalFile, make_entry
 
 PATIENCE = 1.0
@@ -87,6 +88,9 @@ class Journal:
                     if self._waiting and self._waiting[0] is entry:
                         self._waiting.popleft()
                 self._stored = [*self._stored, *batch[:added]][-KEPT:]
+                if file.aside is not None:
+                    self._log.warning("jupyter_autostop: what lay in the journal's place is now %s", shown(file.aside))
+                    file.aside = None
             if error is not None:
                 self._tell("written", error)
                 if self._again is not None:

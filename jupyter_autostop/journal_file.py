@@ -19,8 +19,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypedDict
 
+from jupyter_autostop.disk import make_folder
 from jupyter_autostop.foreign_text import one_line
-from jupyter_autostop.regular_file import opened, read_end
+from jupyter_autostop.regular_file import NotOursError, opened, put_aside, read_end
 
 KEPT = 500
 """Entries that a cut leaves, and that are shown at most."""
@@ -75,28 +76,43 @@ class JournalFile:
     def __init__(self, path: Path, lock: Path | None) -> None:
         self.path = path
         self._lock = lock
+        self.aside: Path | None = None
+        """Where what lay in the journal's place and was no journal of ours has been moved to."""
 
     def read(self) -> list[Entry]:
         """Return the newest entries, oldest first; raise `OSError` where the file is there and cannot be read."""
         try:
-            _, raw = read_end(self.path, LARGEST)
+            _, raw = read_end(self.path, LARGEST, own=True)
         except FileNotFoundError:
             return []
         return [entry for entry in map(_parse, raw.split(b"\n")) if entry][-KEPT:]
 
     def append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
         """Add entries; return how many of them are in the file now, and why the others are not."""
+        try:
+            make_folder(self.path.parent)
+            return self._append(entries)
+        except NotOursError:
+            pass
+        except OSError as error:
+            return 0, error
+        try:
+            self.aside = put_aside(self.path)
+            return self._append(entries)
+        except OSError as error:
+            return 0, error
+
+    def _append(self, entries: Sequence[Entry]) -> tuple[int, OSError | None]:
+        """Do what `append` does; raise `NotOursError` where something else lies in the journal's place."""
         added = 0
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with ExitStack() as opening:
                 with self._locked() as locked:
                     if self._to_be_cut(locked=locked):
                         self._replace([*self.read(), *entries])
                         return len(entries), None
-                    # No link is followed: what is written here is for nobody else's file.
-                    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-                    file = opening.enter_context(opened(self.path, flags))
+                    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+                    file = opening.enter_context(opened(self.path, flags, own=True))
                     for entry in entries:
                         line = _line(entry)
                         if os.write(file, line) < len(line):
@@ -104,6 +120,8 @@ class JournalFile:
                         added += 1
                 # The slow part keeps nobody else waiting.
                 os.fsync(file)
+        except NotOursError:
+            raise
         except OSError as error:
             return added, error
         return added, None
@@ -116,7 +134,7 @@ class JournalFile:
         if size <= LARGEST:
             return False
         if not self.read():
-            raise OSError(None, "it is large, and no journal")
+            raise NotOursError(None, "it is large, and no journal")
         # Rather a line of another server lost than a disk filled.
         return locked or size > 4 * LARGEST
 
@@ -152,7 +170,7 @@ def _take(lock: Path, stack: ExitStack) -> bool:
     """Take the lock until `stack` is left; tell whether it could be had."""
     end = time.monotonic() + LOCK_PATIENCE
     try:
-        file = stack.enter_context(opened(lock, os.O_RDWR | os.O_CREAT))
+        file = stack.enter_context(opened(lock, os.O_RDWR | os.O_CREAT, own=True))
         while not (held := _try_lock(file)) and time.monotonic() < end:
             time.sleep(0.002)
     except OSError:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_autostop.deadline import KnownRun
-from jupyter_autostop.regular_file import read_end
+from jupyter_autostop.disk import make_folder
+from jupyter_autostop.regular_file import NotOursError, put_aside, read_end
 
 _FORMAT = 1
 _LARGEST = 64 * 1024
@@ -75,22 +76,32 @@ class MemoryFile:
         memory = Memory()
         if self._path:
             try:
-                _, raw = read_end(self._path, _LARGEST)
+                _, raw = read_end(self._path, _LARGEST, own=True)
                 memory = _decode(json.loads(raw.decode("utf-8")))
             except FileNotFoundError:
                 pass
+            except NotOursError as error:
+                self._put_aside(self._path, error)
             except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
                 self._log.warning("jupyter_autostop: %s cannot be used and starts anew (%s)", self._path, error)
         if memory.container != self._container:
             memory = replace(memory, container=self._container, serial=memory.serial + 1, run=None)
         return memory
 
+    def _put_aside(self, path: Path, error: NotOursError) -> None:
+        try:
+            where = put_aside(path)
+        except OSError as refusal:
+            self._log.warning("jupyter_autostop: %s cannot be used (%s), nor moved (%s)", path, error, refusal)
+        else:
+            self._log.warning("jupyter_autostop: %s was not used (%s); it is now %s", path, error, where)
+
     def save(self, memory: Memory) -> None:
         """Replace the file in one step, so that a crash leaves the old one or the new one."""
         if self._path is None:
             return
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".autostop-")
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -7,6 +7,7 @@ is loaded.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast, get_args
 
@@ -23,6 +24,10 @@ Write = Literal["probe", "off", "on", "rest", "stop"]
 """`rest`: the other parts of the setting, sent while auto-stop is off, and so with the word that it is."""
 ROUNDING = 2000
 """ms by which two tellings of one moment may differ: whole seconds, and the way."""
+_TOO_LARGE = 10**14
+"""ms: the year 5138. No length, process or time of ours reaches it."""
+_NAME = re.compile(r"[\w.-]{0,80}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 EXTENSION = "extension"
 """The id of the hold that an extension is: one, moved later by the next extension."""
 ENDED_WITH_OWNER = "hold_ended_with_owner"
@@ -213,13 +218,24 @@ def encode(record: Record, instance_id: str) -> bytes:
 def _whole(value: Any) -> int:
     if type(value) is not int:
         raise TypeError(f"{value!r:.20} is no whole number")
+    if not 0 <= value < _TOO_LARGE:
+        raise ValueError(f"{value!r:.20} is out of range")
     return value
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("a text is none")
+    if "\0" in value or (not value.isascii() and _SURROGATE.search(value)):
+        raise ValueError("a text has characters that no text has")
     return value
+
+
+def _name(value: Any) -> str:
+    """Return a server's name, which is a part of a file's name."""
+    if not _NAME.fullmatch(_text(value)):
+        raise ValueError(f"{value!r:.20} is no server")
+    return cast("str", value)
 
 
 def _flag(value: Any) -> bool:
@@ -242,7 +258,7 @@ def _owner(data: Any) -> Owner:
     kernel_id = None if data["kernel_id"] is None else _text(data["kernel_id"])
     kind = cast("OwnerKind", _one_of(data["kind"], OwnerKind))
     lock = _text(data.get("lock", ""))  # which an older version does not know
-    return Owner(kind, _text(data["server"]), kernel_id, _maybe(data["pid"]), _text(data["started"]), lock)
+    return Owner(kind, _name(data["server"]), kernel_id, _maybe(data["pid"]), _text(data["started"]), lock)
 
 
 def _hold(data: Any) -> Hold:

@@ -7,6 +7,7 @@ put aside, never overwritten. Blocking: to be called beside the event loop.
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import re
@@ -16,11 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from jupyter_autostop.disk import make_folder, names_in
 from jupyter_autostop.record import EMPTY, FORMAT, Record, decode, encode
-from jupyter_autostop.regular_file import opened
+from jupyter_autostop.regular_file import NotOursError, opened, put_aside
 
 SLOT = 128 * 1024
 """Bytes; a hold takes some 300, the record to go back to as much again."""
+RECORD_SIZE = 2 * SLOT
+"""Bytes that a new record takes."""
 _MAGIC = b"jupyter_autostop keeper 1"
 _HEADER = 96
 _NUMBERS = re.compile(_MAGIC + rb" ([0-9]{20}) ([0-9]{8}) ([0-9a-f]{8})\n *")
@@ -91,8 +95,11 @@ class RecordFile:
         self._instance_id = instance_id
 
     def _read(self) -> _Found:
-        with opened(self.path, os.O_RDONLY) as file:
-            return _find(file)
+        try:
+            with opened(self.path, os.O_RDONLY, own=True) as file:
+                return _find(file)
+        except NotOursError as error:
+            raise DamagedRecordError(error.strerror) from None
 
     def load(self) -> Record | None:
         """Return the record, `None` for none; `DamagedRecordError` or `OSError` where one cannot be read."""
@@ -113,7 +120,7 @@ class RecordFile:
     def save(self, record: Record) -> None:
         """Write the record into the older slot and see it to the disk, or raise `OSError`."""
         try:
-            with opened(self.path, os.O_RDWR | os.O_NOFOLLOW) as file:
+            with opened(self.path, os.O_RDWR, own=True) as file:
                 found = _find(file)
                 content = pack(found.number + 1, record, self._instance_id)
                 _write(file, content, (1 - found.slot) * SLOT)
@@ -122,11 +129,11 @@ class RecordFile:
 
     def _make(self, record: Record) -> None:
         """Make the file at its full size, in one step."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         draft = self.path.with_name(f".{self.path.name}-{os.getpid()}-{os.urandom(4).hex()}")
         try:
             with opened(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL) as file:
-                os.posix_fallocate(file, 0, 2 * SLOT)
+                os.posix_fallocate(file, 0, RECORD_SIZE)
                 _write(file, pack(1, record, self._instance_id), 0)
             draft.replace(self.path)
         except BaseException:
@@ -142,18 +149,16 @@ class RecordFile:
     def trace(self) -> object:
         """Return what tells this state of the file from another one, without reading it."""
         try:
-            found = self.path.stat()
+            found = self.path.lstat()
         except OSError as error:
             return error.errno
+        except ValueError:
+            return errno.EINVAL
         return found.st_size, found.st_mtime_ns
 
     def put_aside(self) -> Path:
         """Move what lies in the record's place out of the way, and return where it is now."""
-        number = 1
-        while (aside := self.path.with_name(f"{self.path.name}.damaged-{number}")).exists():
-            number += 1
-        self.path.rename(aside)
-        return aside
+        return put_aside(self.path)
 
 
 def _write(file: int, content: bytes, at: int) -> None:
@@ -164,11 +169,8 @@ def _write(file: int, content: bytes, at: int) -> None:
 
 def something_kept(directory: Path) -> bool:
     """Tell whether a record in this folder says that something is held or owed, or cannot be read."""
-    try:
-        paths = [path for path in directory.iterdir() if path.name.endswith(ENDING)]
-    except OSError:
-        return False
-    return any(_keeps(RecordFile(directory, path.name.removesuffix(ENDING))) for path in paths)
+    names = [name for name in names_in(directory) if name.endswith(ENDING)]
+    return any(_keeps(RecordFile(directory, name.removesuffix(ENDING))) for name in names)
 
 
 def _keeps(file: RecordFile) -> bool:

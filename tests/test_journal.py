@@ -216,19 +216,60 @@ def a_gigabyte_of_something_else(folder: Path) -> None:
         file.truncate(1 << 30)
 
 
+def others_file(folder: Path) -> None:
+    folder.mkdir()
+    path_in(folder).write_bytes(b"")
+    os.chown(path_in(folder), 65534, 65534)
+
+
+def a_file_that_others_can_write(folder: Path) -> None:
+    folder.mkdir()
+    path_in(folder).write_bytes(b"")
+    path_in(folder).chmod(0o666)
+    os.chown(folder, 65534, 65534)
+
+
 @pytest.mark.parametrize(
     "obstacle",
     [
-        *(a_file_in_the_way, a_folder_in_the_way, a_pipe_in_the_way),
-        *(a_link_to_elsewhere, a_full_device, a_gigabyte_of_something_else),
+        *(a_folder_in_the_way, a_pipe_in_the_way, a_link_to_elsewhere, a_full_device, a_gigabyte_of_something_else),
+        *((others_file, a_file_that_others_can_write) if os.geteuid() == 0 else ()),
     ],
 )
-async def test_an_impossible_place_is_said_once_and_lived_without(
+async def test_what_is_no_journal_of_ours_is_put_aside(
     obstacle: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What lies in the journal's place and is another thing is moved, as it is and as the log says; nothing is lost."""
+    folder = tmp_path / "state"
+    obstacle(folder)
+    before = path_in(folder).lstat()
+    journal = journal_in(folder)
+    await add(journal, "one", "two")
+    assert await whats(journal) == ["two", "one"]
+    assert await whats(journal_in(folder)) == ["two", "one"]
+    aside = path_in(folder).with_name(f"{path_in(folder).name}.damaged-1")
+    assert (aside.lstat().st_ino, aside.lstat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    [record] = caplog.records
+    assert str(aside) in record.getMessage()
+    if (folder / "elsewhere").exists():
+        assert (folder / "elsewhere").read_text(encoding="utf-8") == "somebody's"
+
+
+def test_the_lock_follows_no_link(tmp_path: Path) -> None:
+    """A link in the lock's place makes no file where it points to, and the entry is written all the same."""
+    lock = tmp_path / "lock"
+    lock.symlink_to(tmp_path / "victim")
+    file = JournalFile(path_in(tmp_path), lock)
+    assert file.append([make_entry(1, "who", "what", "result")]) == (1, None)
+    assert not (tmp_path / "victim").exists()
+
+
+async def test_an_impossible_place_is_said_once_and_lived_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where nothing can be written, changes are kept in memory, the log says so once, and nobody's file is touched."""
     folder = tmp_path / "state"
-    obstacle(folder)
+    a_file_in_the_way(folder)
     before = {path: path.lstat() for path in (folder, *folder.rglob("*"))}
     journal = journal_in(folder)
     await add(journal, "one", "two")
@@ -271,14 +312,16 @@ def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
 
 async def test_what_could_not_be_written_is_written_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """When the disk takes lines again, those kept in memory come first; the next failure is said anew."""
-    a_folder_in_the_way(tmp_path)
-    journal = journal_in(tmp_path)
+    folder = tmp_path / "state"
+    a_file_in_the_way(folder)
+    journal = journal_in(folder)
     await add(journal, "one", "two")
-    path_in(tmp_path).rmdir()
+    folder.unlink()
     await add(journal, "three")
-    assert await whats(journal_in(tmp_path)) == ["three", "two", "one"]
-    path_in(tmp_path).unlink()
-    a_folder_in_the_way(tmp_path)
+    assert await whats(journal_in(folder)) == ["three", "two", "one"]
+    path_in(folder).unlink()
+    folder.rmdir()
+    a_file_in_the_way(folder)
     await add(journal, "four")
     assert (await whats(journal))[0] == "four"
     assert len(caplog.records) == 2

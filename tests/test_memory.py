@@ -179,7 +179,9 @@ def test_an_impossible_place_is_said_and_lived_without(
     assert str(tmp_path / where / "DE-1.json") in record.getMessage()
     assert file.load() == ANEW
     assert (tmp_path / "a file").read_text(encoding="utf-8") == "somebody's"
-    assert [path.name for path in (tmp_path / "a folder in the way").iterdir()] == ["DE-1.json"]
+    # What is no file of ours makes room for one when it is found.
+    moved = ".damaged-1" if where == "a folder in the way" else ""
+    assert [path.name for path in (tmp_path / "a folder in the way").iterdir()] == [f"DE-1.json{moved}"]
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
