@@ -12,7 +12,7 @@ from jupyter_autostop.output import Output, Remarks, remark, say, say_json
 from jupyter_autostop.words import (
     NO_JOURNAL,
     NOT_STOPPED,
-    check_lines,
+    doctor_lines,
     hold_lines,
     journal_line,
     latest,
@@ -118,9 +118,8 @@ def _doctor(answer: Any, *, as_json: bool) -> int:
     if as_json:
         say_json(answer)
     else:
-        for check in answer["checks"]:
-            for line in check_lines(check):
-                say(line)
+        for line in doctor_lines(answer["checks"]):
+            say(line)
     return FAILED if any(check["ok"] is False for check in answer["checks"]) else DONE
 
 

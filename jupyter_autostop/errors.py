@@ -80,7 +80,7 @@ class NotConfiguredError(ConflictError):
     """A setting without which the platform cannot be asked is missing."""
 
     default_code = "not_configured"
-    default_hint = "See the settings table in the README."
+    default_hint = "Run `jupyter autostop doctor`: it says what is missing, and how to give it."
 
 
 class UpstreamError(AutostopError):

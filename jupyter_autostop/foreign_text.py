@@ -1,7 +1,7 @@
 """Text that others wrote, made fit to be shown in a terminal, a page, a log and a journal: once, where it comes in.
 
 What a terminal obeys, what breaks a line and what turns the reading direction goes, in every field. What a script needs
-in order to be written (joiners, combining marks) and, in a description, its line breaks and tabs stay.
+in order to be written (joiners, combining marks) and, in a description or a hint, its line breaks and tabs stay.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LINE_BREAKS = str.maketrans(dict.fromkeys("\r\v\f\x1c\x1d\x1e\x85\u2028\u2029",
 _SHOWS_NOTHING = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 """Fillers and blanks that count as letters, signs or marks."""
 _VARIATIONS = range(0xFE00, 0xFE10)
-_SEVERAL_LINES = {"description"}
+_SEVERAL_LINES = {"description", "hint"}
 _DEEPEST = 32
 """Levels of a JSON document; an instance has six."""
 

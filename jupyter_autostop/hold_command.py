@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from jupyter_autostop.command_process import Command, fill_standard_streams
+from jupyter_autostop.disk import is_file
 from jupyter_autostop.holding import Holding, ended
 from jupyter_autostop.label import label
 from jupyter_autostop.process import claim
@@ -28,8 +29,7 @@ _SHIELDED = "The command runs as another user, so signals do not reach it: it go
 def _what_for(words: Sequence[str]) -> str:
     """Return what to show as the reason: program and script, no arguments, since these may be secret."""
     shown = [label(words[0])]
-    # Of all ways to ask, this one never raises, whatever the word is.
-    if len(words) > 1 and os.path.isfile(words[1]):  # noqa: PTH113 - as above
+    if len(words) > 1 and is_file(words[1]):
         shown.append(label(words[1]))
     return " ".join(shown).strip()
 

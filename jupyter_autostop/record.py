@@ -257,7 +257,7 @@ def _one_of(value: Any, kind: Any) -> Any:
 def _owner(data: Any) -> Owner:
     kernel_id = None if data["kernel_id"] is None else _text(data["kernel_id"])
     kind = cast("OwnerKind", _one_of(data["kind"], OwnerKind))
-    lock = _text(data.get("lock", ""))  # which an older version does not know
+    lock = _name(data.get("lock", ""))  # which an older version does not know
     return Owner(kind, _name(data["server"]), kernel_id, _maybe(data["pid"]), _text(data["started"]), lock)
 
 

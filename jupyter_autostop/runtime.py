@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from jupyter_autostop.disk import expand_user, names_in
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -155,9 +157,7 @@ def _read_server(folder: Path, pid: int) -> Server | None:
 
 def running_servers(folder: Path) -> list[Server]:
     """Return the Jupyter servers of this user that run now."""
-    names = (
-        re.fullmatch(r"(?:jpserver|jpautostop)-([1-9][0-9]{0,17})\.json", path.name) for path in folder.glob("jp*")
-    )
+    names = (re.fullmatch(r"(?:jpserver|jpautostop)-([1-9][0-9]{0,17})\.json", name) for name in names_in(folder))
     pids = sorted({int(name[1]) for name in names if name})
     found = (_read_server(folder, pid) for pid in pids if is_alive(pid))
     return [server for server in found if server]
@@ -170,6 +170,6 @@ def runtime_folder(environ: Mapping[str, str]) -> Path:
     try:
         from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 - only needed on this path
     except ImportError:
-        data = Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "jupyter"
+        data = Path(environ.get("XDG_DATA_HOME") or expand_user("~") / ".local" / "share") / "jupyter"
         return Path(environ.get("JUPYTER_DATA_DIR") or data) / "runtime"
     return Path(jupyter_runtime_dir())

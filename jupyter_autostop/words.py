@@ -11,7 +11,7 @@ from jupyter_autostop.record import EXTENSION
 from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jupyter_autostop.state import Problem, State
     from jupyter_autostop.zones import Zone
@@ -36,6 +36,18 @@ _MARKS = {True: "ok", False: "!!", None: "--"}
 SHORT_ID = 8
 """Characters that tell the ids of holds apart which are made by chance."""
 _CHANCE = re.compile(r"[0-9a-f]{8}[0-9a-f-]{8,}")
+_CHECKS = {
+    "settings": "Names of the settings",
+    "answer": "Answer of ModelArts",
+    "permission_get": "Permission to look",
+    "permission_update": "Permission to change",
+    "permission_action": "Permission to stop",
+    "state_dir": "Folder for what is kept",
+    "record": "Record of holds",
+    "runtime_dir": "Jupyter's runtime folder",
+    "capability": "Access of kernels and terminals",
+    "front_end": "JupyterLab's part",
+}
 _HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
 
 
@@ -61,7 +73,8 @@ def ago(ms: int, now: int) -> str:
 
 def _problem(state: State) -> str:
     problem = state["problem"]
-    return " ".join(part for part in (problem["message"], problem["hint"]) if part) if problem else ""
+    said = " ".join(part for part in (problem["message"], problem["hint"]) if part) if problem else ""
+    return " ".join(said.split("\n"))
 
 
 def status_text(state: State) -> str:
@@ -215,5 +228,16 @@ def latest(entries: Sequence[Any], last: int | None) -> list[Any]:
 
 def check_lines(check: Mapping[str, Any]) -> list[str]:
     """Return a check of the doctor's: `ok`, `!!` or, where it could not be tried, `--`; then what to do."""
-    first = f"{_MARKS[check['ok']]}  {check['name']}: {check['message']}"
-    return [first] if check["ok"] or not check["hint"] else [first, f"      {check['hint']}"]
+    name = _CHECKS.get(check["name"], check["name"].replace("_", " ").capitalize())
+    hint = [] if check["ok"] else check["hint"].split("\n")
+    return [f"{_MARKS[check['ok']]}  {name}: {check['message']}", *(f"      {line}" for line in hint if line)]
+
+
+def doctor_lines(checks: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the doctor's checks; what is to be done about several of them is said once."""
+    said: set[str] = set()
+    lines = []
+    for check in checks:
+        lines += check_lines({**check, "hint": ""} if check["hint"] in said else check)
+        said.add(check["hint"])
+    return lines

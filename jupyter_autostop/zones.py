@@ -13,6 +13,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_autostop.disk import is_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -80,11 +82,7 @@ def unknown_tz(environ: Mapping[str, str] = os.environ) -> str:
     if not named or named.upper() in ("UTC", "GMT") or _POSIX.fullmatch(named) or os.name == "nt":
         return ""
     folders = [environ["TZDIR"]] if environ.get("TZDIR") else _DATA
-    try:
-        known = any((Path(folder) / named).is_file() for folder in folders)
-    except (OSError, ValueError):  # a name that no file can have
-        known = False
-    return "" if known else value
+    return "" if any(is_file(Path(folder) / named) for folder in folders) else value
 
 
 def named_zone(text: str) -> Zone:

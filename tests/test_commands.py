@@ -231,8 +231,9 @@ def test_the_next_18_00_is_the_platforms(tmp_path: Path) -> None:
 
 CHECKS = [
     {"name": "credentials", "ok": True, "message": "They are there.", "hint": ""},
-    {"name": "clock", "ok": False, "message": "It is 5 min off.", "hint": "Set it."},
-    {"name": "permission", "ok": None, "message": "Not tried.", "hint": "See above."},
+    {"name": "clock", "ok": False, "message": "It is 5 min off.", "hint": "Set it:\n- at once"},
+    {"name": "permission_get", "ok": None, "message": "Not tried.", "hint": "See above."},
+    {"name": "permission_update", "ok": None, "message": "Not tried.", "hint": "See above."},
 ]
 
 
@@ -268,15 +269,17 @@ def doctor_says(*checks: dict[str, Any]) -> Iterator[str]:
 
 
 def test_the_doctor_in_words(tmp_path: Path) -> None:
-    """A line for each check, what to do below what failed or could not be tried, and 1 if any has failed."""
+    """Each check with a readable name, what to do below what is not well, once for several, and 1 if any has failed."""
     with doctor_says(*CHECKS) as url:
         result = run(own_environment(tmp_path), "doctor", "--server", url)
         assert result.stdout.splitlines() == [
-            "ok  credentials: They are there.",
-            "!!  clock: It is 5 min off.",
-            "      Set it.",
-            "--  permission: Not tried.",
+            "ok  Credentials: They are there.",
+            "!!  Clock: It is 5 min off.",
+            "      Set it:",
+            "      - at once",
+            "--  Permission to look: Not tried.",
             "      See above.",
+            "--  Permission to change: Not tried.",
         ]
         assert (result.returncode, result.stderr) == (1, "")
         as_json = run(own_environment(tmp_path), "doctor", "--server", url, "-o", "json")
@@ -287,7 +290,7 @@ def test_options_before_the_command(tmp_path: Path) -> None:
     """`--server` may stand before the command, as `-o` may; the one behind it counts, if there are two."""
     with doctor_says(CHECKS[0]) as url:
         for arguments in (["--server", url, "doctor"], ["--server=http://127.0.0.1:9/", "doctor", "--server", url]):
-            assert run(own_environment(tmp_path), *arguments).stdout == "ok  credentials: They are there.\n"
+            assert run(own_environment(tmp_path), *arguments).stdout == "ok  Credentials: They are there.\n"
         negative = run(own_environment(tmp_path), "--server", url, "extend", "-2h")
         assert negative.returncode == 2
         assert "unrecognized" not in negative.stderr

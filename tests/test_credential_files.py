@@ -207,7 +207,13 @@ class TestWhichFile:
         assert "encrypted" in nothing_found({"CREDENTIAL_PROFILES_FILE": "/x"}).message
         plain = nothing_found({})
         assert "encrypted" not in plain.message
-        for name in ("HUAWEICLOUD_SDK_AK", "_SK", "JUPYTER_AUTOSTOP_TOKEN", "JUPYTER_AUTOSTOP_IAM_USER", "profile"):
+        for name in (
+            "HUAWEICLOUD_SDK_AK",
+            "HUAWEICLOUD_SDK_SK",
+            "JUPYTER_AUTOSTOP_TOKEN",
+            "JUPYTER_AUTOSTOP_IAM_USER",
+            "profile",
+        ):
             assert name in plain.hint
 
 

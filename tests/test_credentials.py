@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.errors import NotConfiguredError
-from jupyter_autostop.platforms.credentials import Credentials, PasswordLogin, take_credentials
+from jupyter_autostop.platforms.credentials import Credentials, PasswordLogin, TakenSecrets
 
 AK, SK, SECURITY_TOKEN = "HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"
 PROJECT, FILE = "HUAWEICLOUD_SDK_PROJECT_ID", "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
@@ -26,8 +26,12 @@ EVERYTHING = {
 }
 
 
-def taken(environ: dict[str, str], *, keep_sdk_env: bool = False) -> Credentials:
-    found = take_credentials(environ, keep_sdk_env=keep_sdk_env)
+def take_credentials(environ: dict[str, str]) -> Credentials | PasswordLogin | NotConfiguredError | None:
+    return TakenSecrets(environ).credentials(environ)
+
+
+def taken(environ: dict[str, str]) -> Credentials:
+    found = take_credentials(environ)
     assert isinstance(found, Credentials)
     return found
 
@@ -70,7 +74,11 @@ def test_the_secrets_leave_the_environment() -> None:
 def test_the_sdks_variables_can_be_kept() -> None:
     """People whose own code needs them keep the SDK's variables; ours are taken all the same."""
     environ = dict(EVERYTHING)
-    assert taken(environ, keep_sdk_env=True).access_key == "AKIDEXAMPLE"
+    secrets = TakenSecrets(environ)
+    secrets.give_back(environ)
+    found = secrets.credentials(environ)
+    assert isinstance(found, Credentials)
+    assert found.access_key == "AKIDEXAMPLE"
     assert environ.keys() == EVERYTHING.keys() - {TOKEN, PASSWORD}
 
 

@@ -25,6 +25,12 @@ NAMES = [
     "permission_update",
     "permission_action",
     "state_dir",
+    "record",
+    "journal",
+    "runtime_dir",
+    "locks",
+    "capability",
+    "settings",
     "versions",
     "front_end",
 ]

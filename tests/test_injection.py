@@ -29,7 +29,7 @@ from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.errors import AutostopError, ClientError, NotConfiguredError, UnavailableError
 from jupyter_autostop.platforms import credentials as names
 from jupyter_autostop.platforms.connection import Connection
-from jupyter_autostop.platforms.credentials import PasswordLogin, take_credentials
+from jupyter_autostop.platforms.credentials import PasswordLogin, TakenSecrets
 from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
 from jupyter_autostop.platforms.http import CloudHttp
 from jupyter_autostop.platforms.iam import IamLogin
@@ -171,7 +171,8 @@ def test_ids_keys_and_tokens(
     file.chmod(0o600)
     given_settings = {"instance_id": instance, "project_id": project, "endpoint": target.url, "state_dir": ""}
     app = AutostopApp(config=Config({"AutostopApp": {**given_settings, "credentials_file": str(file)}}))
-    app.credentials = take_credentials({names.TOKEN: TOKEN} if credentials == "token" else dict(environ))
+    variables = {names.TOKEN: TOKEN} if credentials == "token" else dict(environ)
+    app.credentials = TakenSecrets(variables).credentials(variables)
     clock = SystemClock()
     setup = find_setup(app, clock, PlatformClock(clock))
     for ask in (setup.platform.read(), setup.platform.update(UPDATE), setup.platform.close()):

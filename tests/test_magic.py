@@ -190,7 +190,7 @@ class TestCommands:
     def test_journal_and_doctor(self, notebook: Notebook) -> None:
         """As in the terminal."""
         assert notebook.run("%autostop journal").texts == ["Nothing has been changed from here yet."]
-        assert notebook.run("%autostop doctor").texts == ["!!  clock: Off.\n      Set it."]
+        assert notebook.run("%autostop doctor").texts == ["!!  Clock: Off.\n      Set it."]
 
     @pytest.mark.parametrize(
         ("text", "words"),

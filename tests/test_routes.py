@@ -401,15 +401,18 @@ async def test_the_journal(ask: Ask, clock: ManualClock) -> None:
 async def test_what_could_not_be_made_is_made_later(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault at the first look, such as for want of a file handle, is no fault of every look after it."""
 
-    def no_handle() -> Any:
+    def no_handle(*_: Any) -> Any:
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr("jupyter_autostop.server.build.Container", no_handle)
+        meanwhile.setattr("jupyter_autostop.server.build.find_setup", no_handle)
         reply = await ask("GET", "instance")
-        assert (reply.status, reply.json["code"]) == (500, "error")
+        assert (reply.status, reply.json["problem"]["code"]) == (200, "setup_failed")
+        assert "Too many open files" in reply.json["problem"]["message"]
         reply = await ask("PATCH", "instance", {"description": "x"})
-        assert reply.status == 500
+        assert (reply.status, reply.json["code"]) == (503, "setup_failed")
+        checks = {check["name"]: check for check in (await ask("GET", "doctor")).json["checks"]}
+        assert "Too many open files" in checks["configuration"]["message"]
     reply = await ask("GET", "instance")
     assert reply.status == 200
     assert reply.json["deadline"] is not None
@@ -426,7 +429,7 @@ async def test_without_a_place_for_locks(ask: Ask, monkeypatch: pytest.MonkeyPat
     assert (reply.status, reply.json["code"]) == (503, "lock_unusable")
     assert "JUPYTER_RUNTIME_DIR" in reply.json["hint"]
     checks = {check["name"]: check for check in (await ask("GET", "doctor")).json["checks"]}
-    assert reply.json["message"] == checks["state_dir"]["message"]
+    assert reply.json["message"] == checks["locks"]["message"]
     await asyncio.to_thread(place.unlink)
     reply = await ask("PATCH", "instance", {"description": "x"})
     assert reply.status == 200

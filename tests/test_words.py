@@ -231,11 +231,11 @@ def test_a_journal_entry_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("ok", "hint", "lines"),
     [
-        (True, "", ["ok  clock: It is 5 s off."]),
-        (True, "Set it.", ["ok  clock: It is 5 s off."]),
-        (False, "Set it.", ["!!  clock: It is 5 s off.", "      Set it."]),
-        (False, "", ["!!  clock: It is 5 s off."]),
-        (None, "Set it.", ["--  clock: It is 5 s off.", "      Set it."]),
+        (True, "", ["ok  Clock: It is 5 s off."]),
+        (True, "Set it.", ["ok  Clock: It is 5 s off."]),
+        (False, "Set it.", ["!!  Clock: It is 5 s off.", "      Set it."]),
+        (False, "", ["!!  Clock: It is 5 s off."]),
+        (None, "Set it.", ["--  Clock: It is 5 s off.", "      Set it."]),
     ],
 )
 def test_a_check_and_what_to_do(ok: Any, hint: str, lines: list[str]) -> None:

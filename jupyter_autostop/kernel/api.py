@@ -17,7 +17,7 @@ from jupyter_autostop.kernel.home import ask, open_client
 from jupyter_autostop.kernel.picture import ShownList, ShownState
 from jupyter_autostop.kernel.plain_panel import WIDGETS, PlainPanel
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import NO_JOURNAL, check_lines, hold_lines, journal_line, latest, marked, report_text
+from jupyter_autostop.words import NO_JOURNAL, doctor_lines, hold_lines, journal_line, latest, marked, report_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -163,4 +163,4 @@ def journal(last: int | None = None) -> list[dict[str, Any]]:
 def doctor() -> list[dict[str, Any]]:
     """Return each check of what this needs to work: its name, whether it is `ok`, and what to do if not."""
     checks = open_client().doctor()["checks"]
-    return ShownList(checks, [line for check in checks for line in check_lines(check)])
+    return ShownList(checks, doctor_lines(checks))

@@ -22,7 +22,7 @@ from jupyter_autostop.errors import (
 _TOO_SLOW = "Try again in a minute: ModelArts itself was too slow."
 _WAIT = "Wait until that is done, then try again."
 START = "Start it in the ModelArts console."
-START_EMULATED = 'Start it at the emulator: PATCH /_emulator/instance {"status": "RUNNING"}; the README shows how.'
+START_EMULATED = 'Start it at the emulator: PATCH /_emulator/instance {"status": "RUNNING"}.'
 _RENEW = "Renew the token or key of this server; one from its environment counts from the next start."
 _IAM = (
     "Ask the account's administrator for the IAM actions modelarts:notebook:get, modelarts:notebook:update and "

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import json
 import logging
+import os
 import re
 import socket
 import ssl
@@ -18,10 +19,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from jupyter_autostop.clock import Clock
+from jupyter_autostop.disk import expand_user, shown
 from jupyter_autostop.errors import BadAnswerError, NoAnswerError, NotConfiguredError
-from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback, unusable
+from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback, region_hint_for, unusable
 from jupyter_autostop.platforms.proxy import SETTINGS, Progress, environments_proxy, proxy_name
 from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
+from jupyter_autostop.regular_file import opened
 
 LONGEST_BODY = 2 * 1024 * 1024
 """Bytes; an instance takes a few thousand."""
@@ -121,6 +124,7 @@ class Connection:
             raise unusable(setting) from None
         self.name = name
         self._setting = setting
+        self._region_hint = region_hint_for(parts.hostname or "")
         self._clock = clock
         self.time = time
         # A connection that does not come is known early: nothing has been sent then.
@@ -207,11 +211,15 @@ class Connection:
         if not self._ca_file:
             return True
         try:
-            return ssl.create_default_context(cafile=self._ca_file)
+            # As text: the library would wait for whoever writes into a pipe.
+            with opened(expand_user(self._ca_file), os.O_RDONLY) as file:
+                text = os.pread(file, LONGEST_BODY, 0).decode("ascii", "ignore")
+            # An empty one would stand for those that everybody trusts.
+            return ssl.create_default_context(cadata=text or "nothing")
         except OSError as error:
             why = "no certificate in it that can be read" if isinstance(error, ssl.SSLError) else error.strerror
             raise NotConfiguredError(
-                f"The certificate file {self._ca_file} cannot be used: {why}.",
+                f"The certificate file {shown(self._ca_file)} cannot be used: {why}.",
                 code="configuration_invalid",
                 hint="Point `ca_file` at a readable PEM file with the cloud's certificate authority.",
             ) from error
@@ -260,13 +268,14 @@ class Connection:
         if _is_no_host(error):
             return NoAnswerError(
                 f"{self.name} cannot be reached: there is no host {self.host}, as far as this machine can find out.",
-                hint=f"Check `{self._setting}` or `region`, and the network of this machine.",
+                hint=self._region_hint or f"Check `{self._setting}` or `region`, and the network of this machine.",
             )
         why = "what answers there does not speak TLS" if "[SSL" in str(error) else "no connection"
         emulator = "Is the emulator running? Start it with `jupyter autostop emulator`."
         is_it = self._plain and self._setting == "endpoint"
         at = "" if self._loopback else f" at {self.host}{self.way}"
-        return NoAnswerError(f"{self.name} cannot be reached{at}: {why}.", hint=emulator if is_it else None)
+        unknown = self._region_hint or None
+        return NoAnswerError(f"{self.name} cannot be reached{at}: {why}.", hint=emulator if is_it else unknown)
 
     def _proxys_fault(self, error: Exception) -> NoAnswerError:
         """Return the error of a proxy that does not lead to the cloud; nothing was sent to it."""

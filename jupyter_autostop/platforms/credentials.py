@@ -136,22 +136,34 @@ def _read_environment(found: Mapping[str, str]) -> Credentials | PasswordLogin |
     return None
 
 
-def take_credentials(
-    environ: MutableMapping[str, str], *, keep_sdk_env: bool = False
-) -> Credentials | PasswordLogin | NotConfiguredError | None:
-    """Read the credentials from the environment and take the secrets out of it.
+class TakenSecrets:
+    """Our own secrets and all of the SDK's variables, out of the environment that kernels and terminals inherit.
 
-    Kernels and terminals inherit what stays. Returns what is wrong, as an error to show; `None` where there is
-    nothing, and files are to be looked at.
+    Taking them cannot fail. It shows nothing of them when it is printed.
     """
-    names = (AK, SK, SECURITY_TOKEN, TOKEN, IAM_USER, IAM_DOMAIN)
-    found = {name: environ.get(name, "").strip() for name in names}
-    # A password may begin or end with a space; the line end belongs to the file it came from.
-    found[IAM_PASSWORD] = environ.get(IAM_PASSWORD, "").rstrip("\r\n")
-    for name in list(environ):
-        if name in _OWN_SECRETS or (name.startswith(SDK) and not keep_sdk_env):
-            del environ[name]
-    try:
-        return _read_environment(found)
-    except NotConfiguredError as error:
-        return error
+
+    def __init__(self, environ: MutableMapping[str, str]) -> None:
+        names = [name for name in environ if name in _OWN_SECRETS or name.startswith(SDK)]
+        self._taken = {name: environ.pop(name, "") for name in names}
+
+    def value(self, name: str) -> str:
+        """Return one of the variables, empty where it was not set."""
+        return self._taken.get(name, "").strip()
+
+    def give_back(self, environ: MutableMapping[str, str]) -> None:
+        """Put the SDK's variables back, for a site whose kernels are to inherit them."""
+        environ.update({name: value for name, value in self._taken.items() if name.startswith(SDK)})
+
+    def credentials(self, environ: Mapping[str, str]) -> Credentials | PasswordLogin | NotConfiguredError | None:
+        """Return the credentials that were taken, or what is wrong with them, as an error to show.
+
+        `environ` has the names that go with a password. `None` where there is nothing, and files are to be looked at.
+        """
+        found = {name: self.value(name) for name in (AK, SK, SECURITY_TOKEN, TOKEN)}
+        found |= {name: environ.get(name, "").strip() for name in (IAM_USER, IAM_DOMAIN)}
+        # A password may begin or end with a space; the line end belongs to the file it came from.
+        found[IAM_PASSWORD] = self._taken.get(IAM_PASSWORD, "").rstrip("\r\n")
+        try:
+            return _read_environment(found)
+        except NotConfiguredError as error:
+            return error

@@ -13,10 +13,14 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from jupyter_autostop.disk import PATIENCE_S, shown, within
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import NotConfiguredError
 from jupyter_autostop.platforms.credentials import (
     AK,
+    DEFAULT_PROFILE,
+    IAM_DOMAIN,
+    IAM_PASSWORD,
     IAM_USER,
     SK,
     TOKEN,
@@ -34,22 +38,27 @@ _OTHERS = 0o077
 
 def _read_text(path: Path) -> tuple[str, int]:
     """Return a regular file's text and mode, or raise `OSError` (missing, a pipe, a folder) or `ValueError`."""
+    return within(PATIENCE_S, path, lambda: _read(path))
+
+
+def _read(path: Path) -> tuple[str, int]:
     with opened(path, os.O_RDONLY) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
         mode = os.fstat(descriptor).st_mode
         raw = file.read(_LONGEST_FILE + 1)
     if len(raw) > _LONGEST_FILE:
-        raise ValueError(f"it is larger than {_LONGEST_FILE // 1024} KiB")
+        raise OSError(None, f"it is larger than {_LONGEST_FILE // 1024} KiB")
     return raw.decode("utf-8-sig"), mode
 
 
 def _section(path: Path, name: str, *, private: bool) -> Mapping[str, str] | None:
     """Return a section of an INI file, `None` where the file has no such section; raise what is wrong with it."""
+    where = shown(path)
     try:
         text, mode = _read_text(path)
         if private and mode & _OTHERS:
             raise no_credentials(
-                f"The credentials file {path} is open to others (mode {stat.S_IMODE(mode):04o}), so it is not used.",
-                f"Close it with: chmod 600 {path}",
+                f"The credentials file {where} is open to others (mode {stat.S_IMODE(mode):04o}), so it is not used.",
+                f"Close it with: chmod 600 {where}",
             )
         # A percent sign in a secret is no interpolation.
         parser = configparser.RawConfigParser(strict=False)
@@ -58,13 +67,14 @@ def _section(path: Path, name: str, *, private: bool) -> Mapping[str, str] | Non
         raise
     except OSError as error:
         raise no_credentials(
-            f"The credentials file {path} cannot be read: {error.strerror or 'no access'}.",
+            f"The credentials file {where} cannot be read: {error.strerror or 'no access'}.",
             "Correct the file, or name another one.",
         ) from None
     except (ValueError, configparser.Error):
         # Their words repeat the line, which may hold the secret.
         raise no_credentials(
-            f"The credentials file {path} is no INI file.", f"Write it as [{name}] with one `key = value` in each line."
+            f"The credentials file {where} is no INI file.",
+            f"Write it as [{name}] with one `key = value` in each line.",
         ) from None
     return parser[name] if parser.has_section(name) else None
 
@@ -74,8 +84,8 @@ def _secret(section: Mapping[str, str], path: Path, key: str, *, required: bool 
     if not value and not required:
         return ""
     if not value:
-        raise no_credentials(f"The credentials file {path} has no `{key}`.", f"Add `{key} = …` to it.")
-    return check_secret(value, f"`{key}` in {path}")
+        raise no_credentials(f"The credentials file {shown(path)} has no `{key}`.", f"Add `{key} = …` to it.")
+    return check_secret(value, f"`{key}` in {shown(path)}")
 
 
 def read_profile(path: Path) -> Credentials | None:
@@ -90,7 +100,7 @@ def read_profile(path: Path) -> Credentials | None:
     if section is None:
         return None
     return Credentials(
-        f"the file {path}",
+        f"the file {shown(path)}",
         access_key=_secret(section, path, "ak"),
         secret_key=_secret(section, path, "sk"),
         security_token=_secret(section, path, "security_token", required=False),
@@ -106,11 +116,11 @@ def read_notebook_file(path: Path) -> Credentials:
         section = None
     if section is None:
         raise no_credentials(
-            f"The file {path}, which {NOTEBOOK_FILE} names, holds no credentials (yet).",
+            f"The file {shown(path)}, which {NOTEBOOK_FILE} names, holds no credentials (yet).",
             f"Give the server some of your own: {AK} and {SK}, {TOKEN} or a profile file.",
         )
     return Credentials(
-        f"the notebook's own file {path}",
+        f"the notebook's own file {shown(path)}",
         access_key=_secret(section, path, "access_key_id"),
         secret_key=_secret(section, path, "secret_access_key"),
         security_token=_secret(section, path, "security_token", required=False),
@@ -139,14 +149,14 @@ class FileSource:
     async def about(self) -> tuple[str, str]:
         """Return when the file was written, and who else can open it: a warning, where its mode is the platform's."""
         try:
-            status = await asyncio.to_thread(self._path.stat)
-        except OSError as error:
-            return f"the file cannot be looked at ({error.strerror})", ""
+            status = await asyncio.to_thread(within, PATIENCE_S, self._path, self._path.stat)
+        except (OSError, ValueError) as error:
+            return f"the file cannot be looked at ({getattr(error, 'strerror', None) or error})", ""
         age = format_duration(max(0, int(time.time() - status.st_mtime)))
         mode = stat.S_IMODE(status.st_mode)
         if not mode & _OTHERS:
             return f"written {age} ago", ""
-        return f"written {age} ago", f"Others on this machine can open {self._path} (mode {mode:04o})."
+        return f"written {age} ago", f"Others on this machine can open {shown(self._path)} (mode {mode:04o})."
 
     async def close(self) -> None:
         """There is nothing to close."""
@@ -169,8 +179,9 @@ def nothing_found(environ: Mapping[str, str]) -> NotConfiguredError:
         message += f" The file that {ENCRYPTED_FILE} names is encrypted, so it cannot be used."
     return no_credentials(
         message,
-        f"Set {AK} and {SK}, {TOKEN}, or {IAM_USER} with its password and domain, in the environment of the Jupyter "
-        "server, or write a profile file.",
+        f"Set {AK} and {SK}, or {TOKEN}, or {IAM_USER}, {IAM_PASSWORD} and {IAM_DOMAIN}, in the environment of the "
+        f"Jupyter server, or write the profile file {DEFAULT_PROFILE} (a section [basic] with ak and sk; chmod 600), "
+        "and restart the server.",
     )
 
 
@@ -180,7 +191,7 @@ def find_file(environ: Mapping[str, str], profile: Path, *, named: bool) -> File
     With `named` somebody asked for this profile, so that it has to be there. What is wrong with a file shows when
     its credentials are needed, until it is put right.
     """
-    source = FileSource(f"the file {profile}", profile, lambda: read_profile(profile))
+    source = FileSource(f"the file {shown(profile)}", profile, lambda: read_profile(profile))
     try:
         source.known = read_profile(profile)
     except NotConfiguredError:
@@ -189,5 +200,5 @@ def find_file(environ: Mapping[str, str], profile: Path, *, named: bool) -> File
         return source
     if notebook := environ.get(NOTEBOOK_FILE, "").strip():
         path = Path(notebook)
-        return FileSource(f"the notebook's own file {path}", path, lambda: read_notebook_file(path))
+        return FileSource(f"the notebook's own file {shown(path)}", path, lambda: read_notebook_file(path))
     return None

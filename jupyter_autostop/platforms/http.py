@@ -200,7 +200,7 @@ class CloudHttp:
             if not project_id:
                 raise NotConfiguredError(
                     "This server does not know the project of its instance.",
-                    hint="Set `project_id` (see the README) and restart the Jupyter server.",
+                    hint="Set `project_id` (JUPYTER_AUTOSTOP_PROJECT_ID) and restart the Jupyter server.",
                 )
             path = path.replace(PROJECT, quote(check_id(project_id, "project_id"), safe=""))
         content = None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -20,16 +20,18 @@ from traitlets import Bool, Float, Integer, TraitError, Unicode, default
 from traitlets.config.loader import DeferredConfig
 
 from jupyter_autostop.errors import NotConfiguredError
-from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, PasswordLogin, take_credentials
-from jupyter_autostop.record_file import something_kept
+from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, PasswordLogin, TakenSecrets
 from jupyter_autostop.server.capability import Capability, address_of
 from jupyter_autostop.server.handlers import handlers
+from jupyter_autostop.server.names import VARIABLES, Misnamed, misnamed_sections, misnamed_settings, misnamed_variables
 from jupyter_autostop.server.page_zones import PageZones
-from jupyter_autostop.server.places import record_places
+from jupyter_autostop.server.places import WORK, default_state_dir, is_something_kept
 
 if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
     from traitlets.config import Config
 
+    from jupyter_autostop.journal_file import JournalFile
     from jupyter_autostop.server.build import Setup
     from jupyter_autostop.server.doctor import Doctor
     from jupyter_autostop.service import AutostopService
@@ -38,15 +40,8 @@ if TYPE_CHECKING:
 EVENT_SCHEMAS = tuple(Path(__file__).parent / name for name in ("event.yaml", "look_event.yaml"))
 EVENT_ID = "https://events.jupyter.org/jupyter_autostop/changed/v1"
 LOOK_EVENT_ID = "https://events.jupyter.org/jupyter_autostop/looked/v1"
-_WORK = Path("/home/ma-user/work")
-"""The only folder of a ModelArts instance that survives a stop."""
-
 RECORD_INTERVAL = 15.0
 """Seconds between looks for a record that another server has left; nobody is asked for it."""
-
-
-def _from_environment(*names: str) -> str:
-    return next((value for name in names if (value := os.environ.get(name, "").strip())), "")
 
 
 class AutostopApp(ExtensionApp):
@@ -123,7 +118,7 @@ class AutostopApp(ExtensionApp):
 
     @default("platform")
     def _platform_default(self) -> str:
-        return _from_environment("JUPYTER_AUTOSTOP_PLATFORM") or "demanager"
+        return self._from_environment("platform") or "demanager"
 
     @default("refresh_interval")
     def _refresh_interval_default(self) -> float:
@@ -132,56 +127,91 @@ class AutostopApp(ExtensionApp):
 
     @default("endpoint")
     def _endpoint_default(self) -> str:
-        return _from_environment("JUPYTER_AUTOSTOP_ENDPOINT")
+        return self._from_environment("endpoint")
 
     @default("iam_endpoint")
     def _iam_endpoint_default(self) -> str:
-        return _from_environment("JUPYTER_AUTOSTOP_IAM_ENDPOINT")
+        return self._from_environment("iam_endpoint")
 
     @default("region")
     def _region_default(self) -> str:
-        return _from_environment("JUPYTER_AUTOSTOP_REGION")
+        return self._from_environment("region")
 
     @default("project_id")
     def _project_id_default(self) -> str:
-        return _from_environment("JUPYTER_AUTOSTOP_PROJECT_ID", "HUAWEICLOUD_SDK_PROJECT_ID")
+        return self._from_environment("project_id")
 
     @default("instance_id")
     def _instance_id_default(self) -> str:
-        return _from_environment("JUPYTER_AUTOSTOP_INSTANCE_ID")
+        return self._from_environment("instance_id")
 
     @default("credentials_file")
     def _credentials_file_default(self) -> str:
-        return _from_environment("HUAWEICLOUD_SDK_CREDENTIALS_FILE") or DEFAULT_PROFILE
+        return self._from_environment("credentials_file") or DEFAULT_PROFILE
 
     @default("ca_file")
     def _ca_file_default(self) -> str:
-        return _from_environment("JUPYTER_AUTOSTOP_CA_FILE")
+        return self._from_environment("ca_file")
 
     @default("state_dir")
     def _state_dir_default(self) -> str:
-        named = _from_environment("JUPYTER_AUTOSTOP_STATE_DIR")
-        if named:
-            return named
-        return str(_WORK / ".jupyter_autostop" if _WORK.is_dir() else Path(jupyter_data_dir()) / "autostop")
+        return self._from_environment("state_dir") or str(default_state_dir(WORK, Path(jupyter_data_dir())))
+
+    def _from_environment(self, setting: str) -> str:
+        """Return what the environment says of a setting, also by a variable that was taken out of it."""
+        variables = VARIABLES[setting]
+        given = (os.environ.get(name, "").strip() or self._secrets.value(name) for name in variables)
+        return next((value for value in given if value), "")
 
     def __init__(self, **kwargs: Any) -> None:
+        # Before anything that can fail: whatever becomes of this extension, kernels inherit no secret.
+        self._secrets = TakenSecrets(os.environ)
         self.faults: dict[str, str] = {}
+        self.misnamed: dict[str, Misnamed] = {}
+        self.failure: Exception | None = None
+        """What kept this extension from being set up; the service only tells of it."""
         self.credentials: Credentials | PasswordLogin | NotConfiguredError | None = None
         self.setup: Setup  # there once the service is
         self._service: asyncio.Future[AutostopService] | None = None
-        self.record_place = ""
-        """Where the keeper's record lies, if `state_dir` cannot hold it."""
+        self._is_stand_in = False
+        self._retired: set[asyncio.Task[None]] = set()
+        self.place: Path | None = None
+        """The folder of what is kept of the instance: `state_dir`, or the next best; `None` where none will do."""
+        self.journal_file: JournalFile | None = None
         self._watch: asyncio.Task[None] | None = None
         self.capability = Capability()
         self.page_zones = PageZones()
         super().__init__(**kwargs)
+
+    def _link_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Read the settings; where that fails, the routes are there all the same and tell it."""
+        try:
+            super()._link_jupyter_server_extension(serverapp)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server starts and tells it
+            self._fail(error)
+            self.serverapp = serverapp
+            self._linked = True
+
+    def initialize(self) -> None:  # type: ignore[override]  # as the base class overrides its own
+        """Set the extension up; where that fails, the routes are there all the same and tell it."""
+        try:
+            super().initialize()  # type: ignore[no-untyped-call]  # as Jupyter Server has it
+        except Exception as error:  # noqa: BLE001 - as above
+            self._fail(error)
+            self.handlers = []
+            self._prepare_handlers()  # type: ignore[no-untyped-call]
+
+    def _fail(self, error: Exception) -> None:
+        self.failure = self.failure or error
+        self.state_dir = ""  # nothing is kept now, and its default may be what fails
+        self.log.error("jupyter_autostop: this extension cannot be set up", exc_info=error)
 
     def _load_config(self, cfg: Config, section_names: Any = None, traits: Any = None) -> None:
         """Take the settings over; a wrong one is kept aside to be shown, where traitlets would end the server."""
         cfg = deepcopy(cfg)
         own = self.traits(config=True)
         section = cfg.get(type(self).__name__, {})
+        self._note_misnamed([*misnamed_settings(section, own), *misnamed_sections(cfg, own)])
         for name in [name for name in section if name in own]:
             value = section[name]
             try:
@@ -190,17 +220,23 @@ class AutostopApp(ExtensionApp):
                     raise TraitError(f"{value} is no number of seconds.")  # noqa: TRY301 - told like any other
                 own[name]._validate(self, value)  # noqa: SLF001 - what assigning would do, without assigning
             except (TraitError, ValueError) as error:
-                self.faults[name] = str(error)
+                self.faults[name] = f"The setting AutostopApp.{name} is wrong: {error}"
                 del section[name]
         super()._load_config(cfg, section_names, traits)
 
+    def _note_misnamed(self, names: list[Misnamed]) -> None:
+        """Keep names that no setting has, to be shown; a policy that was meant by one counts as a wrong setting."""
+        self.misnamed.update({name.given: name for name in names})
+        self.faults.update({name.given: name.sentence for name in names if name.is_policy})
+
     def initialize_settings(self) -> None:
-        """Read the environment, take the secrets out of it, and announce our event."""
-        # Settings that stand in the variables which are about to be taken out.
-        _ = self.project_id, self.credentials_file
-        self.credentials = take_credentials(os.environ, keep_sdk_env=self.keep_sdk_env)
-        for name, why in self.faults.items():
-            self.log.error("jupyter_autostop: the setting AutostopApp.%s is wrong: %s", name, why)
+        """Read the credentials that were taken out of the environment, and announce our event."""
+        self._note_misnamed(misnamed_variables(os.environ, self.traits(config=True)))
+        self.credentials = self._secrets.credentials(os.environ)
+        if self.keep_sdk_env:
+            self._secrets.give_back(os.environ)
+        for sentence in {*self.faults.values(), *(misnamed.sentence for misnamed in self.misnamed.values())}:
+            self.log.error("jupyter_autostop: %s", sentence)
         if self.serverapp is not None and self.serverapp.event_logger is not None:
             for schema in EVENT_SCHEMAS:
                 self.serverapp.event_logger.register_event_schema(schema)
@@ -217,11 +253,12 @@ class AutostopApp(ExtensionApp):
         """Let this server's kernels and terminals in; without the file they need a token."""
         if self.serverapp is None:
             return
-        address = address_of(self.serverapp, serve=self.serverapp.starter_app is self)
         try:
+            address = address_of(self.serverapp, serve=self.serverapp.starter_app is self)
             self.capability.publish(Path(self.serverapp.runtime_dir), address)
-        except OSError as error:
-            self.log.warning("jupyter_autostop: the capability file cannot be written: %s", error.strerror)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            self.log.warning("jupyter_autostop: the capability file cannot be written: %s", why)
 
     def _start_watch(self) -> None:
         self._watch = asyncio.ensure_future(self._watch_record())
@@ -229,36 +266,58 @@ class AutostopApp(ExtensionApp):
     async def _watch_record(self) -> None:
         """See to what a record says is held or owed, also where nobody looks; without one, ask and load nothing."""
         while True:
-            if await asyncio.to_thread(lambda: any(map(something_kept, record_places(self.state_dir)))):
-                try:
+            try:
+                if await asyncio.to_thread(is_something_kept, self.state_dir):
                     await (await self.service()).attend()
-                except Exception:  # a fault of ours, or of this installation; the run must get its stop
-                    self.log.exception("jupyter_autostop: what is held cannot be seen to; it is tried again")
+            except Exception:  # a fault of ours, or of this installation; the run must get its stop
+                self.log.exception("jupyter_autostop: what is held cannot be seen to; it is tried again")
             await asyncio.sleep(RECORD_INTERVAL)
 
     async def service(self) -> AutostopService:
-        """Return the service, made once, when it is first needed, and beside the event loop: imports take a while."""
+        """Return the service, made once, when it is first needed, and beside the event loop: imports take a while.
+
+        Where it cannot be made, as for want of a file handle, another one tells so, and it is tried again.
+        """
         if self._service is None or self._has_failed(self._service):
+            self._service = asyncio.ensure_future(asyncio.to_thread(self._build))
+        elif self._is_stand_in and self._service.done() and self.failure is None:
+            self._retire(self._service.result())
             self._service = asyncio.ensure_future(asyncio.to_thread(self._build))
         # A look is answered thousands of times a second; shielding is for those who wait for the first one.
         return self._service.result() if self._service.done() else await asyncio.shield(self._service)
 
     @staticmethod
     def _has_failed(made: asyncio.Future[AutostopService]) -> bool:
-        """Tell whether making the service came to nothing, as for want of a file handle: not for ever."""
+        """Tell whether making the service came to nothing at all, as where a part of this installation is missing."""
         return made.done() and (made.cancelled() or made.exception() is not None)
+
+    def _retire(self, stand_in: AutostopService) -> None:
+        closing = asyncio.ensure_future(stand_in.close())
+        self._retired.add(closing)
+        closing.add_done_callback(self._retired.discard)
+
+    def _build(self) -> AutostopService:
+        # Heavy, so at first use.
+        from jupyter_autostop.server.build import build_service, build_stand_in  # noqa: PLC0415
+
+        if self.failure is not None:
+            return build_stand_in(self, self.failure)
+        try:
+            service = build_service(self)
+            self._is_stand_in = False
+        except Exception as error:  # whatever it is, people are told
+            if not self._is_stand_in:
+                self.log.exception("jupyter_autostop: the service cannot be made; it is tried again")
+            self._is_stand_in = True
+            return build_stand_in(self, error)
+        return service
 
     async def doctor(self) -> Doctor:
         """Return what looks into the setup of this server; like the service it is imported beside the event loop."""
         service = await self.service()
         module = await asyncio.to_thread(import_module, "jupyter_autostop.server.doctor")
-        doctor: Doctor = module.Doctor(self.setup, service, self.state_dir, _WORK, self.record_place)
+        doctor: Doctor = module.Doctor(self, service)
         return doctor
-
-    def _build(self) -> AutostopService:
-        from jupyter_autostop.server.build import build_service  # noqa: PLC0415 - heavy, so at first use
-
-        return build_service(self)
 
     def current_state(self) -> State | None:
         """Return the State as far as it is known, without asking anybody."""

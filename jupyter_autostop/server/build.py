@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,24 +14,27 @@ from jupyter_core.paths import jupyter_runtime_dir
 
 from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.container import Container
+from jupyter_autostop.disk import expand_user, shown
 from jupyter_autostop.emulator import defaults
-from jupyter_autostop.errors import AutostopError, NotConfiguredError
+from jupyter_autostop.errors import AutostopError, NotConfiguredError, UnavailableError
 from jupyter_autostop.journal import Journal, journal_file
-from jupyter_autostop.locks import FileLocks, NoLocks
+from jupyter_autostop.journal_file import JournalFile
+from jupyter_autostop.locks import FileLocks, Locks, NoLocks
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.owners import Owners
 from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, CredentialSource, PasswordLogin
 from jupyter_autostop.platforms.demanager import Demanager
 from jupyter_autostop.platforms.discovery import Found, find_instance_id, find_variable
-from jupyter_autostop.platforms.endpoint import check_base_url
+from jupyter_autostop.platforms.endpoint import check_base_url, nearest, region_hint
 from jupyter_autostop.platforms.files import FileSource, find_file, nothing_found
 from jupyter_autostop.platforms.http import CloudHttp, check_id
 from jupyter_autostop.platforms.iam import IamLogin
 from jupyter_autostop.platforms.port import NoPlatform, Platform, PlatformName
 from jupyter_autostop.platforms.time import PlatformClock
 from jupyter_autostop.policy import Policy
-from jupyter_autostop.record_file import ENDING, DiskRecords, NoRecords, RecordFile
+from jupyter_autostop.record_file import ENDING, DiskRecords, NoRecords, RecordFile, Records
 from jupyter_autostop.server.kernels import ServerKernels
+from jupyter_autostop.server.names import VARIABLES
 from jupyter_autostop.server.places import choose_place
 from jupyter_autostop.service import AutostopService
 
@@ -45,9 +49,9 @@ PLATFORMS = ("demanager", "notebooks", "emulator")
 def _checked(region: str) -> str:
     if not _REGION.fullmatch(region):
         raise NotConfiguredError(
-            "The setting `region` is no region.",
+            f"The setting `region` is no region: {shown(region):.40}.",
             code="configuration_invalid",
-            hint="Give it like cn-north-4.",
+            hint=region_hint(shown(region)),
         )
     return region
 
@@ -102,17 +106,18 @@ def find_setup(app: AutostopApp, clock: Clock, time: PlatformClock) -> Setup:
 
 
 def _check_settings(app: AutostopApp) -> None:
-    for name, why in app.faults.items():
+    if app.faults:
         raise NotConfiguredError(
-            f"The setting AutostopApp.{name} is wrong: {why}",
+            " ".join(app.faults.values()),
             code="configuration_invalid",
-            hint="Correct it and restart the Jupyter server.",
+            hint="Correct the configuration of the Jupyter server and restart it.",
         )
     if app.platform not in PLATFORMS:
+        near = nearest(app.platform, PLATFORMS)
         raise NotConfiguredError(
-            f"The setting `platform` knows {', '.join(PLATFORMS)} only.",
+            f"The setting `platform` knows {', '.join(PLATFORMS)} only, and not {shown(app.platform):.40}.",
             code="configuration_invalid",
-            hint="Correct it and restart the Jupyter server.",
+            hint=f"{f'Did you mean {near}? ' if near else ''}Correct it and restart the Jupyter server.",
         )
     if app.platform == "notebooks":
         raise NotConfiguredError(
@@ -149,7 +154,7 @@ def _source(app: AutostopApp, clock: Clock, found: Setup) -> CredentialSource | 
     if isinstance(taken, PasswordLogin):
         region, project = found.region.value, found.project.value
         if not (app.iam_endpoint or region):
-            raise _not_known(["region (or iam_endpoint)"])
+            raise _not_known(app, ["region (or iam_endpoint)"])
         return IamLogin(
             app.iam_endpoint or iam_endpoint(region),
             taken,
@@ -161,17 +166,35 @@ def _source(app: AutostopApp, clock: Clock, found: Setup) -> CredentialSource | 
     named = app.credentials_file != DEFAULT_PROFILE
     return taken or find_file(
         os.environ,
-        Path(os.path.expanduser(app.credentials_file)),  # noqa: PTH111 - pathlib raises where there is no home
+        expand_user(app.credentials_file),
         named=named,
     )
 
 
-def _not_known(missing: list[str], without: NotConfiguredError | None = None) -> NotConfiguredError:
+_GIVEN_AS = {
+    "region (or endpoint)": "such as cn-north-4",
+    "region (or iam_endpoint)": "such as cn-north-4",
+    "project_id": "as the console shows it below My Credentials",
+    "instance_id": "as the ModelArts console shows it",
+}
+
+
+def _not_known(
+    app: AutostopApp, missing: Sequence[str], without: NotConfiguredError | None = None
+) -> NotConfiguredError:
     """Return the error of settings that are missing; `without`: of the credentials, which are no settings of ours."""
-    hint = "Set this as c.AutostopApp.… or JUPYTER_AUTOSTOP_… (see the README) and restart the Jupyter server."
+    lines = []
+    for name in missing:
+        setting = name.partition(" ")[0]
+        lines.append(f"- {VARIABLES[setting][0]} (or c.AutostopApp.{setting}), {_GIVEN_AS[name]}")
+    if without:
+        lines.append(f"- credentials: {without.hint}")
+    mistyped = [misnamed.sentence for misnamed in app.misnamed.values()]
+    head = "Set in the environment of the Jupyter server (or in jupyter_server_config.py), and restart it:"
+    names = [*missing, *(["credentials"] if without else [])]
     return NotConfiguredError(
-        f"This server does not know its instance yet: {', '.join(missing)} not set.",
-        hint=f"{hint} For the credentials: {without.hint}" if without else hint,
+        f"This server is not configured yet: {', '.join(names)} not set.",
+        hint="\n".join([*mistyped, head, *lines, "`jupyter autostop doctor` checks it all."]),
     )
 
 
@@ -195,7 +218,7 @@ def _cloud(
 ) -> Setup:
     """Speak to ModelArts; `wrong`: why there are no credentials to do that with."""
     if missing := _missing(app, found):
-        raise _not_known(missing) if found.source else _not_known([*missing, "credentials"], nothing_found(os.environ))
+        raise _not_known(app, missing, None if found.source else wrong or nothing_found(os.environ))
     project, instance = found.project.value, check_id(found.instance.value, "instance_id")
     if project:
         check_id(project, "project_id")
@@ -218,22 +241,57 @@ def _cloud(
 def build_service(app: AutostopApp) -> AutostopService:
     """Return the service for an app's settings; wrong or missing ones make one that says so."""
     clock = SystemClock()
-    time = PlatformClock(clock)
-    setup = app.setup = find_setup(app, clock, time)
+    setup = app.setup = find_setup(app, clock, PlatformClock(clock))
     if setup.error:
-        app.log.warning("jupyter_autostop: %s %s", setup.error.message, setup.error.hint)
+        hint = " ".join(setup.error.hint.split())
+        app.log.warning("jupyter_autostop: %s %s", setup.error.message, hint)
     instance_id = "" if setup.error else setup.instance.value
-    container = Container()
-    runtime = jupyter_runtime_dir()
     place, why = choose_place(app.state_dir, f"{instance_id}{ENDING}") if instance_id else (None, "")
-    app.record_place = str(place) if place and why else ""
+    app.place = place
     if why:
-        instead = f"what is held is noted in {place}" if place else "nothing can be held"
+        instead = f"what is kept lies in {shown(place)}" if place else "nothing can be held"
         app.log.warning("jupyter_autostop: %s, so %s", why, instead)
+    runtime = jupyter_runtime_dir()
     locks = FileLocks(Path(runtime), instance_id) if instance_id else NoLocks()
+    records = DiskRecords(RecordFile(place, instance_id)) if place else NoRecords()
+    # Without a setting nothing but the record is kept; else all of it lies in one folder.
+    folder = str(place) if place and app.state_dir else ""
+    journal = app.journal_file = journal_file(folder, instance_id, runtime)
+    return _service(app, clock, setup.platform, Kept(folder, instance_id, journal, records, locks))
+
+
+def build_stand_in(app: AutostopApp, failure: Exception) -> AutostopService:
+    """Return a service that keeps and asks nothing, and tells why there is no other."""
+    clock = SystemClock()
+    time = PlatformClock(clock)
+    why = shown(f"{type(failure).__name__}: {failure}")
+    error = UnavailableError(
+        f"This server cannot set up jupyter_autostop: {why:.300}.",
+        code="setup_failed",
+        hint="See the log of the Jupyter server and `jupyter autostop doctor`; it is tried again.",
+    )
+    error.asked = False
+    app.setup = Setup(NoPlatform(error, time), Found(), Found(), Found(), "", error=error)
+    app.place = app.journal_file = None
+    return _service(app, clock, app.setup.platform, Kept("", "", None, NoRecords(), NoLocks()))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of an instance, and where; `folder` is empty where it is kept in memory only."""
+
+    folder: str
+    instance_id: str
+    journal: JournalFile | None
+    records: Records
+    locks: Locks
+
+
+def _service(app: AutostopApp, clock: Clock, platform: Platform, kept: Kept) -> AutostopService:
+    container = Container()
     kernels = ServerKernels(getattr(app.serverapp, "kernel_manager", None))
     return AutostopService(
-        setup.platform,
+        platform,
         clock=clock,
         policy=Policy(
             max_extension=app.max_extension,
@@ -243,11 +301,11 @@ def build_service(app: AutostopApp) -> AutostopService:
             allow_stop=app.allow_stop,
             allow_describe=app.allow_describe,
         ),
-        memory=MemoryFile(app.state_dir, instance_id, app.log, container.marker),
-        journal=Journal(journal_file(app.state_dir, instance_id, runtime), app.log),
-        records=DiskRecords(RecordFile(place, instance_id)) if place else NoRecords(),
-        locks=locks,
-        owners=Owners(locks, kernels, Path(runtime)),
+        memory=MemoryFile(kept.folder, kept.instance_id, app.log, container.marker),
+        journal=Journal(kept.journal, app.log),
+        records=kept.records,
+        locks=kept.locks,
+        owners=Owners(kept.locks, kernels, Path(jupyter_runtime_dir())),
         life=container,
         on_change=app.announce,
         on_look=app.announce_look,

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_server.auth.identity import IdentityProvider, User
 
+from jupyter_autostop.disk import absolute, names_in
 from jupyter_autostop.runtime import CAPABILITY_FILE, CAPABILITY_HEADER, is_alive, read_file, started
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ class Capability:
         self._pid = os.getpid()
         self.provider = CapabilityProvider(self)
 
+    @property
+    def path(self) -> Path | None:
+        """The published file; `None` where there is none."""
+        return self._path
+
     def opens(self, offered: str) -> bool:
         """Return whether this is the secret, in a time that tells nothing about it."""
         return hmac.compare_digest(offered.encode("utf-8", "replace"), self._secret.encode("utf-8"))
@@ -110,7 +116,8 @@ class Capability:
 
 def remove_stale(folder: Path) -> None:
     """Remove the files of servers that were killed on this machine; what they hold opens nothing any more."""
-    for path in folder.glob(CAPABILITY_FILE.format("*") + "*"):
+    prefix, suffix = CAPABILITY_FILE.split("{}")
+    for path in (folder / name for name in names_in(folder) if name.startswith(prefix) and suffix in name):
         info, _ = read_file(path)
         pid = info.get("pid")
         gone = isinstance(pid, int) and (not is_alive(pid) or info.get("started") != started(pid))
@@ -131,6 +138,6 @@ def address_of(server: ServerApp, *, serve: bool) -> dict[str, Any]:
         "url": server.connection_url,
         "base_url": server.base_url,
         "secure": bool(options),
-        "certfile": str(Path(certificate).absolute()) if certificate else "",
+        "certfile": absolute(certificate) if certificate else "",
         "serve": serve,
     }

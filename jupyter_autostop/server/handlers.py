@@ -31,15 +31,28 @@ LONGEST_BODY = 64 * 1024
 _KERNEL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VERSION = re.compile(r'(?:W/)?"?([0-9a-f]{1,12}\.[0-9a-f]{1,12})"?')
 # What HTTP itself refuses, in the words of the error contract: code, message, way out.
+_ROUTES = "The routes are described in jupyter_autostop/server/openapi.yaml, where the package is installed."
 _REFUSALS = {
-    400: ("invalid_query", "This Jupyter server cannot read the request.", "See the routes in the README."),
+    400: (
+        "invalid_query",
+        "This Jupyter server cannot read the request.",
+        _ROUTES,
+    ),
     403: (
         "forbidden",
         "This Jupyter server does not let you do that.",
         "Log in to the Jupyter server, or reload the page.",
     ),
-    404: ("not_found_here", "There is nothing at this address.", "See the routes in the README."),
-    405: ("method_not_allowed", "This address does not take this method.", "See the routes in the README."),
+    404: (
+        "not_found_here",
+        "There is nothing at this address.",
+        _ROUTES,
+    ),
+    405: (
+        "method_not_allowed",
+        "This address does not take this method.",
+        _ROUTES,
+    ),
 }
 
 
