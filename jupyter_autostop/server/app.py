@@ -7,7 +7,6 @@ models come with the first request.
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 from copy import deepcopy
 from importlib import import_module
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Bool, Float, Integer, TraitError, Unicode, default
+from traitlets import Bool, TraitError, Unicode, default
 from traitlets.config.loader import DeferredConfig
 
 from jupyter_autostop.errors import NotConfiguredError
@@ -26,6 +25,7 @@ from jupyter_autostop.server.handlers import handlers
 from jupyter_autostop.server.names import VARIABLES, Misnamed, misnamed_sections, misnamed_settings, misnamed_variables
 from jupyter_autostop.server.page_zones import PageZones
 from jupyter_autostop.server.places import WORK, default_state_dir, is_something_kept
+from jupyter_autostop.server.seconds import Seconds
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -86,27 +86,40 @@ class AutostopApp(ExtensionApp):
         help="Folder for what must outlive a restart; default: below /home/ma-user/work where that exists, else "
         "in Jupyter's data folder. Environment: JUPYTER_AUTOSTOP_STATE_DIR.",
     )
-    refresh_interval = Float(
-        min=1.0,
+    refresh_interval = Seconds(
+        60.0,
+        least=1,
+        most=31_536_000,
         config=True,
-        help="Seconds between looks at the platform while anyone watches; default: 60, and 2 at an emulator.",
+        help="Seconds, or a length such as 1m, between looks at the platform while anyone watches; "
+        "default: 60, and 2 at an emulator.",
     )
-    request_timeout = Float(
-        10.0, min=0.1, max=300.0, config=True, help="Seconds for one call to the platform, its retries included."
+    request_timeout = Seconds(
+        10.0,
+        least=0.1,
+        most=300,
+        config=True,
+        help="Seconds, or a length, for one call to the platform, its retries included.",
     )
-    max_extension = Integer(
-        86400, min=0, max=31_536_000, config=True, help="Seconds from now that an extension may reach at most."
+    max_extension = Seconds(
+        86400,
+        least=0,
+        most=31_536_000,
+        whole=True,
+        config=True,
+        help="Seconds from now, or a length such as 12h, that an extension may reach at most.",
     )
     keep_sdk_env = Bool(
         False, config=True, help="Leave HUAWEICLOUD_SDK_* in the environment that kernels and terminals inherit."
     )
     allow_disable = Bool(True, config=True, help="Whether people may switch auto-stop off from here.")
-    grace = Integer(
+    grace = Seconds(
         900,
-        min=0,
-        max=86400,
+        least=0,
+        most=86400,
+        whole=True,
         config=True,
-        help="Seconds between the early end of a hold and a stop that would follow at once.",
+        help="Seconds, or a length such as 15m, between the early end of a hold and a stop that would follow at once.",
     )
     allow_hold = Bool(
         True,
@@ -216,8 +229,6 @@ class AutostopApp(ExtensionApp):
             value = section[name]
             try:
                 value = value.get_value(own[name]) if isinstance(value, DeferredConfig) else value
-                if isinstance(value, float) and not math.isfinite(value):
-                    raise TraitError(f"{value} is no number of seconds.")  # noqa: TRY301 - told like any other
                 own[name]._validate(self, value)  # noqa: SLF001 - what assigning would do, without assigning
             except (TraitError, ValueError) as error:
                 self.faults[name] = f"The setting AutostopApp.{name} is wrong: {error}"

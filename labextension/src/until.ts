@@ -20,7 +20,7 @@ const LONGEST_TEXT = 64;
 const LAST_YEAR = 9998;
 const MOMENT = new RegExp(
   [
-    '^(?:(today|tomorrow|[0-9]{4}-[0-9]{2}-[0-9]{2})(?:(?<=[0-9])t| at | |$))?',
+    '^(?:([0-9]{4}-[0-9]{2}-[0-9]{2})(?:t| at | |$)|(today|tomorrow)(?: at | |$))?',
     '(?:([0-9]{1,2})(?::([0-9]{2})(?::([0-9]{2})(?:\\.([0-9]{1,9}))?)?)?(?: ?([ap])\\.?m\\b\\.?)?)?',
     '(?: (today|tomorrow)\\b)?',
     '(?: ?((?:z|[+-][0-9]|[a-z]{2})[a-z0-9_+/:-]*))?$'
@@ -97,7 +97,9 @@ function partsOf(text: string): IParts | null {
   if (!match) {
     return null;
   }
-  const [, before = '', hours, minutes, seconds = '0', fraction = '', half, after = '', zone = ''] = match;
+  const [, date = '', named = '', hours, minutes, seconds = '0', fraction = '', half, after = '', zone = ''] =
+    match;
+  const before = date || named;
   const day = (before || after).toLowerCase();
   if (before && after) {
     return null;
