@@ -185,9 +185,9 @@ class Changes:
         why = self._keeper.why_here(record)
         return outcome("now", f"What was held has ended. {why}, so this server stops the instance. {self._stops_in()}")
 
-    def _stops_in(self) -> str:
-        """Say when this run stops, and that this can be moved where it comes soon."""
-        at = self._writer.snapshot.stops_at(self._keeper.now())
+    def _stops_in(self, at: int | None = None) -> str:
+        """Say when this run stops, at the deadline if not at `at` (ms), and that it can be moved if it comes soon."""
+        at = at or self._writer.snapshot.stops_at(self._keeper.now())
         if at is None:
             return ""
         said = f"This run stops in {self._keeper.left(at)}"
@@ -236,7 +236,8 @@ class Changes:
             return outcome("next_start", STILL_STOPS)
         if differs.get("enable") is True:
             if run.kind == "deadline":
-                return outcome("now", f"Auto-stop is on. {self._stops_in()}")
+                # What was held ends with it.
+                return outcome("now", f"Auto-stop is on. {self._stops_in(run.stop_timestamp)}")
             return outcome("next_start", "Auto-stop is on, but ModelArts gives this run no stop time.")
         if run.stop_timestamp is None or stop_before is None:
             return outcome("next_start", "The run length is saved; this run has no stop time that it could move.")

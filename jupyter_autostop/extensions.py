@@ -62,6 +62,8 @@ class Extensions:
         if extend.until is not None:
             self._reach.check_future(extend.until, now)
         self._reach.check_running(record, before)
+        if record.off == "intent":
+            self._keeper.refuse_while_open()  # what comes of it decides what there is to extend
         stop = self._snapshot.stops_at(now)
         if run.kind == "off" and stop is None:
             stop = self._about_to_stop(record, extend, now)
@@ -80,7 +82,7 @@ class Extensions:
         said = self._clamped_words(asked, target, stop) if target < asked else ""
         if target <= stop or (target < asked and target - stop < NOTICEABLE):
             words = "Nothing was changed." if said else "This run lasts that long already; it was not shortened."
-            if run.kind == "off" and await self._outlive_others(record, target, now):
+            if await self._outlive_others(record, target, now):
                 words = NOTED
             return outcome("none", f"{said}{words}", clamped=bool(said))
         aim = Aim(target, stop, _extension(target, now), said)
@@ -89,9 +91,10 @@ class Extensions:
         self._keeper.refuse_while_open()
         own = run.stop_timestamp or stop
         if own >= target:
-            # Only what this server had decided stood before the platform's own stop time.
-            await self._keeper.keep(replace(record, stop_at=None), must=True)
-            return outcome("now", f"{said}This run goes on until its own stop time.", clamped=bool(said))
+            # It is this server's stop that comes first.
+            self._may_hold()
+            await self._reach.keep_longer(record, aim.wish)
+            return self._reach.kept(said)
         return await self._reach.reach(record, before, replace(aim, stop=own))
 
     def _about_to_stop(self, record: Record, extend: Extend, now: int) -> int | None:
@@ -112,23 +115,29 @@ class Extensions:
 
     async def _outlive_others(self, record: Record, target: int, now: int) -> bool:
         """Note down an extension that other holds outlast for now: they may end sooner. Tell whether it was."""
-        mine = record.hold(EXTENSION)
-        by_others = record.ours and record.without(EXTENSION).holds and target > max(now, record.t0 or 0)
+        mine, others = record.hold(EXTENSION), record.without(EXTENSION)
+        if not others.holds or (record.ours and self._snapshot.run.kind != "off"):
+            return False
+        # Whether the run would stop sooner, were they to end at once.
+        sooner = target > (record.t0 or 0) if record.ours else others.last.then == "stop"
         new = mine is None or mine.until < target
-        if not (self._policy.allow_hold and by_others and new):
+        if not (self._policy.allow_hold and sooner and new and target > now):
             return False
         await self._reach.keep_longer(record, _extension(target, now))
         return True
 
     async def _extend_held(self, record: Record, before: Instance, aim: Aim) -> Outcome:
         """Keep a run longer that the platform does not stop any more."""
-        # It may have been held before this site came to forbid it: what was promised stands, and no more.
-        self._policy.require(self._policy.allow_hold, f"{HOLDING} any longer; it stops as shown", "allow_hold")
+        self._may_hold()
         if self._snapshot.run.kind == "off":
             await self._reach.keep_longer(record, aim.wish)
             return self._reach.held(aim.said)
         self._keeper.refuse_while_open()
         return await self._reach.hold(record, aim, self._reach.prior_of_ours(record, before))
+
+    def _may_hold(self) -> None:
+        """Raise where this site forbids holds: one may stand from before it did, as promised, and no longer."""
+        self._policy.require(self._policy.allow_hold, f"{HOLDING} any longer; it stops as shown", "allow_hold")
 
     def _clamped_words(self, asked: int, target: int, stop: int) -> str:
         """Say how much longer was asked for and how much of it can be had, in whole minutes rounded down."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError, NotAppliedError, NotFoundError
@@ -17,6 +16,9 @@ from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, outcome
 
+LASTS = "ModelArts itself lets this run last that long; nothing was switched off."
+NOTHING_STOPS = "Auto-stop is off anyway; the hold says what follows it."
+OUTLASTED = "Another hold or an extension lasts longer, and decides what follows."
 CALLED_OFF = "The stop that was to come is called off; the end of this hold decides what follows."
 
 
@@ -69,14 +71,10 @@ class Holds:
         keeper.refuse_while_open()
         hold = Hold(wish.id or secrets.token_hex(8), wish.until, wish.then, owner, now, wish.reason)
         stop = run.stop_timestamp
-        if run.kind == "deadline" and stop is not None and stop >= wish.until:
-            await keeper.keep(replace(record.with_hold(hold), stop_at=None, run=keeper.life.marker), must=True)
-            return hold, outcome("now", "ModelArts itself lets this run last that long; nothing was switched off.")
-        if run.kind == "off":
+        lasts = run.kind == "deadline" and stop is not None and stop >= wish.until
+        if lasts or run.kind == "off":
             await self._reach.keep_longer(record, hold)
-            if keeper.record.ours:
-                return hold, self._reach.held("")
-            return hold, outcome("now", "Auto-stop is off anyway; the hold says what follows it.")
+            return hold, self._without_a_write(hold)
         if run.kind == "deadline" and stop is not None:
             done = await self._reach.reach(record, before, Aim(wish.until, stop, hold))
         else:
@@ -85,6 +83,17 @@ class Holds:
         if keeper.record.hold(hold.id) is None:
             raise self._not_held(done)
         return hold, done
+
+    def _without_a_write(self, hold: Hold) -> Outcome:
+        """Say what is so once a hold has begun for which nothing was sent."""
+        record, run = self._keeper.record, self._snapshot.run
+        if record.ours:
+            return self._reach.held("")
+        decides = record.last == hold
+        if hold.then == "stop" and decides:
+            return self._reach.kept("")
+        words = LASTS if run.kind == "deadline" else NOTHING_STOPS
+        return outcome("now", words if decides else f"{words} {OUTLASTED}")
 
     def _same(self, hold: Hold, wish: HoldWish) -> Hold:
         same = (hold.until, hold.then, hold.reason, hold.owner.kernel_id) == (
@@ -147,15 +156,13 @@ class Holds:
 
     def ended(self, said: str, *, wished: bool) -> Outcome:
         """Say what is so once a hold has ended; `wished`: it was to end in a stop."""
-        record, run = self._keeper.record, self._snapshot.run
+        record, stop = self._keeper.record, self._snapshot.next_stop(self._keeper.record)
         if record.pending or record.off == "intent":
             return outcome("unconfirmed", f"{said} ModelArts does not tell yet what follows; it is looked at again.")
-        if run.kind == "deadline":
-            if record.stop_at is not None:
-                return outcome("now", f"{said} This server stops the instance at the time shown.")
+        if stop is not None and stop.kept_by == "platform":
             return outcome("now", f"{said} ModelArts stops this run at its own time.")
         if record.holds:
             return outcome("now", f"{said} {STILL_HELD}")
-        if record.stop_at is not None:
-            return outcome("now", f"{said} {self._keeper.stop_words(record, record.stop_at, wished=wished)}")
-        return outcome("now", f"{said} {OFF}" if run.kind == "off" else said)
+        if stop is not None:
+            return outcome("now", f"{said} {self._keeper.stop_words(record, stop.at, wished=wished)}")
+        return outcome("now", f"{said} {OFF}" if self._snapshot.run.kind == "off" else said)

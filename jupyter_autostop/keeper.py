@@ -108,35 +108,30 @@ class Keeper(Settling):
         if self.writer.platform.time.sure and (ended := await self.owners.gone(record.holds)):
             record = self.end(record, ended, by_person=False)
             self.note("hold", "The kernel or command that held this run has ended.")
-        elsewhere = not record.ours and self.snapshot.run.kind == "deadline"
-        defers = self.snapshot.memory.defers
-        left = expired(record, self.surely(), self.grace, defers=defers, deadline_elsewhere=elsewhere)
+        left = expired(record, self.surely(), self.grace, defers=self.snapshot.memory.defers)
         if gone := [hold for hold in record.holds if hold.id != EXTENSION and left.hold(hold.id) is None]:
-            self.note("hold", self._ended_words(gone, left, elsewhere=elsewhere))
+            self.note("hold", self._ended_words(gone, left))
         return left
 
-    def _ended_words(self, gone: list[Hold], left: Record, *, elsewhere: bool) -> str:
+    def _ended_words(self, gone: list[Hold], left: Record) -> str:
         """Say that holds have ended at their time, and what follows."""
         reason = f" (“{gone[0].reason}”)" if gone[0].reason else ""
         said = f"{len(gone)} holds have ended at their time." if gone[1:] else f"A hold{reason} has ended at its time."
         if left.holds:
             return f"{said} {STILL_HELD}"
-        if elsewhere:
+        stop = self.snapshot.next_stop(left)
+        if stop is not None and stop.kept_by == "platform":
             return f"{said} ModelArts stops this run at its own time."
-        if left.stop_at is None or left.stop_at <= self.now():
+        if stop is None or stop.at <= self.now():
             return said
         last = max(gone, key=lambda hold: hold.until)
-        return f"{said} {self.stop_words(left, left.stop_at, wished=last.then == 'stop')}"
+        return f"{said} {self.stop_words(left, stop.at, wished=last.then == 'stop')}"
 
     def end(self, record: Record, ids: list[str], *, by_person: bool) -> Record:
         """Return the record after holds were ended before their time."""
-        now = self.now()
-        defers = self.snapshot.memory.defers
-        left = ended_early(record, ids, now, self.grace, defers=defers, by_person=by_person)
-        own = self.snapshot.run.stop_timestamp
-        if not record.ours and left.stop_at is not None and own is not None and own <= left.stop_at:
-            return replace(left, stop_at=None)  # the platform is no later
-        return left
+        stop, defers = self.snapshot.next_stop(record), self.snapshot.memory.defers
+        shown = None if stop is None else stop.at
+        return ended_early(record, ids, self.now(), self.grace, shown=shown, defers=defers, by_person=by_person)
 
     def due(self, record: Record) -> bool:
         """Tell whether the instance is to be stopped now; never before the time that was shown."""
@@ -200,7 +195,7 @@ class Keeper(Settling):
                 self._log.warning("jupyter_autostop: a change may still take effect; the next server goes on with it")
                 return
             if record.off == "no":
-                await self.keep(replace(record, holds=()))
+                await self.keep(replace(record, holds=(), floor=0))
             elif back is not None and back > self.now() + HAND_BACK * 1000:
                 await self._hand_over(replace(record, holds=(), off="ending"), instance)
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from jupyter_autostop.deadline import NOTICEABLE, KnownRun
 from jupyter_autostop.record import EMPTY, ROUNDING, Off, Record, Setting
 from jupyter_autostop.snapshot import setting
+from jupyter_autostop.stop_rule import stop_by_server
 from jupyter_autostop.wire import Instance
 
 
@@ -77,38 +78,46 @@ def another(record: Record, run: str, started: int) -> Record:
     return replace(left, start=started, t0=started + left.prior.duration * 1000)
 
 
-def ended_early(record: Record, ids: Collection[str], now: int, grace: int, *, defers: bool, by_person: bool) -> Record:
-    """Return the record after some holds were ended before their time: the stop comes no nearer than the grace (s)."""
+def ended_early(
+    record: Record, ids: Collection[str], now: int, grace: int, *, shown: int | None, defers: bool, by_person: bool
+) -> Record:
+    """Return the record after some holds were ended before their time: the stop comes no nearer than the grace (s).
+
+    `shown`: the deadline until then (ms; `None`: nothing stopped this run), which may be sooner than that.
+    """
     left = record.without(*ids)
     if len(left.holds) == len(record.holds):
         return record
+    if record.off == "intent" and record.old is not None:
+        # What goes back to the record before must not begin the hold anew.
+        old = ended_early(record.old, ids, now, grace, shown=shown, defers=defers, by_person=by_person)
+        left = replace(left, old=old)
     nearest = now + grace * 1000
     if left.holds:
-        stop = replace(left, floor=0).stops_at(grace, now, defers=defers) or left.last.until
-        return replace(left, floor=min(left.floor, max(nearest, stop)))
+        stop = stop_by_server(replace(left, floor=0), now, grace, defers=defers) or left.last.until
+        soonest = max(nearest, stop)
+        return replace(left, floor=soonest if shown is None else min(max(left.floor, shown), soonest))
     left = replace(left, floor=min(left.floor, nearest), off="ending" if record.ours else left.off)
     return replace(left, stop_at=nearest) if record.last.then == "stop" and not by_person else left
 
 
-def expired(record: Record, now: int, grace: int, *, defers: bool, deadline_elsewhere: bool) -> Record:
+def expired(record: Record, now: int, grace: int, *, defers: bool) -> Record:
     """Return the record after the holds whose time has come have ended; the last one to go decides what follows.
 
-    That is the stop, or after a `restore` where the platform cannot keep the run any more, one after the grace (s).
+    That is the stop that was shown, or after a `restore` where the platform cannot keep the run any more, one after
+    the grace (s).
     """
     left = record.without(*(hold.id for hold in record.holds if hold.until <= now))
     if left.holds or not record.holds:
         return left
     last = record.last
-    kept_elsewhere = deadline_elsewhere or (
-        last.then == "restore" and record.back_in_time(last.until, grace, defers=defers) is not None
-    )
-    if not kept_elsewhere:
-        stop = record.stops_at(grace, now, defers=defers)
-        if stop is not None and last.then == "restore" and now - last.until > ROUNDING:
-            # Nobody was there to end it in time, so the grace counts from now.
-            stop = max(stop, now + grace * 1000)
-        left = replace(left, stop_at=stop)
-    return replace(left, off="ending") if record.ours else left
+    restores = last.then == "restore"
+    given_back = restores and record.back_in_time(last.until, grace, defers=defers) is not None
+    stop = None if given_back else stop_by_server(record, now, grace, defers=defers)
+    if stop is not None and restores and now - last.until > ROUNDING:
+        # Nobody was there to end it in time, so the grace counts from now.
+        stop = max(stop, now + grace * 1000)
+    return replace(left, stop_at=stop, off="ending" if record.ours else left.off)
 
 
 def threatened(record: Record, instance: Instance, known: KnownRun | None) -> Record:

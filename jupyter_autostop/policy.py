@@ -81,10 +81,10 @@ def limits(
 ) -> Limits:
     """Return what can be asked for at `now` (ms), and in a sentence why the rest cannot.
 
-    `stop` is the deadline that is shown; `held`: this server keeps it, auto-stop being off; `ours`: that is, or may be,
-    by our doing; `sent`: it is stopping.
+    `stop` is the deadline that is shown; `held`: this server keeps it; `ours`: auto-stop is off, or may be, by our
+    doing; `sent`: it is stopping.
     """
-    by_us = policy.allow_hold and (defers or held)
+    by_us = policy.allow_hold and (defers or (held and run.kind != "deadline"))
     latest = max(policy.latest(known, now, by_us=by_us), now)
     forbidden = f"This site does not allow {HOLDING}."
     stuck = "" if policy.allow_hold else f"{forbidden} This run stops as shown." if held else DEFERS if defers else ""

@@ -18,6 +18,7 @@ from jupyter_autostop.policy import DEFERS, Policy
 from jupyter_autostop.record import EMPTY, EXTENSION, ROUNDING, Hold, Record, Setting
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
+from jupyter_autostop.stop_rule import begun
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import not_running, outcome
 
@@ -193,17 +194,27 @@ class Reach:
     async def _moved(self, record: Record, aim: Aim) -> tuple[Record, Outcome | None]:
         """Note that the platform itself has moved the stop time; no outcome yet if that is not enough for a hold."""
         stop = self._snapshot.run.stop_timestamp or aim.stop
+        before = min(aim.stop, self._snapshot.stop_of(record) or aim.stop)
         record = replace(record, old=None, stop_at=None)
         said = aim.said
         if aim.target - stop > NOTICEABLE:
             if aim.wish.id != EXTENSION:
                 return await self._keeper.keep(record), None
             said = f"ModelArts moved the stop time by less than was asked for. {said}"
-        if aim.wish.id != EXTENSION:
-            record = record.with_hold(aim.wish)
-        record = await self._keeper.keep(record)
-        words = f"{said}This run now stops later, by {_longer(stop, aim.stop)}."
+        record = await self._keeper.keep(self._fulfilled(record, aim.wish, stop))
+        words = f"{said}This run now stops later, by {_longer(stop, before)}."
         return record, outcome("now", words, clamped=bool(said))
+
+    def _fulfilled(self, record: Record, wish: Hold, stop: int) -> Record:
+        """Return the record with a wish that the platform has fulfilled, by stopping this run at `stop` (ms) only.
+
+        Of an extension nothing more need be known, unless a hold would stop the run before.
+        """
+        if wish.id != EXTENSION:
+            return begun(record, wish)
+        if any(hold.then == "stop" for hold in record.holds):
+            return begun(record, replace(wish, until=max(wish.until, stop)))
+        return record
 
     async def _leave(self, record: Record, aim: Aim, prior: Setting) -> Outcome:
         """Put the old duration back: this site forbids holding the run."""
@@ -225,7 +236,6 @@ class Reach:
         keeper, own, before = self._keeper, self._snapshot.run.stop_timestamp, self._snapshot.instance
         if before is None:
             return aim.unconfirmed
-        confirmed = own or self._snapshot.stop_of(record) or 0
         intent = replace(
             record,
             off="intent",
@@ -234,8 +244,7 @@ class Reach:
             t0=own,
             start=None if aim.setting_waits else self._start(before, own),
             run=keeper.life.marker,
-            # What was tried first may have brought the stop nearer than it was shown before.
-            floor=max(record.floor, confirmed, aim.stop if aim.probed else 0),
+            floor=max(record.floor, self._shown_before(record, aim)),
             stop_at=None,
             old=record,
         )
@@ -251,7 +260,7 @@ class Reach:
             raise
         off = await keeper.writer.comes(lambda: self._snapshot.run.kind != "deadline") if shown else None
         if self.is_off(shown=shown):
-            held = replace(intent, off="yes", probe=None, old=None).with_hold(aim.wish)
+            held = begun(replace(intent, off="yes", probe=None, old=None), aim.wish)
             await keeper.keep(self.confirmed(held), must=True)
             return self.held(aim.said)
         if off is not False or setting(self._snapshot.instance)["enable"]:
@@ -260,6 +269,12 @@ class Reach:
             return await self._moved_late(intent, record, aim)
         await self._switch_on_again(intent, standing)
         return outcome("next_start", f"{_STILL_STOPS} It is on again.", clamped=aim.clamped)
+
+    def _shown_before(self, record: Record, aim: Aim) -> int:
+        """Return the deadline (ms) that was shown before anything was tried; 0: none."""
+        # What was tried first may have brought the platform's stop nearer than it was.
+        own = max(self._snapshot.run.stop_timestamp or 0, aim.stop if aim.probed else 0)
+        return min((stop for stop in (own, self._snapshot.stop_of(record)) if stop), default=0)
 
     def _start(self, shown: Instance, own: int | None) -> int | None:
         """Return when this run began (ms), as far as that is known; where it is not, by the run length shown.
@@ -326,16 +341,23 @@ class Reach:
         await keeper.keep(replace(left, pending=record.pending) if shown else record)
 
     async def keep_longer(self, record: Record, wish: Hold) -> None:
-        """Add a hold to a run that the platform does not stop anyway."""
+        """Add a hold for which nothing has to be sent: the platform stops this run later, or not at all."""
         off = "yes" if record.ours else record.off
-        record = self.confirmed(record)
-        record = replace(record.with_hold(wish), off=off, stop_at=None, asks=False, run=self._keeper.life.marker)
+        record = begun(self.confirmed(record), wish)
+        record = replace(record, off=off, asks=False, run=self._keeper.life.marker)
         await self._keeper.keep(self.confirmed(record), must=True)
 
     def confirmed(self, record: Record) -> Record:
         """Return the record with its deadline as one that was told to somebody."""
         stop = self._snapshot.stop_of(record)
         return record if stop is None else replace(record, floor=max(record.floor, stop))
+
+    def kept(self, said: str) -> Outcome:
+        """Say that this server stops this run before the platform does, or others have left it without a stop."""
+        left = self._keeper.left(self._snapshot.stop_of(self._keeper.record) or 0)
+        on = self._snapshot.run.kind == "deadline"
+        net = "ModelArts' own auto-stop stays on, and would come later" if on else "at ModelArts auto-stop is off"
+        return outcome("now", f"{said}This run now stops in {left}, by this server; {net}.", clamped=bool(said))
 
     def held(self, said: str) -> Outcome:
         """Say that this server keeps this run, and for how long."""

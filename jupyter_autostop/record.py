@@ -167,32 +167,6 @@ class Record:
         back = None if self.prior is None else self.back_at(defers=defers)
         return back if back is not None and back > end + grace * 1000 and back >= self.floor - ROUNDING else None
 
-    def follows(self, hold: Hold, grace: int, now: int, *, defers: bool) -> int:
-        """Return when this run is stopped if it is held by us and `hold` is the last one.
-
-        By the platform, where auto-stop can be put back on when the hold ends. Else what is confirmed of an open hold
-        is the time that was asked for; once that has come, `restore` adds the grace (s), so that nobody is cut off.
-        """
-        if hold.then == "stop":
-            return hold.until
-        back = self.back_in_time(hold.until, grace, defers=defers)
-        if back is not None:
-            return back
-        return hold.until if now < hold.until else hold.until + grace * 1000
-
-    def stops_at(self, grace: int, now: int, *, defers: bool) -> int | None:
-        """Return when the instance is stopped as things stand, where that is this server's affair; `None`: it is not.
-
-        `grace` in s; `defers`: the platform lets a run length count from the next start.
-        """
-        if not self.holds:
-            return None if self.stop_at is None else max(self.floor, self.stop_at)
-        last = self.last
-        if self.ours:
-            return max(self.floor, self.follows(last, grace, now, defers=defers))
-        # Others have left this run without a stop.
-        return max(self.floor, last.until) if last.then == "stop" else None
-
     def hold(self, hold_id: str) -> Hold | None:
         """Return the open hold of that id."""
         return next((hold for hold in self.holds if hold.id == hold_id), None)

@@ -29,6 +29,7 @@ from jupyter_autostop.platforms.port import Platform, Reading
 from jupyter_autostop.policy import Policy, limits
 from jupyter_autostop.record import EMPTY, ROUNDING, Record
 from jupyter_autostop.state import AutoStopState, Deadline, NextStart, Outcome, Problem, State
+from jupyter_autostop.stop_rule import Stop, next_stop, stop_by_server
 from jupyter_autostop.wire import Instance
 
 _UNASKED = Run(
@@ -178,17 +179,19 @@ class Snapshot:
 
     def deadline(self) -> Deadline | None:
         """Return when this run is stopped, and by whom, whether or not that time has passed."""
-        own, record = self.run.stop_timestamp, self._record
-        if self.stopping:
+        stop = None if self.stopping else self.next_stop(self._record)
+        return None if stop is None else {"stop_timestamp": stop.at, "kept_by": stop.kept_by}
+
+    def next_stop(self, record: Record) -> Stop | None:
+        """Return when this run would be stopped with such a record, and by whom; `None`: by nothing."""
+        if self.run.kind == "not_running":
             return None
-        ours = None if record.over or record.off == "intent" or self.run.kind == "not_running" else self.stop_of(record)
-        if own is not None and (ours is None or record.holds or own <= ours):
-            return {"stop_timestamp": own, "kept_by": "platform"}
-        return None if ours is None else {"stop_timestamp": ours, "kept_by": "server"}
+        own, now = self.run.stop_timestamp, self._platform.time.now_ms()
+        return next_stop(record, own, now, self._policy.grace, defers=self.memory.defers)
 
     def stop_of(self, record: Record) -> int | None:
-        """Return when a run with such a record is stopped, where that is this server's affair."""
-        return record.stops_at(self._policy.grace, self._platform.time.now_ms(), defers=self.memory.defers)
+        """Return when this server would stop a run with such a record, whatever the platform does; `None`: never."""
+        return stop_by_server(record, self._platform.time.now_ms(), self._policy.grace, defers=self.memory.defers)
 
     @property
     def stopping(self) -> bool:
@@ -278,7 +281,7 @@ class Snapshot:
                 defers=self.memory.defers,
                 asked=self.instance is not None,
                 stop=stop,
-                held=deadline is not None and deadline["kept_by"] == "server" and self._record.ours,
+                held=deadline is not None and deadline["kept_by"] == "server",
                 ours=self._record.off in ("intent", "ending") and self._record.stop_at is None,
                 sent=self.stopping,
             ),

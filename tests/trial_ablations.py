@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.keeping import over, people_chose
 from jupyter_autostop.reach import Reach
-from jupyter_autostop.record import EMPTY, Record
+from jupyter_autostop.record import EMPTY, Hold, Record
 from jupyter_autostop.snapshot import setting
 
 
@@ -172,6 +172,15 @@ class StopsAnyRun(Keeper):
         return then if then.over == record.over else replace(over(record), stop_at=self.snapshot.stop_of(record))
 
 
+class LeavesTheStop(Keeper):
+    """Leaves a run whose hold was to end in a stop to the platform, where that stops it later."""
+
+    async def _expired(self, record: Record) -> Record:
+        left = await super()._expired(record)
+        elsewhere = not record.ours and self.snapshot.run.kind == "deadline"
+        return replace(left, stop_at=None) if elsewhere and record.holds and not left.holds else left
+
+
 class PriorPerHold(Reach):
     """Takes its own longer run length for what people chose."""
 
@@ -200,11 +209,20 @@ class NeverShown(Reach):
         return record
 
 
+class NeverTheStop(Reach):
+    """Takes a hold that is to end in a stop, while the platform would stop the run later, for one that restores."""
+
+    async def keep_longer(self, record: Record, wish: Hold) -> None:
+        elsewhere = self._snapshot.run.kind == "deadline"
+        await super().keep_longer(record, replace(wish, then="restore") if elsewhere else wish)
+
+
 KEEPERS: list[type[Keeper]] = [
     *(NoPending, NoIntent, NoWaiting, NoFloor, NoGrace, NoRunMarker, RestoresTooLate, GivesUp, TrustsOn, UndoesOn),
     *(AdoptsNothing, StopsOnlyRestored, StopsUnsaid, ForgetsPrior, NoRollback, NoLock, StopsAnyRun, LosesRecord),
+    LeavesTheStop,
 ]
-REACHES: list[type[Reach]] = [PriorPerHold, EvenProbe, SaysHeldUnseen, NeverShown]
+REACHES: list[type[Reach]] = [PriorPerHold, EvenProbe, SaysHeldUnseen, NeverShown, NeverTheStop]
 ABLATIONS: list[tuple[type[Keeper], type[Reach]]] = [
     *((keeper, Reach) for keeper in KEEPERS),
     *((Keeper, reach) for reach in REACHES),

@@ -100,7 +100,8 @@ class Walk:
 
     # People, kernels, terminals
 
-    def _wishes(self) -> None:
+    def wishes(self) -> None:
+        """Note that somebody asks for something."""
         ghost = self.world.ghost
         ghost.acts += 1
         ghost.wished = ghost.acts
@@ -129,7 +130,7 @@ class Walk:
         by_until = self.rng.random() < 0.5
         wish = Extend(until=self.world.now + seconds * 1000) if by_until else Extend(by=seconds)
         self.world.tell(f"extend {'until now +' if by_until else 'by'} {seconds} s, {server.name}")
-        self._wishes()
+        self.wishes()
         self._held(server, server.do("extend", server.extensions.extend(wish, None)), consoles)
 
     def hold(self) -> None:
@@ -146,7 +147,9 @@ class Walk:
             **more,
         )
         self.world.tell(f"hold {wish.id} for {(wish.until - self.world.now) // 1000} s, {wish.then} {more}")
-        self._wishes()
+        self.wishes()
+        if wish.then == "stop" and wish.id:
+            self.world.ghost.stops[wish.id] = wish.until
         self._held(server, server.do("hold", server.holds.hold(wish)), consoles)
 
     def release(self) -> None:

@@ -176,6 +176,10 @@ class Ghost:
     """Holds whose owner has ended, or that somebody ends, and that are in the record still."""
     noticed: int | None = None
     """Since when a stop has been in the record, in this run."""
+    stops: dict[str, int] = field(default_factory=dict)
+    """The holds that are to end in a stop, and until when they were asked for."""
+    graced: int = 0
+    """Until when the grace of the last early end of a hold reaches."""
 
 
 class World:
@@ -318,6 +322,11 @@ class World:
         if model.stop_at is not None or model.status != "RUNNING" or (was[1] and not enable):
             ghost.by_us = False
         self.consoles += 1
+
+    def ends_in_a_stop(self) -> int | None:
+        """Return when this run is to end by the hold that is the last to go, `None` where none is to end so."""
+        holds = self.stored.holds
+        return self.ghost.stops.get(max(holds, key=lambda hold: hold.until).id) if holds else None
 
     def lower(self, floor: int) -> None:
         """A deadline may come as near as this."""
@@ -490,13 +499,18 @@ class TrialRecords:
         writes = "+".join(write.kind for write in record.pending)
         what = f"saving {record.off}{' ' + writes if writes else ''}{' sent' if record.sent else ''}"
         self._world.point(self._server, f"before {what}")
+        ghost = self._world.ghost
+        begun = {hold.id for hold in record.holds} - {hold.id for hold in self._world.stored.holds}
         self._world.stored = self._seen = record
         self._world.gone = False
-        ghost = self._world.ghost
+        wished = self._world.ends_in_a_stop()
+        if wished is not None and begun & ghost.stops.keys():
+            self._world.lower(wished)  # whoever begins such a hold brings the stop nearer
         if gone := ghost.ending - {hold.id for hold in record.holds}:
             ghost.ending -= gone
             # The grace counts from when the end was seen, not from when a slow disk has taken it.
-            self._world.lower(self._server.began + GRACE * 1000)
+            ghost.graced = self._server.began + GRACE * 1000
+            self._world.lower(ghost.graced)
         if record.stop_at is None and record.sent is None:
             ghost.noticed = None
         elif ghost.noticed is None:
@@ -689,7 +703,9 @@ class Server:
         """Note what a person who looks now is told."""
         if isinstance(done, (Crash, AutostopError)):
             return
-        stop, ghost = self.shown(), self.world.ghost
+        stop, ghost, wished = self.shown(), self.world.ghost, self.world.ends_in_a_stop()
+        if stop is not None and wished is not None and stop > max(wished, ghost.floor, ghost.graced) + 1000:
+            raise ViolationError(f"R7: a hold ends in a stop, and {(stop - wished) / 1000:.0f} s later was shown")
         if stop is not None and stop > self.world.now:
             if stop < ghost.floor:
                 raise ViolationError(f"R2: the deadline shown came nearer by {(ghost.floor - stop) / 1000:.0f} s")
