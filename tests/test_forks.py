@@ -127,3 +127,23 @@ print(len(autostop.on_stop_soon.all()), flush=True)
     said = result.stdout.splitlines()
     assert sum("save has run" in line for line in said) == 1
     assert [line for line in said if line.isdigit()] == ["0", "1"]
+
+
+def test_a_childs_hold_ends_with_the_child(forking: Forking) -> None:
+    """Where its parent is a kernel, that goes on for longer."""
+    forking.run("""
+import os
+from ipykernel.kernelapp import IPKernelApp
+import jupyter_autostop as autostop
+IPKernelApp.instance(connection_file="kernel-abc.json")
+with autostop.hold(max="1h"):
+    pass
+if os.fork() == 0:
+    with autostop.hold(max="1h"):
+        pass
+    os._exit(0)
+os.wait()
+""")
+    wishes = [body for method, _, body in forking.fake.wishes if method == "POST"]
+    assert [wish.get("kernel_id") for wish in wishes] == ["abc", None]
+    assert wishes[0]["pid"] != wishes[1]["pid"]

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,7 @@ def test_a_command_is_started_as_by_env(program: Program, words: tuple[str, ...]
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_closed_for_the_command_too(program: Program, closed: str) -> None:
     """Nothing that this program opens takes its place, and no word of ours goes to the command's own output."""
+    program.fake.seen = "lock"  # whose file is passed on
     script = f"for fd in 0 1 2; do [ -e /proc/$$/fd/$fd ] && echo $fd; done >{program.folder}/open; exit 4"
     for start in (["env"], program.command()):
         inner = " ".join(f"'{word}'" for word in [*start, "bash", "-c", script])
@@ -96,7 +98,7 @@ from jupyter_autostop.command_process import Command
 def kill(pid, number):
     # As for a command that sudo has made another user's.
     raise PermissionError(1, "Operation not permitted")
-command = Command(["sh", "-c", "echo ready; read word; exit 7"], kill=kill)
+command = Command(["sh", "-c", "echo ready; exec >&-; read word; exit 7"], kill=kill)
 sys.exit(command.run(refused=lambda: print("refused", flush=True)))
 """
 
@@ -110,12 +112,13 @@ def test_a_command_of_another_user_goes_on(program: Program) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.terminate()
-    assert process.stdout.readline() == "refused\n"
-    process.send_signal(signal.SIGHUP)
-    assert process.communicate("end\n", timeout=30)[0] == ""
+    with process:  # which closes what the command reads, and so ends it
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.terminate()
+        assert process.stdout.readline() == "refused\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.communicate("end\n", timeout=30)[0] == ""
     assert process.returncode == 7
 
 
@@ -134,35 +137,41 @@ def state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
 
 
-def test_whatever_is_sent_arrives(program: Program) -> None:
-    """Of signals that a batch system or a person sends, also by number, and none ends this program instead."""
+@contextmanager
+def telling(program: Program) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Hold a command that tells which signals arrive; it is killed at the end."""
     process = program.start(PYTHON, "-c", TOLD)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
-    for number in (signal.SIGXCPU, signal.SIGIO, signal.SIGPROF, signal.SIGQUIT, signal.SIGWINCH, signal.SIGRTMIN + 3):
-        process.send_signal(number)
-        assert process.stdout.readline() == f"{int(number)}\n"
-    process.send_signal(signal.SIGRTMAX)
-    assert process.stdout.readline() == f"{int(signal.SIGRTMAX)}\n"
-    os.kill(program.wish["pid"], signal.SIGKILL)
-    process.communicate(timeout=30)
+    command = int(program.wish["pid"])
+    try:
+        yield process, command
+    finally:
+        os.kill(command, signal.SIGKILL)
+        process.send_signal(signal.SIGCONT)
+        process.communicate(timeout=30)
     assert process.returncode == 137
+
+
+def test_whatever_is_sent_arrives(program: Program) -> None:
+    """Of signals that a batch system or a person sends, also by number, and none ends this program instead."""
+    numbers = (signal.SIGXCPU, signal.SIGIO, signal.SIGPROF, signal.SIGQUIT, signal.SIGWINCH, signal.SIGRTMIN + 3)
+    with telling(program) as (process, _):
+        assert process.stdout is not None
+        for number in (*numbers, signal.SIGRTMAX):
+            process.send_signal(number)
+            assert process.stdout.readline() == f"{int(number)}\n"
 
 
 def test_a_stop_and_a_continue_are_both_of_them(program: Program) -> None:
     """As Ctrl-Z and fg, sent by a program: the command stops, this program stops as well, and both go on."""
-    process = program.start(PYTHON, "-c", TOLD)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    command = program.wish["pid"]
-    process.send_signal(signal.SIGTSTP)
-    wait_for(lambda: (state(command), state(process.pid)) == ("T", "T"))
-    process.send_signal(signal.SIGCONT)
-    assert process.stdout.readline() == f"{int(signal.SIGCONT)}\n"
-    wait_for(lambda: state(process.pid) != "T")
-    os.kill(command, signal.SIGKILL)
-    process.communicate(timeout=30)
-    assert process.returncode == 137
+    with telling(program) as (process, command):
+        assert process.stdout is not None
+        process.send_signal(signal.SIGTSTP)
+        wait_for(lambda: (state(command), state(process.pid)) == ("T", "T"))
+        process.send_signal(signal.SIGCONT)
+        assert process.stdout.readline() == f"{int(signal.SIGCONT)}\n"
+        wait_for(lambda: state(process.pid) != "T")
 
 
 def test_an_interrupt_right_at_the_start(program: Program) -> None:
