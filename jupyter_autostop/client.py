@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import ssl
 import time
 from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from jupyter_autostop.client_certificate import CERTFILE, KEYFILE, NO_CERTIFICATE, ClientCertificate
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.foreign_text import clean_json
-from jupyter_autostop.local_http import Answer, Conversation, UnreachableError
+from jupyter_autostop.local_http import Answer, Conversation, UnreachableError, tls_refusal
 from jupyter_autostop.runtime import CAPABILITY_HEADER, KERNEL_HEADER, Server
 from jupyter_autostop.servers import find_server
 
@@ -93,7 +96,8 @@ class LocalClient:
 
     `means` says who asks, "terminal", "kernel" or "script", which the server's journal tells. `hub_token` is what
     JupyterHub gave to the server that started this process; `cafile` vouches for a server that has a certificate of its
-    own. For a `kernel_id` the State names the time zone of the page that shows its notebook.
+    own, and `certificate` is shown to one that wants one of its clients. For a `kernel_id` the State names the time
+    zone of the page that shows its notebook.
     """
 
     def __init__(
@@ -104,11 +108,13 @@ class LocalClient:
         hub_token: str = "",
         cafile: str | None = None,
         kernel_id: str | None = None,
+        certificate: ClientCertificate = NO_CERTIFICATE,
     ) -> None:
         self._server = server
         self._means = means
         self._hub_token = hub_token
         self._cafile = cafile
+        self._certificate = certificate
         self._headers = {
             "Accept": "application/json",
             "User-Agent": f"jupyter_autostop/{installed_version()} ({means})",
@@ -149,6 +155,20 @@ class LocalClient:
         return self._call("GET", "doctor")
 
     def _call(self, method: str, route: str, body: Any = None, *, timeout: float | None = None) -> Any:
+        answer = self._outcome(method, route, body, timeout)
+        if isinstance(answer, ClientError):
+            # From here, where no variable holds a secret, whatever the traceback shows.
+            raise answer from None
+        return answer
+
+    def _outcome(self, method: str, route: str, body: Any, timeout: float | None) -> Any:
+        """Return the answer, or what is wrong without the frames in which it was found out."""
+        try:
+            return self._try(method, route, body, timeout)
+        except ClientError as error:
+            return _alone(error)
+
+    def _try(self, method: str, route: str, body: Any, timeout: float | None) -> Any:
         until = time.monotonic() + PROOF
         try:
             return self._ask(until, method, route, body, timeout)
@@ -168,7 +188,7 @@ class LocalClient:
         content = None if body is None else json.dumps(body).encode()
         headers = {**self._headers, **({} if content is None else {"Content-Type": "application/json"})}
         timeout = timeout or (LOOK_TIMEOUT if method == "GET" else WRITE_TIMEOUT)
-        talk = Conversation(server, until, self._cafile)
+        talk = Conversation(server, until, self._cafile, self._certificate)
         try:
             self._prove(talk, until)
             for way, credentials in self._ways(talk, method):
@@ -192,7 +212,7 @@ class LocalClient:
 
     def _prove(self, talk: Conversation, until: float) -> None:
         """Find out whether a Jupyter server answers, before it is told any secret and before anybody waits for it."""
-        url = self._server.url
+        url, perhaps = self._server.url, ""
         try:
             answer = talk.ask_within(max(0.01, until - time.monotonic()), self._server.path("api"), self._headers)
         except TimeoutError as error:
@@ -200,12 +220,22 @@ class LocalClient:
                 f"The Jupyter server at {url} takes connections and says nothing.",
                 hint="It is stopped or very busy; nothing was asked of it. Try again in a moment.",
             ) from error
+        except (ConnectionError, ssl.SSLEOFError) as error:
+            if self._server.secure:
+                raise UnreachableError(
+                    f"The server at {url} broke the secured connection off, and said nothing.",
+                    hint=f"It may want a certificate of its clients: name the files in {CERTFILE} and {KEYFILE}.",
+                ) from error
+            # So does a server that wants TLS break off when it is spoken to in plain.
+            answer, perhaps = None, "" if self._server.sock else ", or one that is reached by https:// alone"
+        except ssl.SSLError as error:
+            raise tls_refusal(self._server, error, self._certificate) from error
         except (OSError, http.client.HTTPException, ValueError):
             answer = None
         if answer and ("version" in (answer.data or {}) or answer.status in _REFUSALS or answer.status in _REDIRECTS):
             return
         raise UnreachableError(
-            f"What answers at {url} is no Jupyter server.",
+            f"What answers at {url} is no Jupyter server{perhaps}.",
             hint="Give the address as `jupyter server list` shows it, base URL included, with --server URL.",
         )
 
@@ -265,6 +295,29 @@ class LocalClient:
         )
 
 
+def _alone(error: ClientError) -> ClientError:
+    """Return an error without its causes and frames, whose variables hold what lets us in."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+def _client(
+    environ: Mapping[str, str], url: str | None, means: str, cafile: str | None, kernel_id: str | None
+) -> LocalClient | ClientError:
+    try:
+        server = find_server(environ, url, means=means)
+    except ClientError as error:
+        return _alone(error)
+    return LocalClient(
+        server,
+        means=means,
+        hub_token=environ.get("JUPYTERHUB_API_TOKEN", ""),
+        cafile=cafile,
+        kernel_id=kernel_id,
+        certificate=ClientCertificate.of(environ),
+    )
+
+
 def connect(
     environ: Mapping[str, str],
     url: str | None = None,
@@ -274,7 +327,17 @@ def connect(
     kernel_id: str | None = None,
 ) -> LocalClient:
     """Return a client of the server this process belongs to, or of the one a URL names."""
-    hub_token = environ.get("JUPYTERHUB_API_TOKEN", "")
-    return LocalClient(
-        find_server(environ, url, means=means), means=means, hub_token=hub_token, cafile=cafile, kernel_id=kernel_id
-    )
+    found = _client(environ, url, means, cafile, kernel_id)
+    if isinstance(found, ClientError):
+        # A traceback that shows variables shows neither tokens of the environment nor that of the address.
+        del environ, url
+        raise found from None
+    return found
+
+
+def connect_process(kernel_id: str | None) -> LocalClient:
+    """Return a client of the server that started this process, which is a kernel where it has an id."""
+    found = _client(os.environ, None, "script" if kernel_id is None else "kernel", None, kernel_id)
+    if isinstance(found, ClientError):
+        raise found from None
+    return found

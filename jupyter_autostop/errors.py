@@ -156,6 +156,10 @@ class ClientError(AutostopError):
 
     default_code = "no_server"
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of it: the sentence, and not how we came to find out."""
+        return [f"{type(self).__name__}: {self}"]
+
     def __str__(self) -> str:
         """Say what is wrong and the way out, as a traceback shows it to whoever has called a function of ours."""
         return " ".join(part for part in (self.message, self.hint) if part)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_autostop.client_certificate import CERTFILE, KEYFILE, NO_CERTIFICATE, ClientCertificate
 from jupyter_autostop.errors import ClientError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _usual_context(cafile: str | None) -> ssl.SSLContext:
         ) from error
 
 
-def _secured(door: socket.socket, server: Server, cafile: str | None) -> ssl.SSLSocket:
+def _secured(door: socket.socket, server: Server, cafile: str | None, own: ClientCertificate) -> ssl.SSLSocket:
     """Return the socket behind TLS, to a server that is surely the one meant.
 
     A server of this user's names its certificate in its capability file, and must show exactly that one: nobody
@@ -101,10 +102,14 @@ def _secured(door: socket.socket, server: Server, cafile: str | None) -> ssl.SSL
     """
     known = _own_certificate(server)
     if known is None:
-        return _usual_context(cafile).wrap_socket(door, server_hostname=server.host)
+        context = _usual_context(cafile)
+        own.trust(context)
+        own.load(context)
+        return context.wrap_socket(door, server_hostname=server.host)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # what is verified is below, before anything is said
+    own.load(context)
     secured = context.wrap_socket(door, server_hostname=server.host)
     if secured.getpeercert(binary_form=True) != known:
         secured.close()
@@ -115,12 +120,44 @@ def _secured(door: socket.socket, server: Server, cafile: str | None) -> ssl.SSL
     return secured
 
 
-def _unreachable(server: Server, error: Exception) -> UnreachableError:
+def tls_refusal(server: Server, error: ssl.SSLError, own: ClientCertificate) -> UnreachableError:
+    """Return what a server means that breaks TLS off; in TLS 1.3 it does so when it is asked for the first thing."""
+    reason = str(error.reason or "").replace("_", " ").lower()
+    if "certificate required" in reason or "handshake failure" in reason:
+        return UnreachableError(
+            f"The server at {server.url} wants a certificate of its clients: {own.load(_any_context()) or reason}.",
+            hint=f"Name the files in {CERTFILE} and {KEYFILE}, as JupyterHub does where its `internal_ssl` is on.",
+        )
+    if "alert" in reason:
+        return UnreachableError(
+            f"The server at {server.url} does not take this client's certificate: {reason}.",
+            hint=f"It is the one in {CERTFILE}; its authority must be known to that server."
+            if own.certificate
+            else f"Set {CERTFILE} and {KEYFILE} if it wants one of its clients.",
+        )
+    return UnreachableError(
+        f"What answers at {server.url} does not speak TLS: {reason or error}.",
+        hint="Give its address with http:// if it is a Jupyter server without a certificate.",
+    )
+
+
+def _any_context() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _unreachable(server: Server, error: Exception, own: ClientCertificate) -> UnreachableError:
+    if isinstance(error, ssl.SSLCertVerificationError) and "expired" in error.verify_message:
+        return UnreachableError(
+            f"The certificate of {server.url} has expired.",
+            hint="Renew it, or look at this machine's date, and restart the Jupyter server.",
+        )
     if isinstance(error, ssl.SSLCertVerificationError):
         return UnreachableError(
             f"Nobody trusted here vouches for the certificate of {server.url}: {error.verify_message}.",
             hint="Name its certificate authority with --cacert FILE or SSL_CERT_FILE.",
         )
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return tls_refusal(server, error, own)
     if isinstance(error, (TimeoutError, socket.timeout)):
         why = "no connection in time"
     else:
@@ -151,8 +188,11 @@ class Conversation:
     Raises `UnreachableError`, after which nothing was said, and else what `http.client` raises, `OSError` included.
     """
 
-    def __init__(self, server: Server, until: float, cafile: str | None = None) -> None:
+    def __init__(
+        self, server: Server, until: float, cafile: str | None = None, own: ClientCertificate = NO_CERTIFICATE
+    ) -> None:
         self._server = server
+        self._own = own
         self._cafile = cafile
         self._connection = http.client.HTTPConnection("localhost" if server.sock else server.host, server.port or None)
         # By itself it would come back without TLS and without a limit.
@@ -164,13 +204,15 @@ class Conversation:
         try:
             door = open_socket(self._server, until)
             door.settimeout(_left(until))
-            self._connection.sock = _secured(door, self._server, self._cafile) if self._server.secure else door
+            self._connection.sock = (
+                _secured(door, self._server, self._cafile, self._own) if self._server.secure else door
+            )
         except (OSError, ValueError, ClientError) as error:
             if door is not None:
                 door.close()
             if isinstance(error, ClientError):  # has its words already
                 raise
-            raise _unreachable(self._server, error) from error
+            raise _unreachable(self._server, error, self._own) from error
 
     def ask(
         self, method: str, path: str, headers: Mapping[str, str], content: bytes | None = None, *, timeout: float

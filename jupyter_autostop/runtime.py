@@ -28,6 +28,8 @@ KERNEL_HEADER = "X-Autostop-Kernel"
 """Which kernel asks: its State tells the time zone of the page that shows its notebook."""
 _ANY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - replaced
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_SAME = ("pid", "hostname", "port", "sock", "base_url")
+"""What both files must say alike: a token of the one must not go to an address of the other."""
 _LONGEST_FILE = 64 * 1024
 
 
@@ -91,6 +93,15 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def _owners(folder: Path) -> set[int]:
+    """Return whose files in a folder are believed: ours and, of root, also those of the folder's owner.
+
+    Root may speak for a user whose folder it was shown; what others have put into a folder of root's is not for it.
+    """
+    us = os.geteuid()
+    return {us} if us else {us, folder.stat().st_uid}
+
+
 def read_file(path: Path) -> tuple[dict[str, Any], int]:
     """Return the JSON object in a file and when it was written (ns).
 
@@ -101,7 +112,7 @@ def read_file(path: Path) -> tuple[dict[str, Any], int]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or os.geteuid() not in (0, status.st_uid):
+            if not stat.S_ISREG(status.st_mode) or status.st_uid not in _owners(path.parent):
                 return {}, 0
             info = json.loads(file.read(_LONGEST_FILE).decode("utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -150,7 +161,7 @@ def _read_server(folder: Path, pid: int) -> Server | None:
         ours = {}
         if when <= when_ours:
             return None
-    same = all(theirs.get(key, ours.get(key)) == ours.get(key) for key in ("pid", "port", "sock", "base_url"))
+    same = all(theirs.get(key, ours.get(key)) == ours.get(key) for key in _SAME)
     server = _describe({**theirs, **ours} if same else theirs)
     return server if server is not None and server.pid == pid else None
 
@@ -161,6 +172,15 @@ def running_servers(folder: Path) -> list[Server]:
     pids = sorted({int(name[1]) for name in names if name})
     found = (_read_server(folder, pid) for pid in pids if is_alive(pid))
     return [server for server in found if server]
+
+
+def known_servers(environ: Mapping[str, str]) -> list[Server]:
+    """Return the running servers of this user; none where the user has no home that their files could lie in."""
+    try:
+        folder = runtime_folder(environ)
+    except (RuntimeError, OSError):  # an id without a name, and no HOME
+        return []
+    return running_servers(folder)
 
 
 def runtime_folder(environ: Mapping[str, str]) -> Path:

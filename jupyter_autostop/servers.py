@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import open_socket
-from jupyter_autostop.runtime import Server, is_host, process_stat, running_servers, runtime_folder
+from jupyter_autostop.runtime import Server, is_host, known_servers, process_stat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,7 +104,7 @@ def find_server(environ: Mapping[str, str], url: str | None = None, *, means: st
     A given URL first; else the server that started this kernel or terminal; else the only `jupyter autostop serve`;
     else the only server there is. Where several might be meant, none is taken. Only a terminal can name one.
     """
-    servers = running_servers(runtime_folder(environ))
+    servers = known_servers(environ)
     if url:
         return _named(url, servers)
     own = _own(environ, servers)

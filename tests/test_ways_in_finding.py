@@ -85,10 +85,12 @@ def served(door: Door) -> Iterator[Door]:
     """Answer at a door meanwhile."""
     thread = threading.Thread(target=door.http.serve_forever, args=[0.01])
     thread.start()
-    yield door
-    door.http.shutdown()
-    door.http.server_close()
-    thread.join()
+    try:
+        yield door
+    finally:
+        door.http.shutdown()
+        door.http.server_close()
+        thread.join()
 
 
 @pytest.fixture

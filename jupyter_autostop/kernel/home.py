@@ -8,7 +8,7 @@ import sys
 from pathlib import PurePosixPath
 from typing import Any
 
-from jupyter_autostop.client import LocalClient, connect
+from jupyter_autostop.client import LocalClient, connect_process
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.label import label
 from jupyter_autostop.process import OwnProcess, claim
@@ -62,8 +62,7 @@ def ask(question: str, way_out: str) -> bool:
 
 def open_client() -> LocalClient:
     """Return a client of this process's server, or raise `ClientError` with one line that says why there is none."""
-    kernel = kernel_id()
-    return connect(os.environ, means="script" if kernel is None else "kernel", kernel_id=kernel)
+    return connect_process(kernel_id())
 
 
 def owner() -> dict[str, Any]:
