@@ -190,7 +190,7 @@ class Changes:
         at = at or self._writer.snapshot.stops_at(self._keeper.now())
         if at is None:
             return ""
-        said = f"This run stops in {self._keeper.left(at)}"
+        said = f"This run stops at {self._keeper.moment(at)}"
         soon = at <= self._keeper.now() + SOON * 1000
         return f"{said}: extend it if that is too soon." if soon else f"{said}."
 

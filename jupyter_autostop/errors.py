@@ -121,7 +121,7 @@ class NotAppliedError(UpstreamError):
     """The platform accepted a write, and reading it back shows the old values."""
 
     default_code = "not_applied"
-    default_hint = "Nothing was changed as far as the platform shows; look at the console before trying again."
+    default_hint = "It may yet take effect: look at what is shown in a minute before you try again."
 
 
 class UnavailableError(AutostopError):

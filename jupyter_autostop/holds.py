@@ -88,7 +88,7 @@ class Holds:
         """Say what is so once a hold has begun for which nothing was sent."""
         record, run = self._keeper.record, self._snapshot.run
         if record.ours:
-            return self._reach.held("")
+            return self._reach.held("", "hold")
         decides = record.last == hold
         if hold.then == "stop" and decides:
             return self._reach.kept("")

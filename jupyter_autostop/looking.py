@@ -28,6 +28,7 @@ from jupyter_autostop.record import EMPTY, ROUNDING, Record, Setting
 from jupyter_autostop.record_file import Records
 from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
+from jupyter_autostop.words import utc_time
 from jupyter_autostop.writing import Writer
 
 SETTLE_MARGIN = 900
@@ -227,7 +228,11 @@ class Looking(Custody):
     def stop_words(self, record: Record, at: int, *, wished: bool) -> str:
         """Say that this server stops the instance, when (ms), and why: `wished`, or for want of ModelArts."""
         why = "As was wished for, this" if wished or not record.ours else f"{self.why_here(record)}, so this"
-        return f"{why} server stops the instance, in {self.left(at)}."
+        return f"{why} server stops the instance at {self.moment(at)}."
+
+    def moment(self, at: int, before_left: str = "in ") -> str:
+        """Name a moment (ms) for good, in UTC, and how far away it is: `18:40 UTC (in 2 h 13 min)`."""
+        return f"{utc_time(at, self.now())} ({before_left}{self.left(at)})"
 
     def left(self, at: int) -> str:
         """Return the time until a moment (ms) in words, in whole minutes where it is one at least, rounded down."""

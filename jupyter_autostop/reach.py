@@ -202,7 +202,8 @@ class Reach:
                 return await self._keeper.keep(record), None
             said = f"ModelArts moved the stop time by less than was asked for. {said}"
         record = await self._keeper.keep(self._fulfilled(record, aim.wish, stop))
-        words = f"{said}This run now stops later, by {_longer(stop, before)}."
+        done = "Extended" if aim.what == "extension" else "This run lasts longer"
+        words = f"{said}{done} by {_longer(stop, before)}, to {self._keeper.moment(stop)}."
         return record, outcome("now", words, clamped=bool(said))
 
     def _fulfilled(self, record: Record, wish: Hold, stop: int) -> Record:
@@ -262,7 +263,7 @@ class Reach:
         if self.is_off(shown=shown):
             held = begun(replace(intent, off="yes", probe=None, old=None), aim.wish)
             await keeper.keep(self.confirmed(held), must=True)
-            return self.held(aim.said)
+            return self.held(aim.said, aim.what)
         if off is not False or setting(self._snapshot.instance)["enable"]:
             return aim.unconfirmed
         if aim.probed and self._has_moved(aim):
@@ -354,14 +355,15 @@ class Reach:
 
     def kept(self, said: str) -> Outcome:
         """Say that this server stops this run before the platform does, or others have left it without a stop."""
-        left = self._keeper.left(self._snapshot.stop_of(self._keeper.record) or 0)
+        moment = self._keeper.moment(self._snapshot.stop_of(self._keeper.record) or 0)
         on = self._snapshot.run.kind == "deadline"
         net = "ModelArts' own auto-stop stays on, and would come later" if on else "at ModelArts auto-stop is off"
-        return outcome("now", f"{said}This run now stops in {left}, by this server; {net}.", clamped=bool(said))
+        return outcome("now", f"{said}This run now stops at {moment}, by this server; {net}.", clamped=bool(said))
 
-    def held(self, said: str) -> Outcome:
-        """Say that this server keeps this run, and for how long."""
+    def held(self, said: str, what: str = "extension") -> Outcome:
+        """Say that this server keeps this run, and until when; `what` has brought that about."""
         until = self._snapshot.stop_of(self._keeper.record) or 0
-        left = self._keeper.left(until)
-        words = f"This run now stops in {left}, by this server; ModelArts' own auto-stop is off until then."
+        done = "Extended to" if what == "extension" else "Held until"
+        moment = self._keeper.moment(until, "")
+        words = f"{done} {moment}. Kept by this server; ModelArts' own auto-stop is off until then."
         return outcome("held", f"{said}{words}", clamped=bool(said))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
 from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.record import EXTENSION
-from jupyter_autostop.zones import machine_zone
+from jupyter_autostop.zones import fixed_zone, machine_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,6 +62,11 @@ def clock_time(ms: int, now: int, zone: Zone | None = None) -> str:
     return f"{day}{then:%H:%M} {zone.label(ms // 1000)}"
 
 
+def utc_time(ms: int, now: int) -> str:
+    """Write a moment (epoch ms) in UTC, as the server names it in a message and in the journal."""
+    return clock_time(ms, now, fixed_zone(0))
+
+
 def ago(ms: int, now: int) -> str:
     """Write how long ago a moment was, in its largest whole unit."""
     seconds = max(0, (now - ms) // 1000)
@@ -86,7 +91,7 @@ def status_text(state: State) -> str:
         seconds = (stop - now) // 1000
         left = format_countdown(seconds) if seconds >= 10 * MINUTE else format_duration(max(0, seconds))
         at = clock_time(stop, now, reader_zone(state))
-        kept = "ModelArts" if deadline["kept_by"] == "platform" else f"this server{_own_auto_stop(state, at)}"
+        kept = "ModelArts" if deadline["kept_by"] == "platform" else f"this server{_own_auto_stop(state)}"
         line = f"Stops at {at} (in {left}), kept by {kept}"
         line += _next_start(state) + _holds(state)
         if state["stale"] and state["confirmed_at"] is not None:
@@ -110,11 +115,11 @@ def _has_stopped(state: State) -> bool:
     return problem is not None and problem["code"] == "overdue" and instance.get("status") == "STOPPED"
 
 
-def _own_auto_stop(state: State, at: str) -> str:
+def _own_auto_stop(state: State) -> str:
     auto_stop = state["auto_stop"]
     if not auto_stop or auto_stop["enable"] is not False:
         return ""
-    return f" until {at}; ModelArts' own auto-stop is off until then"
+    return "; ModelArts' own auto-stop is off until then"
 
 
 def _next_start(state: State) -> str:
@@ -192,8 +197,16 @@ def status_line(state: State) -> str:
 
 
 def _report(state: State) -> list[str]:
+    """Return what became of a write, and the State where that does not tell the stop time already."""
     line = status_text(state)
     said = state["outcome"]["message"] if state["outcome"] else ""
+    deadline, now = state["deadline"], state["server_time"]
+    told = utc_time(deadline["stop_timestamp"], now) if deadline else ""
+    if deadline and told in said:
+        said = said.replace(told, clock_time(deadline["stop_timestamp"], now, reader_zone(state)))
+        if not state["problem"]:
+            later = _next_start(state) if deadline["kept_by"] == "platform" else ""
+            return [f"{said} {later[2:3].upper()}{later[3:]}." if later else said]
     if line in said:
         return [said]
     return [said, line] if said and said not in line else [line]

@@ -153,7 +153,9 @@ class Writer:
                 request_id=request_id,
             )
         raise NotAppliedError(
-            f"{lost.message if lost else 'ModelArts accepted the change.'} Looked at again, the instance is as it was.",
+            f"{lost.message} Looked at again, the instance is as it was."
+            if lost
+            else "ModelArts has accepted the change, but does not show it: looked at again, the instance is as it was.",
             code=code,
             request_id=request_id,
         )

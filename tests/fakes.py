@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,11 @@ def lost(kind: type[AutostopError] = NoAnswerError) -> AutostopError:
     error = kind("The answer was lost.")
     error.maybe_applied = True
     return error
+
+
+def at_some_time(text: str) -> str:
+    """Return a sentence of the server's with `THEN` for each moment in it, which depends on when the test runs."""
+    return re.sub(r"(?:[A-Z][a-z]{2} \d{1,2} [A-Z][a-z]{2} )?\d\d:\d\d UTC", "THEN", text)
 
 
 class FakePlatform:

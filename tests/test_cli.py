@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,22 +59,26 @@ def test_the_whole_round(server: JupyterServer, endpoint: str) -> None:
     on = run(server.environment, "on", "4h")
     assert on.returncode == 0
     assert instance(endpoint)["spec"]["auto_stop"]["duration"] == 14400
-    assert "from the next start a run lasts 4 h" in on.stdout
+    assert "From the next start a run lasts 4 h." in on.stdout
 
     extended = run(server.environment, "extend", "2h")
     assert extended.returncode == 0
-    assert "(in 2 h 49 min), kept by this server until " in extended.stdout
-    assert "; ModelArts' own auto-stop is off until then" in extended.stdout
+    assert re.fullmatch(
+        r"\[emulator\] Extended to .*\d\d:\d\d UTC \(2 h (49|50) min\)\. "
+        r"Kept by this server; ModelArts' own auto-stop is off until then\.\n",
+        extended.stdout,
+    )
     # The running time counts only from the next start, so auto-stop went off for this run.
     assert instance(endpoint)["spec"]["auto_stop"] == {"enable": False, "duration": 14400, "prompt": True}
 
     until = run(server.environment, "until", "2099-01-01T00:00")
     assert "the limit leaves 21 h " in until.stdout
-    assert "(in 23 h 59 min), kept by this server until " in until.stdout
+    assert "(23 h 59 min). Kept by this server; " in until.stdout
 
     back = run(server.environment, "on")
     assert back.returncode == 0
-    assert "kept by ModelArts" in back.stdout
+    assert "what was held has ended. This run stops at " in back.stdout
+    assert run(server.environment, "status").stdout.count("kept by ModelArts") == 1
     assert instance(endpoint)["spec"]["auto_stop"]["stop_timestamp"]
 
 
@@ -84,7 +89,7 @@ def test_a_platform_that_extends(tmp_path: Path) -> None:
         with running_jupyter(tmp_path, settings=emulated(endpoint)) as other:
             extended = run(other.environment, "extend", "1h30m")
     assert extended.returncode == 0
-    assert "This run now stops later" in extended.stdout
+    assert "Extended by 1 h 30 min, to " in extended.stdout
 
 
 def test_json_for_scripts(server: JupyterServer) -> None:

@@ -51,7 +51,7 @@ def test_the_journal(server: JupyterServer) -> None:
     at = datetime.fromtimestamp(answer["entries"][0]["at"] / 1000, timezone(timedelta(hours=8)))
     who = answer["entries"][0]["who"]
     assert who.split()[0] == "terminal"
-    assert newest.startswith(f"{at:%Y-%m-%d %H:%M:%S} CST  {who}  auto-stop on: Auto-stop is on. This run stops in ")
+    assert newest.startswith(f"{at:%Y-%m-%d %H:%M:%S} CST  {who}  auto-stop on: Auto-stop is on. This run stops at ")
     assert "  auto-stop off: Auto-stop is off:" in oldest
     [only] = run({**server.environment, "TZ": "Asia/Shanghai"}, "journal", "-n", "1").stdout.splitlines()
     assert only == newest

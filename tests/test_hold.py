@@ -140,7 +140,7 @@ def test_ended_by_somebody_else(fake: FakeAutostop, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("error", [None, KeyError("mine")])
 def test_its_end_is_told(fake: FakeAutostop, capsys: pytest.CaptureFixture[str], error: Exception | None) -> None:
     """In one line below the block, and what follows with it, whether the work has succeeded or not."""
-    words = "The hold has ended. As was wished for, this server stops the instance, in 15 min."
+    words = "The hold has ended. As was wished for, this server stops the instance"
     fake.more = {"outcome": {"effect": "now", "message": words, "clamped": False}}
     with contextlib.suppress(KeyError), autostop.hold(then="stop"):
         assert capsys.readouterr().err == ""

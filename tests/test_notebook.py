@@ -59,7 +59,7 @@ def test_every_command(server: JupyterServer) -> None:
     assert re.fullmatch(r"\[emulator\] Stops at .*\(in \d\d min\), kept by ModelArts", status["text/plain"])
     assert "Tuning run 7, lr sweep" in described["text/html"]
     assert "until you stop it" in off["text/plain"]
-    assert "from the next start a run lasts 4 h" in on["text/plain"]
+    assert "From the next start a run lasts 4 h." in on["text/plain"]
     assert doctor["text/plain"].startswith("ok  ")
     assert set(panel) == {"application/vnd.jupyter-autostop.panel+json", "text/html", "text/plain"}
     assert "this picture does not move" in panel["text/html"]
@@ -146,7 +146,7 @@ def test_the_example(endpoint: str, tmp_path: Path) -> None:
         NotebookClient(notebook, timeout=60).execute(env=server.environment)
     said = {"".join(cell["source"]): json.dumps(cell.get("outputs"), ensure_ascii=False) for cell in notebook["cells"]}
     assert "application/vnd.jupyter-autostop.panel+json" in said["%autostop"]
-    assert "kept by this server until" in said["%autostop extend 2h"]
+    assert "Kept by this server; ModelArts' own auto-stop is off until then." in said["%autostop extend 2h"]
     assert "cannot contain" in said["%autostop describe R&D"]
     [held] = (output for source, output in said.items() if source.startswith("%%autostop hold"))
     assert "Held while this cell runs" in held

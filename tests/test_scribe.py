@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import ManualClock, settle
-from fakes import FakePlatform, at_rest, lost, remembering_service, service_for, until
+from fakes import FakePlatform, at_rest, at_some_time, lost, remembering_service, service_for, until
 
 from jupyter_autostop.changes import change_words
 from jupyter_autostop.errors import AutostopError, BadAnswerError, InvalidInputError, NoAnswerError
@@ -30,7 +30,8 @@ def platform(clock: ManualClock) -> FakePlatform:
 
 async def told(service: AutostopService) -> list[tuple[str, str, str]]:
     """Return who, what and result of each entry, oldest first."""
-    return [(entry["who"], entry["what"], entry["result"]) for entry in reversed(await service.journal.entries())]
+    entries = reversed(await service.journal.entries())
+    return [(entry["who"], entry["what"], at_some_time(entry["result"])) for entry in entries]
 
 
 async def test_what_was_done_is_entered(platform: FakePlatform) -> None:
@@ -43,7 +44,7 @@ async def test_what_was_done_is_entered(platform: FakePlatform) -> None:
     await service.stop(who="page")
     assert await told(service) == [
         ("page (Ada)", "auto-stop off", "Auto-stop is off: the instance runs, and bills, until you stop it."),
-        ("terminal", "auto-stop on, run length 4 h", "Auto-stop is on. This run stops in 49 min."),
+        ("terminal", "auto-stop on, run length 4 h", "Auto-stop is on. This run stops at THEN (in 49 min)."),
         ("kernel", "reminders off", "Reminders are off."),
         ("script", "description “run 7”", "The description is saved."),
         ("page", "stop", "ModelArts is stopping this instance."),
@@ -74,10 +75,8 @@ async def test_extensions_are_entered_as_what_they_did(clock: ManualClock) -> No
     await service.extend(parse_extend({"by": 30 * 3600}))
     await service.extend(parse_extend({"by": 60}))
     results = [result for _, _, result in await told(service)]
-    assert results[0] == "This run now stops later, by 1 h."
-    assert results[1].startswith(
-        "Asked for 30 h more, the limit leaves 21 h 59 min. This run now stops later, by 22 h."
-    )
+    assert results[0].startswith("Extended by 1 h, to THEN (in 1 h ")
+    assert results[1].startswith("Asked for 30 h more, the limit leaves 21 h 59 min. Extended by 22 h, to THEN (in ")
     assert "limit of 24 h" in results[2] or "leaves nothing. Nothing was changed" in results[2]
     await service.close()
     deferring = service_for(FakePlatform(clock), policy=Policy(allow_hold=False))
@@ -154,7 +153,7 @@ async def test_what_this_server_puts_back_is_entered_as_its_own(clock: ManualClo
     await service.look()
     await at_rest(service)
     assert await told(service) == [
-        ("page", "extend by 1 h", "This run now stops later, by 1 h."),
+        ("page", "extend by 1 h", "Extended by 1 h, to THEN (in 1 h 50 min)."),
         ("this server", "run length back to 1 h", "The run length at each start is 1 h again, as people chose it."),
     ]
     await service.close()

@@ -21,6 +21,7 @@ from jupyter_autostop.words import (
     report_lines,
     report_text,
     status_line,
+    utc_time,
 )
 
 NOW = 1_795_507_200_000
@@ -63,10 +64,7 @@ LINES: dict[str, tuple[State, str]] = {
     "running": (state(STOP), "Stops at 18:13 CST (in 2 h 13 min), kept by ModelArts"),
     "kept by the server": (
         state(STOP, kept_by="server", auto_stop={"enable": False}),
-        (
-            "Stops at 18:13 CST (in 2 h 13 min), kept by this server until 18:13 CST; "
-            "ModelArts' own auto-stop is off until then"
-        ),
+        ("Stops at 18:13 CST (in 2 h 13 min), kept by this server; ModelArts' own auto-stop is off until then"),
     ),
     "stopped sooner by the server": (
         state(STOP, kept_by="server", auto_stop={"enable": True}),
@@ -210,6 +208,26 @@ def test_a_report_is_marked_once_a_line() -> None:
     assert report_lines(given) == ["[emulator] Done.", f"[emulator] {line}"]
     assert aside(report_text(given), emulated=True) == f"[autostop emulator] Done. {line}"
     assert aside("Done.", emulated=False) == "[autostop] Done."
+
+
+def test_an_extension_is_said_once() -> None:
+    """In one line, its stop time in the reader's zone; what waits for the next start, or is wrong, is said as well."""
+    done = f"Extended to {utc_time(STOP, NOW)} (2 h 13 min). Kept by this server; ModelArts' own auto-stop is off."
+    outcome = {"effect": "held", "message": done, "clamped": False}
+    held = state(STOP, kept_by="server", auto_stop={"enable": False}, outcome=outcome, emulated=True)
+    assert "10:13 UTC" in done
+    assert report_lines(held) == [f"[emulator] {done}".replace("10:13 UTC", "18:13 CST")]
+    on = {"effect": "now", "message": f"Auto-stop is on. This run stops at {utc_time(STOP, NOW)}.", "clamped": False}
+    waiting = state(STOP, outcome=on, next_start={"enable": True, "duration": 14400})
+    assert report_lines(waiting) == [
+        "Auto-stop is on. This run stops at 18:13 CST. From the next start a run lasts 4 h."
+    ]
+    stale = {**held, "stale": True, "problem": LOST, "emulated": False}
+    first, second = report_lines(cast("State", stale))
+    assert first.startswith("Extended to 18:13 CST")
+    assert second.endswith("Check the network.")
+    moved_since = {**held, "deadline": {"stop_timestamp": STOP + HOUR, "kept_by": "server"}}
+    assert len(report_lines(cast("State", moved_since))) == 2
 
 
 @pytest.mark.parametrize(
