@@ -77,7 +77,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_IN_SERVERS, "AutostopPanel", "__version__"])
+    return sorted([*__all__, "AutostopPanel", "__version__"])
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -176,9 +176,11 @@ class _Demo:
         say(f"\n  Open  {url}lab/tree/{EXAMPLE.name}?token={self._token}\n")
         program = os.path.relpath(Path(sys.executable).parent / "jupyter-autostop")
         say("The countdown stands in the status bar at the bottom; the notebook shows what else there is.")
-        say(f"In another terminal:  {program} status")
+        say(f"In another terminal:  {program} --server {url} status")
         say(f"The emulator's switches and faults:  {endpoint}/_emulator")
-        say("Nothing here reaches a cloud. Ctrl-C ends the demo. What happens to the emulated instance:")
+        say("Nothing here reaches a cloud. Ctrl-C ends the demo and deletes its work folder, with all that is in it:")
+        say(f"  {self._folder / 'work'}")
+        say("What happens to the emulated instance:")
 
 
 def _status(endpoint: str) -> str:

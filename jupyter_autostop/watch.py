@@ -10,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from jupyter_autostop.duration import HOUR, MINUTE
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.output import as_json
 from jupyter_autostop.words import PASSED, marked, status_line
@@ -25,6 +26,8 @@ AGAIN = 5.0
 """Seconds between tries while the server does not answer, and between looks once the stop time has passed."""
 LONG = 60.0
 """Seconds that nothing needs to be shown anew, where nothing changes."""
+MOMENTS = (MINUTE, 5 * MINUTE, 10 * MINUTE, 30 * MINUTE)
+"""Seconds before the stop at which a pipe is told, besides each whole hour."""
 _OVER = {"STOPPED", "DELETED"}
 
 
@@ -44,19 +47,43 @@ def timeless(state: State) -> Any:
     return {**state, "auto_stop": auto_stop, "limits": limits, "server_time": 0, "confirmed_at": 0}
 
 
+def _next_moment(state: State) -> int | None:
+    """Return how many seconds will be left when there is something to tell again, `None` without a stop time."""
+    deadline = state["deadline"]
+    if deadline is None:
+        return None
+    left = (deadline["stop_timestamp"] - state["server_time"]) / 1000
+    hours = int((left - 0.001) // HOUR) * HOUR
+    return max((moment for moment in (*MOMENTS, hours) if moment < left), default=0)
+
+
+def fitted(line: str, width: int) -> str:
+    """Return a line without the clauses at its end that have no room, cut only where the first one has none."""
+    if len(line) <= width:
+        return line
+    clauses = line.split("; ")
+    while len(clauses) > 1:
+        clauses.pop()
+        if len(shorter := "; ".join(clauses) + " …") <= width:
+            return shorter
+    return line[: width - 1] + "…"
+
+
 class Lines:
-    """For a pipe or a file: a line for each change, and none for the time that passes."""
+    """For a pipe or a file: a line for each change, for each whole hour that is left, and for `MOMENTS`."""
 
     def __init__(self, out: Writable) -> None:
         self._out = out
         self._shown = ""
+        self._told_before: int | None = None
 
     def show(self, state: State) -> None:
-        """Print the status line, if it says something else than time."""
+        """Print the status line, if it says something else than time, or if a moment has come."""
         timeless_line = status_line({**state, "server_time": 0})
-        if timeless_line != self._shown:
+        moment = _next_moment(state)
+        if timeless_line != self._shown or moment != self._told_before:
             self.say(status_line(state))
-            self._shown = timeless_line
+            self._shown, self._told_before = timeless_line, moment
 
     def say(self, text: str) -> None:
         """Print a line of its own, after which the status is told again."""
@@ -64,9 +91,13 @@ class Lines:
         self._out.flush()
         self._shown = ""
 
-    def pause(self, state: State) -> float:  # noqa: ARG002 - a line in place has one
+    def pause(self, state: State) -> float:
         """Return the seconds after which there may be something to show."""
-        return LONG
+        deadline, moment = state["deadline"], _next_moment(state)
+        if deadline is None or moment is None:
+            return LONG
+        left = (deadline["stop_timestamp"] - state["server_time"]) / 1000
+        return min(LONG, left - moment + 0.005)
 
     def close(self) -> None:
         """There is nothing to put in order."""
@@ -99,7 +130,7 @@ class Line(Lines):
         """Write the line in its place, cut to the terminal's width."""
         line = status_line(state)
         width = max(10, shutil.get_terminal_size().columns - 1)
-        self._shown = line if len(line) <= width else line[: width - 1] + "…"
+        self._shown = fitted(line, width)
         self._out.write(f"\r\x1b[K{self._shown}")
         self._out.flush()
 

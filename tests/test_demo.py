@@ -43,8 +43,14 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
                 said = []
                 for line in demo.stdout:
                     said.append(line)
-                    if "Open" in line:
+                    if "What happens" in line:
                         break
+                [shown] = (line.partition("terminal:  ")[2] for line in said if "--server http" in line)
+                answer = subprocess.run(
+                    ["sh", "-c", shown], env=environment, capture_output=True, text=True, timeout=60, check=False
+                )
+                folder = Path(said[-2].strip())
+                existed = folder.is_dir()
             finally:
                 os.kill(demo.pid, signal.SIGINT)
                 demo.communicate(timeout=60)
@@ -55,6 +61,10 @@ def test_a_port_that_is_taken(tmp_path: Path) -> None:
     assert told[1] == str(port)
     assert f":{told[2]}/" in told[3]
     assert demo.returncode == 0
+    # What it says can be done is done: the command finds the demo, and the folder goes with it.
+    assert (answer.returncode, answer.stdout.startswith("[emulator] Stops at ")) == (0, True)
+    assert "Ctrl-C ends the demo and deletes its work folder" in said[-3]
+    assert (existed, folder.exists()) == (True, False)
 
 
 def test_a_real_end_takes_jupyterlab_along(tmp_path: Path) -> None:

@@ -258,3 +258,33 @@ def test_lengths_and_moments() -> None:
         moment_of(at, 4_070_908_800_000)
     with pytest.raises(DurationError, match="is no time"):
         moment_of(18, 0)  # type: ignore[arg-type]
+
+
+def test_a_block_of_asynchronous_code(fake: FakeAutostop) -> None:
+    """`async with` holds as `with` does, also where the block fails."""
+
+    async def work() -> list[Any]:
+        async with autostop.hold(max="1h", reason="async") as held:
+            await asyncio.sleep(0)
+            assert held.until is not None
+            return [one["reason"] for one in fake.holds.values()]
+
+    async def failing() -> None:
+        async with autostop.hold():
+            raise KeyError("mine")
+
+    async def cancelled() -> None:
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        fake.before_answer = lambda method, _: loop.call_soon_threadsafe(asked.set) if method == "POST" else None
+        task = asyncio.create_task(work())
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert asyncio.run(work()) == ["async"]
+    with pytest.raises(KeyError, match="mine"):
+        asyncio.run(failing())
+    asyncio.run(cancelled())
+    assert (len(fake.ended), fake.holds) == (3, {})

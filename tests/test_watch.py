@@ -20,7 +20,7 @@ import pytest
 from processes import emulated, ended, own_environment, running_emulator, running_jupyter, wait_for
 
 from jupyter_autostop.state import State
-from jupyter_autostop.watch import JsonLines, Line, Lines, as_of, timeless
+from jupyter_autostop.watch import JsonLines, Line, Lines, as_of, fitted, timeless
 
 NOW = 1_795_507_200_000
 
@@ -237,15 +237,42 @@ def test_passing_time_is_no_change() -> None:
     assert timeless(state(NOW + 1)) != timeless(state())
 
 
+def test_lines_tell_the_moments_before_the_stop() -> None:
+    """A pipe gets a line for each whole hour, then at 30, 10, 5 and 1 min, and sleeps until the next of them."""
+    out = io.StringIO()
+    lines = Lines(out)
+    given = state(NOW + 3 * 3_600_000 - 60_000)
+    second = 0.0
+    while second < 3 * 3600:
+        at = as_of(given, second)
+        lines.show(at)
+        assert lines.pause(at) > 0
+        second += lines.pause(at)
+    left = [line.partition("(in ")[2].partition(")")[0] for line in out.getvalue().splitlines()]
+    assert left == ["2 h 59 min", "2 h", "1 h", "30 min", "10 min", "5 min", "1 min", ""]
+
+
+def test_a_line_that_has_no_room_loses_whole_clauses() -> None:
+    """From its end; only where the first one is too long, it is cut."""
+    line = "Stops at 18:40 CST (in 2 h), kept by this server; ModelArts' own auto-stop is off; from the next start 4 h"
+    assert fitted(line, 200) == line
+    assert fitted(line, 100) == "Stops at 18:40 CST (in 2 h), kept by this server; ModelArts' own auto-stop is off …"
+    assert fitted(line, 80) == "Stops at 18:40 CST (in 2 h), kept by this server …"
+    assert fitted(line, 20) == "Stops at 18:40 CST …"
+    for width in range(1, 120):
+        assert len(fitted(line, width)) <= width
+
+
 def test_lines_tell_the_passing_of_the_deadline_once() -> None:
-    """A pipe gets one line while time passes, and one when the stop time has passed."""
+    """A pipe gets one line when the stop time has passed, and no more."""
     out = io.StringIO()
     lines = Lines(out)
     for seconds in (0, 1, 700, 3599, 3600, 3601):
         lines.show(as_of(state(), seconds))
-    first, second = out.getvalue().splitlines()
+    first, *_, soon, passed = out.getvalue().splitlines()
     assert "(in 1 h)" in first
-    assert second.startswith("The stop time has passed.")
+    assert "(in 1 s)" in soon
+    assert passed.startswith("The stop time has passed.")
 
 
 def test_what_is_said_beside_the_states_is_not_among_them() -> None:

@@ -63,6 +63,29 @@ class HeldBlock:
             self._say(self._holding.remark)
         return self
 
+    async def __aenter__(self) -> HeldBlock:  # noqa: PYI034 - as above
+        """Begin as `with` does, in a thread, so that the loop goes on; what is cancelled holds nothing."""
+        import asyncio  # noqa: PLC0415 - takes long to load, and whoever writes `async with` has it
+
+        __tracebackhide__ = True
+        begins = asyncio.ensure_future(asyncio.to_thread(self.__enter__))
+        try:
+            return await asyncio.shield(begins)
+        except asyncio.CancelledError:
+            await asyncio.wait({begins})
+            if begins.exception() is None:
+                await asyncio.to_thread(self.__exit__, None, None, None)
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the hold as `with` does, in a thread that goes on where this is cancelled."""
+        import asyncio  # noqa: PLC0415 - as above
+
+        __tracebackhide__ = True
+        await asyncio.shield(asyncio.to_thread(self.__exit__, kind, error, traceback))
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
@@ -101,5 +124,5 @@ def hold(max: str | timedelta | None = None, then: str = "restore", reason: str 
     """
     longest = None if max is None else seconds_of(max)
     if then not in ENDINGS:
-        raise ValueError(f"“{str(then)[:40]}” is nothing that can follow; write restore or stop.")
+        raise ValueError(f"“{str(then)[:40]}” cannot follow a hold; write restore or stop.")
     return HeldBlock(longest, then, reason)
