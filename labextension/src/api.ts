@@ -31,7 +31,7 @@ export function stopInstance(connection: IConnection): Promise<IReceived> {
 
 /** End a hold. */
 export function deleteHold(connection: IConnection, id: string): Promise<IReceived> {
-  return send(connection, { method: 'DELETE', path: route(`holds/${encodeURIComponent(id)}`) });
+  return send(connection, { method: 'DELETE', path: route(`holds/${encodeURIComponent(id)}?by=person`) });
 }
 
 /** Tell this page's time zone, none as it closes; resolves to the seconds for which the server remembers it. */

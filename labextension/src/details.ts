@@ -7,6 +7,10 @@ import { said } from './problems';
 import type { IDeadline, ISituation, IState } from './tokens';
 import type { IWords, Kind } from './view';
 
+/** Letters of the scripts that are written so, and marks that turn a line's direction. */
+const RIGHT_TO_LEFT =
+  /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff]|[\ud802\ud803\ud83a\ud83b]/;
+
 /** Everything there is to say about a situation: one fact a line, the most important first. */
 export function details(situation: ISituation, kind: Kind, words: IWords): string[] {
   const { state, link, now, confirmedAt, uncertain } = situation;
@@ -106,7 +110,9 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
   lines.push(nextStart(state, trans));
   if (state.instance) {
     const { name, status } = state.instance;
-    const what = [name, status].filter(part => typeof part === 'string' && part !== '');
+    const what = [name, status]
+      .filter((part): part is string => typeof part === 'string' && part !== '')
+      .map(isolated);
     const known = situation.link
       ? trans.__('Instance, as last seen: %1.', what.join(', '))
       : trans.__('Instance: %1.', what.join(', '));
@@ -116,6 +122,11 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
     lines.push(said(state.problem.code, state.problem.message, trans), state.problem.hint ?? '');
   }
   return lines;
+}
+
+/** Keep a name that is written from right to left from turning the sentence around it. */
+export function isolated(text: string): string {
+  return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }
 
 /** Who stops the instance, and the honest limit of a stop that only this server knows of. */

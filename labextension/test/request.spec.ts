@@ -67,7 +67,7 @@ describe('the verbs', () => {
   it('end a hold, whatever is in its name', async () => {
     await deleteHold(server.connection(), 'a/../b');
     expect(server.requests[0]?.method).toBe('DELETE');
-    expect(server.paths).toEqual(['jupyter-autostop/holds/a%2F..%2Fb']);
+    expect(server.paths).toEqual(['jupyter-autostop/holds/a%2F..%2Fb?by=person']);
   });
 
   it('read the journal, and refuse what is none', async () => {

@@ -80,6 +80,17 @@ describe('a running instance', () => {
   });
 });
 
+describe('names', () => {
+  it.each([
+    ['tuning', 'Instance: tuning, RUNNING.'],
+    ['שלום 7', 'Instance: \u2068שלום 7\u2069, RUNNING.'],
+    ['gpj\u202e', 'Instance: \u2068gpj\u202e\u2069, RUNNING.']
+  ])('%j turn nothing around them', (name, line) => {
+    const state = { ...stateOf(), instance: { id: 'DE-1', status: 'RUNNING', name } };
+    expect(viewOf(state).title).toContain(line);
+  });
+});
+
 describe('a stop time that nobody confirms any more', () => {
   const stale = stateOf({
     stale: true,
