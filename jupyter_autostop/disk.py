@@ -18,8 +18,10 @@ PATIENCE_S = 5.0
 """How long a look at a disk may take; a mount whose server is gone may not answer at all."""
 _LONGEST_SHOWN = 300
 _T = TypeVar("_T")
-_hanging: dict[str, threading.Thread] = {}
-"""The threads that wait for a disk, by what they ask about."""
+_hanging: dict[str, threading.Event] = {}
+"""What is set once a disk has answered, by what it is asked about."""
+_asking = threading.local()
+"""What a thread of `within` asks about."""
 
 
 def is_there(path: str | Path) -> bool:
@@ -83,29 +85,28 @@ def within(patience_s: float, about: object, call: Callable[[], _T]) -> _T:
     is made for a call about the same, so that there are never many.
     """
     key = str(about)
+    if key in getattr(_asking, "keys", ()):
+        return call()  # within such a call already
     answer: list[_T] = []
     failure: list[BaseException] = []
     done = threading.Event()
 
     def run() -> None:
+        _asking.keys = {key}
         try:
             answer.append(call())
         except BaseException as error:  # noqa: BLE001 - raised again below
             failure.append(error)
         finally:
-            if _hanging.get(key) is threading.current_thread():
+            if _hanging.get(key) is done:
                 del _hanging[key]
             done.set()
 
     earlier = _hanging.get(key)
-    if earlier is threading.current_thread():
-        return call()
-    if earlier is not None:
-        earlier.join(patience_s)
-        if earlier.is_alive():
-            raise TimeoutError(errno.ETIMEDOUT, "it does not answer")
-    _hanging[key] = thread = threading.Thread(target=run, daemon=True, name="autostop-disk")
-    thread.start()
+    if earlier is not None and not earlier.wait(patience_s):
+        raise TimeoutError(errno.ETIMEDOUT, "it does not answer")
+    _hanging[key] = done
+    threading.Thread(target=run, daemon=True, name="autostop-disk").start()
     if not done.wait(patience_s):
         raise TimeoutError(errno.ETIMEDOUT, "it does not answer")
     if failure:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,13 @@ def test_a_call_within_a_call_about_the_same(tmp_path: Path) -> None:
     assert within(5, tmp_path, lambda: within(5, tmp_path, lambda: 1)) == 1
     with pytest.raises(ZeroDivisionError):
         within(5, tmp_path, lambda: 1 // 0)
+
+
+def test_many_calls_about_the_same_at_once(tmp_path: Path) -> None:
+    """Each has its own answer, however many ask."""
+    with ThreadPoolExecutor(16) as pool:
+        found = pool.map(lambda number: within(30, tmp_path, lambda: number), range(400))
+    assert list(found) == list(range(400))
 
 
 def test_a_path_can_always_be_shown() -> None:
