@@ -103,6 +103,18 @@ def test_a_link_does_not_hide_an_open_file(path: Path, tmp_path: Path) -> None:
     refused(link)
 
 
+def test_what_is_wrong_with_a_file_is_said_as_it_is(path: Path, tmp_path: Path) -> None:
+    """One of 10 MB is too large, a pipe is a pipe, and a name that no file can have is that: none is called no INI."""
+    written(path, "[basic]\n" + "x" * 10_000_000)
+    assert "larger than 64 KiB" in refused(path).message
+    os.mkfifo(tmp_path / "pipe")
+    assert "it is a pipe" in refused(tmp_path / "pipe").message
+    with pytest.raises(NotConfiguredError, match="no file can have this name"):
+        read_profile(tmp_path / "a\0b")
+    with pytest.raises(NotConfiguredError, match="name too long"):
+        read_profile(tmp_path / ("n" * 256))
+
+
 @pytest.mark.parametrize("key", ["ak", "sk"])
 def test_a_profile_with_half_a_key_names_the_other(path: Path, key: str) -> None:
     """A missing or empty half is named."""

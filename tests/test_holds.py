@@ -486,6 +486,27 @@ class DamagedRecords(MemoryRecords):
         return "/state/DE-1.keeper.damaged-1"
 
 
+class StuckRecords(DamagedRecords):
+    """A record that is damaged, in a folder whose files this user may not move."""
+
+    async def put_aside(self) -> str:
+        raise OSError(1, "Operation not permitted")
+
+
+async def test_a_damaged_record_that_cannot_be_moved_refuses_a_hold(
+    clock: ManualClock, platform: ClosingPlatform, tmp_path: Path
+) -> None:
+    """The stop time is shown all the same; a hold is refused with both reasons, and the way to look into it."""
+    service = await remembering_service(platform, tmp_path, records=StuckRecords())
+    assert (await service.look(refresh=True))["deadline"]
+    with pytest.raises(UnavailableError) as refused:
+        await hold(service, platform, 7200)
+    await service.close()
+    assert refused.value.code == "record_unreadable"
+    assert "the checksum is wrong, and it cannot be moved away: Operation not permitted" in refused.value.message
+    assert "jupyter autostop doctor" in refused.value.hint
+
+
 async def test_a_damaged_record_puts_auto_stop_on_the_safe_side(
     clock: ManualClock, platform: ClosingPlatform, tmp_path: Path
 ) -> None:

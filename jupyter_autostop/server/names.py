@@ -85,7 +85,8 @@ def misnamed_sections(config: Mapping[str, Mapping[str, object]], settings: Iter
     settings = list(settings)
     found = []
     for section, values in config.items():
-        if section != SECTION and nearest(section, [SECTION, "Autostop", "JupyterAutostop"], _ALMOST):
+        is_section = section != SECTION and isinstance(values, Mapping)
+        if is_section and nearest(section, [SECTION, "Autostop", "JupyterAutostop"], _ALMOST):
             for name in values:
                 meant = nearest(name, settings)
                 better = f"{SECTION}.{meant or name}"
