@@ -82,6 +82,26 @@ def test_a_hold_is_its_parents(forking: Forking, way: str) -> None:
     assert result.stderr.count("The hold has ended") == 1
 
 
+def test_a_child_leaves_asynchronous_code(forking: Forking) -> None:
+    """At once: the threads that the loop had are not in the child."""
+    result = forking.run("""
+import asyncio, os, sys
+import jupyter_autostop as autostop
+
+async def main():
+    async with autostop.hold(max="1h", reason="parent"):
+        child = os.fork()
+        if child:
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), len(autostop.status()["holds"]))
+    if not child:
+        os._exit(5)
+
+asyncio.run(main())
+""")
+    assert result.stdout == "5 1\n"
+    assert len(forking.fake.ended) == 1
+
+
 def test_a_child_has_holds_of_its_own(forking: Forking) -> None:
     """A block that it enters itself is its own, also one that was made before the fork."""
     result = forking.run("""

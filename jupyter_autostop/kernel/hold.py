@@ -84,6 +84,8 @@ class HeldBlock:
         import asyncio  # noqa: PLC0415 - as above
 
         __tracebackhide__ = True
+        if not self._holding.is_ours:
+            return  # the threads of the loop have stayed with the parent
         await asyncio.shield(asyncio.to_thread(self.__exit__, kind, error, traceback))
 
     def __exit__(
