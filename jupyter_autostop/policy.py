@@ -113,5 +113,6 @@ def limits(
         "can_extend": "extend" not in why_not,
         "can_disable": "disable" not in why_not,
         "can_stop": "stop" not in why_not,
+        "grace": policy.grace,
         "why_not": why_not,
     }

@@ -28,7 +28,7 @@ from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
 from jupyter_autostop.policy import Policy, limits
 from jupyter_autostop.record import EMPTY, ROUNDING, Record
-from jupyter_autostop.state import AutoStopState, Deadline, NextStart, Outcome, Problem, State
+from jupyter_autostop.state import AutoStopState, Deadline, NextStart, Outcome, Problem, RunTimes, State
 from jupyter_autostop.stop_rule import Stop, next_stop, stop_by_server
 from jupyter_autostop.wire import Instance
 
@@ -249,6 +249,16 @@ class Snapshot:
             return unsettled()
         return self.run.problem
 
+    def _run_times(self) -> RunTimes | None:
+        """Return the moments of the run that goes on, `None` where no run is known."""
+        if self.run.kind == "not_running" or (self.run.stop_timestamp is None and not self._record.ours):
+            return None
+        known = self.memory.run
+        own = self.run.stop_timestamp
+        # Auto-stop is off by our doing: what people set comes back when the last hold ends.
+        platform = own if own is not None else self._record.back_at(defers=self.memory.defers)
+        return {"started_at": known.start if known else None, "platform_stop": platform, "hard_stop": None}
+
     def _next_start(self) -> NextStart | None:
         """Return the setting of the next start where it differs from this run's, whoever keeps this run."""
         if self.instance is None:
@@ -271,6 +281,7 @@ class Snapshot:
             "auto_stop": self._said(),
             "deadline": None if passed else deadline,
             "next_start": self._next_start(),
+            "run": self._run_times(),
             "holds": self._holds,
             "outcome": outcome,
             "limits": limits(

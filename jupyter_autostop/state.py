@@ -64,8 +64,23 @@ class Outcome(TypedDict):
     clamped: bool
 
 
+class RunTimes(TypedDict):
+    """The moments of the run that goes on (ms), each `None` where it is not known.
+
+    `platform_stop`: when the platform stops this run, or would once auto-stop is back as people set it; `hard_stop`: a
+    limit that nothing can move.
+    """
+
+    started_at: int | None
+    platform_stop: int | None
+    hard_stop: int | None
+
+
 class Limits(TypedDict):
-    """What can be asked for, so that a client refuses before the server does; `until` in ms, `duration` in s."""
+    """What can be asked for, so that a client refuses before the server does; `until` in ms, `duration` in s.
+
+    `grace`: the seconds that at least pass between the early end of a hold and a stop.
+    """
 
     duration: list[int]
     until: list[int]
@@ -74,6 +89,7 @@ class Limits(TypedDict):
     can_extend: bool
     can_disable: bool
     can_stop: bool
+    grace: int
     why_not: dict[str, str]
 
 
@@ -108,6 +124,7 @@ class State(ReaderState):
     auto_stop: AutoStopState | None
     deadline: Deadline | None
     next_start: NextStart | None
+    run: RunTimes | None
     holds: list[dict[str, Any]]
     outcome: Outcome | None
     limits: Limits

@@ -206,6 +206,21 @@ async def test_only_what_changes_is_pushed(clock: ManualClock) -> None:
     await service.close()
 
 
+async def test_the_moments_of_the_run_are_told(clock: ManualClock) -> None:
+    """Who keeps the run does not change when the platform would stop it; without a run, and switched off, none is."""
+    platform = FakePlatform(clock)
+    service = service_for(platform)
+    own = platform.start + 3_600_000
+    told = {"started_at": platform.start, "platform_stop": own, "hard_stop": None}
+    assert (await service.look())["run"] == told
+    state = await service.extend(parse_extend({"until": own + 3_600_000}))
+    assert (state["deadline"], state["run"]) == ({"stop_timestamp": own + 3_600_000, "kept_by": "server"}, told)
+    assert (await service.change(parse_change({"auto_stop": {"enable": False}})))["run"] is None
+    platform.status = "STOPPED"
+    assert (await service.look(refresh=True))["run"] is None
+    await service.close()
+
+
 async def test_each_look_that_confirms_is_pushed_with_its_moment(clock: ManualClock) -> None:
     """A look that brings something new is pushed as that; one that fails confirms nothing."""
     platform = FakePlatform(clock)

@@ -57,6 +57,14 @@ export interface IOutcome {
   clamped: boolean;
 }
 
+/** The moments of the run that goes on, in epoch ms; each null where it is not known. */
+export interface IRunTimes {
+  started_at: number | null;
+  /** When the platform stops this run, or would once auto-stop is back as people set it. */
+  platform_stop: number | null;
+  hard_stop: number | null;
+}
+
 /** What may be asked for, and why something may not. */
 export interface ILimits {
   duration: [number, number];
@@ -66,6 +74,8 @@ export interface ILimits {
   can_extend: boolean;
   can_disable: boolean;
   can_stop: boolean;
+  /** The seconds that at least pass between the early end of a hold and a stop. */
+  grace: number;
   why_not: { [what: string]: string };
 }
 
@@ -83,6 +93,7 @@ export interface IState {
   /** Null without a problem: nothing will stop this run. Null with one: unknown. */
   deadline: IDeadline | null;
   next_start: INextStart | null;
+  run: IRunTimes | null;
   holds: IHold[];
   outcome: IOutcome | null;
   limits: ILimits;

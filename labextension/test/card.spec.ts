@@ -658,7 +658,7 @@ describe('the rest', () => {
     await press('End: Extended until today at 17:00');
     expect(ask).toHaveBeenCalledWith(
       'End it now?',
-      'Extended until today at 17:00. The instance may then stop sooner, even within minutes.',
+      'Extended until today at 17:00. The instance then stops today at 14:13 instead of today at 17:00.',
       'End',
       true
     );

@@ -24,6 +24,7 @@ export function stateOf(parts: Partial<IState> = {}): IState {
     },
     deadline: { stop_timestamp: NOON + 133 * MINUTE, kept_by: 'platform' },
     next_start: null,
+    run: { started_at: NOON - 107 * MINUTE, platform_stop: NOON + 133 * MINUTE, hard_stop: null },
     holds: [],
     outcome: null,
     limits: {
@@ -34,6 +35,7 @@ export function stateOf(parts: Partial<IState> = {}): IState {
       can_extend: true,
       can_disable: true,
       can_stop: true,
+      grace: 900,
       why_not: {}
     },
     version: 'a1.b1',

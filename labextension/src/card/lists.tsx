@@ -1,6 +1,7 @@
 import React, { useEffect, useState } from 'react';
 
 import { dayTime } from '../details';
+import { endingBrings } from '../holds';
 import type { IJournalEntry } from '../tokens';
 import { Button, Hint } from './control';
 import type { IPart } from './part';
@@ -15,7 +16,7 @@ const SHOWN = 8;
 export function Holds(part: IPart): React.JSX.Element {
   const { model, words, situation, state, blocked, blockedBy, ask } = part;
   const { trans } = words;
-  const { deadline, holds } = state;
+  const { holds } = state;
   // Of one that is gone there is nothing left to do, and nothing that would take back why it was not ended.
   const write = useWrite(part, holds.length > 0);
   const owners = {
@@ -33,11 +34,10 @@ export function Holds(part: IPart): React.JSX.Element {
             : trans.__('Kept running by %1 until %2', owners[owner.kind], day);
         const what = reason ? `${kept}: ${reason}` : kept;
         const label = trans.__('End');
-        const sooner =
-          deadline?.kept_by === 'server' && holds.every(other => other.id === id || other.until < until);
+        const brings = endingBrings(state, id, situation.now, words);
         const plan = {
           title: trans.__('End it now?'),
-          body: `${what}. ${trans.__('The instance may then stop sooner, even within minutes.')}`,
+          body: `${what}. ${brings}`,
           accept: label,
           grave: true,
           run: () => model.endHold(id)
@@ -52,7 +52,7 @@ export function Holds(part: IPart): React.JSX.Element {
               off={!!blocked || write.busy}
               by={blocked && blockedBy}
               // Where it brings no stop nearer, a click is enough.
-              onClick={() => void write.plan(plan, sooner ? ask : yes)}
+              onClick={() => void write.plan(plan, brings ? ask : yes)}
             />
           </div>
         );
