@@ -69,6 +69,6 @@ def run_held(
         why = printable(release.error.message)
         say(f"The hold could not be ended from here: {why} {_SEES_TO_IT}", holding.emulated)
     elif release.state:
-        said = report_text(ended(release.state))
+        said = report_text(ended(release.state, release.remark))
         say(f"{release.remark} {said}".lstrip(), holding.emulated)
     return status

@@ -75,9 +75,12 @@ def add_options(parser: ArgumentParser, duration: Callable[[str], int], typed: C
     )
 
 
-def ended(state: State) -> State:
-    """Return a State that says that a hold has ended; where the server has ended it just now, in its words."""
-    return state if state["outcome"] else {**state, "outcome": _ENDED}
+def ended(state: State, remark: str) -> State:
+    """Return a State that says that a hold has ended: in the server's words where it has ended it just now.
+
+    `remark` is what is said beside it; a hold that was over already is not said to have ended once more.
+    """
+    return state if state["outcome"] or remark else {**state, "outcome": _ENDED}
 
 
 def remark_on_hold(state: State) -> str:

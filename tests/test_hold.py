@@ -134,7 +134,7 @@ def test_ended_by_somebody_else(fake: FakeAutostop, capsys: pytest.CaptureFixtur
     assert held.state is not None
     assert len(wishes(fake, "DELETE")) == 1
     said = capsys.readouterr().err
-    assert said.startswith("[autostop] The hold was over already, before the work was. The hold has ended. Stops at ")
+    assert said.startswith("[autostop] The hold was over already, before the work was. Stops at ")
 
 
 @pytest.mark.parametrize("error", [None, KeyError("mine")])

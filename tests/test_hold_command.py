@@ -207,8 +207,8 @@ def test_status_tells_who_holds(program: Program) -> None:
 @pytest.mark.parametrize(
     ("stop_of", "more", "words"),
     [
-        (None, {}, "called off. The hold has ended. Auto-stop is off"),
-        ("platform", {}, "this run now stops at ModelArts' own time. The hold has ended. Stops at "),
+        (None, {}, "called off. Auto-stop is off"),
+        ("platform", {}, "this run now stops at ModelArts' own time. Stops at "),
         ("server", {}, ""),
         (None, {"instance": {"id": "DE-1", "status": "STOPPING"}}, ""),
         (

@@ -29,6 +29,7 @@ class HeldBlock:
     def __init__(self, longest: int | None, then: str, reason: str | None) -> None:
         self._holding = Holding(open_client, longest=longest, then=then, reason=reason)
         self.state: State | None = None
+        self.remark = ""
         self.shows = False
 
     def __repr__(self) -> str:
@@ -105,9 +106,10 @@ class HeldBlock:
             if error is None:
                 raise
             return
-        self.state = release.state
+        self.state, self.remark = release.state, release.remark
         # What is to follow must not depend on whether the work has failed.
-        follows = report_text(ended(release.state)) if release.state and not (self.shows and error is None) else ""
+        told = release.state if not self.shows or error is not None else None
+        follows = report_text(ended(told, release.remark)) if told else ""
         if release.remark or follows:
             self._say(f"{release.remark} {follows}".strip())
         if release.error:

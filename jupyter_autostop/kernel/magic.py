@@ -129,7 +129,7 @@ class AutostopMagics(magic.Magics):
             show(Picture([marked(held.begun(), emulated=held.emulated)]))
             value = work.run()
         if held.state:
-            show(Picture(report_lines(ended(held.state))))
+            show(Picture(report_lines(ended(held.state, held.remark))))
         return value
 
 
