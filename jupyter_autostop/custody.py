@@ -78,6 +78,10 @@ class Custody:
         """Tell whether others have written or removed the record since this server did, or read it."""
         return await self._records.changed()
 
+    async def stay(self) -> None:
+        """Let this server be seen here by the others, also where its files have been removed meanwhile."""
+        await self._locks.stay()
+
     async def mend(self) -> None:
         """Take in what others have noted, and write again what is gone from the disk; the platform is not asked."""
         async with self.operation():

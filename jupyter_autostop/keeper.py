@@ -15,8 +15,8 @@ from typing import Protocol
 from jupyter_autostop.custody import Life
 from jupyter_autostop.deadline import ENDED, RUNNING
 from jupyter_autostop.errors import ConflictError
-from jupyter_autostop.keeping import ended_early, expired, over
-from jupyter_autostop.locks import Locks
+from jupyter_autostop.keeping import ended_early, expired, over, settled
+from jupyter_autostop.locks import Locks, SuspendedError
 from jupyter_autostop.models import HoldWish
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EXTENSION, Hold, Off, Owner, Record
@@ -73,16 +73,58 @@ class Keeper(Settling):
     ) -> None:
         super().__init__(writer, policy, records, locks, life, log)
         self.owners = owners
+        self._suspended_since: int | None = None
+        """When a suspended server was first found to hold the lock (ms), since the last operation."""
 
     # Time and starts
 
     async def step(self) -> None:
         """Do what is due. Done again it does no harm; an error leaves the rest to the next step."""
-        async with self.operation():
-            if self.record.idle:
-                return
-            instance = await self.begin()
-            await self.go_on(instance)
+        try:
+            async with self.operation():
+                self._suspended_since = None
+                if self.record.idle:
+                    return
+                instance = await self.begin()
+                await self.go_on(instance)
+        except SuspendedError:
+            self._suspended_since = self._suspended_since or self.surely()
+            if not await self._stop_past_suspended():
+                raise
+
+    async def _stop_past_suspended(self) -> bool:
+        """Stop a run whose time has come though a suspended server holds the lock; tell whether that was so.
+
+        Nothing else is done, and nothing noted: the record stays that server's, which finds the run over when it goes
+        on, and settings that are owed are put back in the next run.
+        """
+        await self.peek()
+        instance = await self.snapshot.read()
+        record = settled(self.record, self.surely())
+        if record.idle or record.pending or record.over or record.run != self.life.marker:
+            return False
+        if instance.status != RUNNING or not self._is_past(record):
+            return False
+        if await self.writer.send(self.writer.platform.stop, stop_shown):
+            self.note(
+                "stop", "Its time has come, and another server is suspended: ModelArts is stopping this instance."
+            )
+        return True
+
+    def _is_past(self, record: Record) -> bool:
+        """Tell whether a run is to be stopped by a record that cannot be brought up to date."""
+        run, defers = self.snapshot.run, self.snapshot.memory.defers
+        if record.ours and run.kind == "deadline":
+            return False  # it was switched on elsewhere, and no hold outlives that
+        # Each time as it was when the last hold ended, or when this was first found: the grace counts from there.
+        ended = max((hold.until for hold in record.holds), default=0)
+        then = min(self.surely(), max(ended, self._suspended_since or 0))
+        left = expired(record, then, self.grace, defers=defers)
+        if left.holds or left.stop_at is not None or left.sent is not None:
+            return self.due(left)
+        # Auto-stop is off by us, and cannot be put back: what was confirmed has passed, and the grace with it.
+        own = max(left.floor, left.t0 or 0)
+        return left.off != "no" and own > 0 and run.kind == "off" and own + self.grace * 1000 <= self.surely()
 
     async def go_on(self, instance: Instance) -> None:
         """Do what is due of the record at hand, seen with this answer."""
@@ -151,6 +193,8 @@ class Keeper(Settling):
         if record.sent is None:
             record = await self.decided(record)
         record = await self._try_to_restore(record)
+        if not self.writer.fresh and await self.snapshot.refresh() and not self._runs_still():
+            return record  # this server was suspended meanwhile, and the run is over
         record = await self._noted(record, "stop")
         try:
             shown = await self.writer.send(self.writer.platform.stop, stop_shown)
@@ -172,6 +216,9 @@ class Keeper(Settling):
         off: Off = "ending" if record.off != "no" else "no"
         old = record.old if record.off == "no" else None
         return await self.keep(replace(record, sent=self.now(), holds=(), off=off, old=old))
+
+    def _runs_still(self) -> bool:
+        return self.snapshot.instance is not None and self.snapshot.instance.status == RUNNING
 
     def ends(self) -> bool:
         """Tell whether the instance was seen to end its run."""

@@ -18,9 +18,14 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from jupyter_autostop.errors import UnavailableError
+from jupyter_autostop.runtime import process_stat, started
 
 PATIENCE = 20.0
-"""Seconds to wait for another server's operation; one that was suspended in the middle may hold the lock for ever."""
+"""Seconds to wait for another server's operation."""
+SUSPENDED_PATIENCE = 2.0
+"""Seconds to wait for one of a server that is suspended: by a debugger for a moment, or by a person for ever."""
+_PROCESSES = Path("/proc")
+_SIGNATURE = 64
 _T = TypeVar("_T")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -39,6 +44,38 @@ def _is_at(path: Path, descriptor: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(descriptor))
     except FileNotFoundError:
         return False
+
+
+def _open_files(pid: int, start: str) -> list[tuple[str, os.stat_result]]:
+    """Return the files that a process has open, with paths that begin so, those included that were removed since."""
+    found = []
+    with suppress(OSError):  # it has ended, or is another user's
+        for link in (_PROCESSES / str(pid) / "fd").iterdir():
+            with suppress(OSError):  # it has just been closed
+                path = str(link.readlink()).removesuffix(" (deleted)")
+                if path.startswith(start):
+                    found.append((path, link.stat()))
+    return found
+
+
+def _other_processes() -> list[int]:
+    """Return the ids of the other processes of this machine; none where the system does not list them."""
+    try:
+        pids = [int(path.name) for path in _PROCESSES.iterdir() if path.name.isdigit()]
+    except OSError:
+        return []
+    return [pid for pid in pids if pid != os.getpid()]
+
+
+class SuspendedError(UnavailableError):
+    """The server that holds the operation lock is suspended."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(
+            f"Another Jupyter server (process {pid}) was suspended while it was changing this instance.",
+            code="busy",
+            hint=f"Let it go on (`kill -CONT {pid}`), or end it (`kill -KILL {pid}`).",
+        )
 
 
 class _Taking:
@@ -77,6 +114,9 @@ class Locks(Protocol):
         `first` is called once it is held, beside the event loop, and what it returns is yielded.
         """
 
+    async def stay(self) -> None:
+        """Let this server be seen here, also where its files have been removed meanwhile."""
+
     async def present(self, server: str) -> bool:
         """Tell whether that server lives."""
 
@@ -91,14 +131,23 @@ class Locks(Protocol):
 
 
 class FileLocks:
-    """Locks on files in a folder of this machine's; made beside the event loop."""
+    """Locks on files in a folder of this machine's; made beside the event loop.
+
+    A folder may be emptied, moved or replaced while servers live. So that a file is missing is no proof that its
+    server is gone: the second witness is the list of processes and of the files that they have open.
+    """
 
     def __init__(self, folder: Path, instance_id: str, patience: float = PATIENCE) -> None:
-        self._folder = folder
+        self._folder = Path(os.path.realpath(folder))
         self._stem = f"jupyter_autostop-{instance_id}"
+        self._operation = self._folder / f"{self._stem}.keeper.lock"
+        self._seen: os.stat_result | None = None
+        """The operation lock's file, once it was seen that none of its name was held elsewhere."""
         self._patience = patience
         self.me = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._presence: int | None = None
+        self._undisturbed = True
+        """Whether this server's own file has been where it was made, whenever that was looked at."""
         self._closed = False
         with suppress(OSError):  # told by whoever is to act; one that only looks needs no lock
             self._be_present()
@@ -106,8 +155,21 @@ class FileLocks:
     def _be_present(self) -> None:
         """Make the folder, which somebody may have tidied up, and hold this server's own lock in it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._presence is None and not self._closed:
-            self._presence = self._hold_presence()
+        if self._closed:
+            return
+        before = self._presence
+        if before is not None and not _is_at(self._file(self.me), before):
+            self._undisturbed = False
+        elif before is not None:
+            return
+        self._presence = self._hold_presence()
+        if before is not None:
+            os.close(before)
+
+    async def stay(self) -> None:
+        """Make this server's own file again where it is gone, or another one lies in its place."""
+        with suppress(OSError):  # told by `trouble`, and by each operation
+            await asyncio.to_thread(self._be_present)
 
     def _hold_presence(self) -> int:
         """Return the held lock of this server: whoever looks just before it is held takes it, and removes the file."""
@@ -141,28 +203,65 @@ class FileLocks:
 
         Raises `UnavailableError`, and what `first` raises.
         """
-        descriptor = self._opened()
+        descriptor = self._locked(taking)
         try:
-            self._lock(descriptor, taking)
             return taking.hand_over(descriptor, first())
         except BaseException:
             os.close(descriptor)
             raise
 
-    def _lock(self, descriptor: int, taking: _Taking) -> None:
-        end = time.monotonic() + self._patience
-        while not _try(descriptor):
-            if taking.left or time.monotonic() >= end:
+    def _locked(self, taking: _Taking) -> int:
+        """Return the descriptor that holds the lock, or raise `UnavailableError`."""
+        begun = time.monotonic()
+        while True:
+            descriptor = self._opened()
+            free = _try(descriptor)
+            holders = self._rivals(descriptor) if free else self._signed_by(descriptor)
+            if free and not holders:
+                self._sign(descriptor)
+                return descriptor
+            os.close(descriptor)
+            waited = time.monotonic() - begun
+            if taking.left:
+                raise UnavailableError("This is not waited for any more.", code="busy")
+            suspended = [pid for pid in holders if process_stat(pid)[:1] in (["T"], ["t"])]
+            if suspended and waited >= min(SUSPENDED_PATIENCE, self._patience):
+                raise SuspendedError(suspended[0])
+            if waited >= self._patience:
+                which = f" (process {holders[0]})" if holders else ""
                 raise UnavailableError(
-                    "Another Jupyter server is changing this instance and does not come to an end.", code="busy"
+                    f"Another Jupyter server{which} is changing this instance and does not come to an end.",
+                    code="busy",
                 )
             time.sleep(0.01)
+
+    def _sign(self, descriptor: int) -> None:
+        """Name this process in the lock it holds, for those who wait; a full disk leaves it unnamed."""
+        with suppress(OSError):
+            os.pwrite(descriptor, f"{os.getpid()} {started(os.getpid())}".ljust(_SIGNATURE).encode(), 0)
+
+    def _signed_by(self, descriptor: int) -> list[int]:
+        """Return the process that holds a lock, as far as it has named itself and lives."""
+        pid, _, since = os.pread(descriptor, _SIGNATURE, 0).decode("ascii", "replace").strip().partition(" ")
+        return [int(pid)] if pid.isdecimal() and since and started(int(pid)) == since else []
+
+    def _rivals(self, descriptor: int) -> list[int]:
+        """Return the processes that may hold a lock of this name that was removed or replaced, which keeps none out."""
+        ours = os.fstat(descriptor)
+        if self._seen is not None and os.path.samestat(self._seen, ours):
+            return []  # it was looked for when this file was first met
+        opened = {pid: _open_files(pid, str(self._operation)) for pid in _other_processes()}
+        rivals = [pid for pid, files in opened.items() if any(not os.path.samestat(ours, at) for _, at in files)]
+        if not rivals and _is_at(self._operation, descriptor):
+            self._seen = ours
+            return []
+        return rivals or self._signed_by(descriptor) or [os.getpid()]
 
     def _opened(self) -> int:
         """Return the open file of the operation lock; what could not be made at the start is made now."""
         try:
             self._be_present()
-            return os.open(self._folder / f"{self._stem}.keeper.lock", _FLAGS, 0o600)
+            return os.open(self._operation, _FLAGS, 0o600)
         except OSError as error:
             why = f"{self._folder} cannot hold its locks ({error.strerror})"
             raise UnavailableError(
@@ -184,7 +283,13 @@ class FileLocks:
 
     async def present(self, server: str) -> bool:
         """Tell whether that server lives."""
-        return server == self.me or await asyncio.to_thread(self._is_held, self._file(server))
+        return server == self.me or await asyncio.to_thread(self._is_present, server)
+
+    def _is_present(self, server: str) -> bool:
+        path, pid = self._file(server), server.partition("-")[0]
+        if self._is_held(path):
+            return True
+        return pid.isdecimal() and int(pid) != os.getpid() and bool(_open_files(int(pid), str(path)))
 
     async def alone(self) -> bool:
         """Tell whether no other server of this instance lives; what dead ones left is removed."""
@@ -194,7 +299,7 @@ class FileLocks:
         """Tell whether somebody holds a lock; `clear`: remove the file if nobody does, so that nobody will."""
         try:
             descriptor = os.open(path, _FLAGS & ~os.O_CREAT)
-        except OSError:
+        except (OSError, ValueError):  # no name at all is a name with NUL in it
             return False
         try:
             if not _try(descriptor):
@@ -209,7 +314,12 @@ class FileLocks:
     def _is_alone(self) -> bool:
         others = [path for path in self._folder.glob(f"{self._stem}.server-*.lock") if path != self._file(self.me)]
         held = [self._is_held(path, clear=True) for path in others]  # all, since what dead ones left is removed
-        return not any(held)
+        if any(held):
+            return False
+        if not _PROCESSES.is_dir():
+            return self._undisturbed  # without the second witness a folder that was emptied proves nothing
+        start = str(self._folder / f"{self._stem}.server-")
+        return not any(_open_files(pid, start) for pid in _other_processes())
 
     async def close(self) -> None:
         """Let this server be seen gone."""
@@ -228,6 +338,9 @@ class NoLocks:
     """Stands where there is no other server to keep out."""
 
     me = "me"
+
+    async def stay(self) -> None:
+        """There is nothing to be seen by."""
 
     @asynccontextmanager
     async def operation(self, first: Callable[[], _T]) -> AsyncIterator[_T]:

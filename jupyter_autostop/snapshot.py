@@ -70,6 +70,8 @@ class Snapshot:
         self.instance: Instance | None = None
         self.run = _UNASKED
         self.confirmed_at: int | None = None
+        self.received = float("-inf")
+        """When the last answer came (monotonic s)."""
         self.error: AutostopError | None = None
         self.refusals = 0
         """How often in a row the credentials were refused."""
@@ -141,6 +143,7 @@ class Snapshot:
         before = self.run.stop_timestamp
         self.instance = reading.instance
         self.confirmed_at = now
+        self.received = reading.received
         self.run = read_run(reading.instance, now, now_is_platforms=self._platform.time.known, before=before)
         # Made when somebody asks for them.
         self._shown, self._version = None, ""

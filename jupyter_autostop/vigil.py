@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 from jupyter_autostop.clock import Clock
 from jupyter_autostop.errors import AutostopError
 from jupyter_autostop.keeper import Keeper
+from jupyter_autostop.locks import SuspendedError
 from jupyter_autostop.record import LANDS_WITHIN
 from jupyter_autostop.state import Problem
 
@@ -106,23 +108,24 @@ class Vigil:
     def _wait(self) -> float:
         """Return the seconds to the next step."""
         since = self._clock.monotonic() - self._last
+        due = self._due()
         if self._failed:
-            return min(SOONEST * float(2 ** min(self._failed - 1, 10)), LONGEST_BACKOFF) - since
+            backoff = min(SOONEST * float(2 ** min(self._failed - 1, 10)), LONGEST_BACKOFF) - since
+            return min(backoff, due) if due > 0 else backoff  # what becomes due meanwhile may go better
         if self._at_once:
             return 0.0
-        return max(SOONEST - since, self._left(since))
+        doubted = self._keeper.writer.platform.time.doubted
+        look = min(self._interval, DOUBT) if doubted else self._interval
+        return max(SOONEST - since, min(look - since, due))
 
-    def _left(self, since: float) -> float:
-        """Return the seconds to the next moment at which something is due, or a look, the last `since` s ago."""
+    def _due(self) -> float:
+        """Return the seconds to the next moment at which something is due; infinite where nothing will be."""
         record = self._keeper.record
-        longest = min(self._interval, DOUBT) if self._keeper.writer.platform.time.doubted else self._interval
         moments = [hold.until for hold in record.holds]
         moments += [write.at + LANDS_WITHIN for write in record.pending]
         if record.stop_at is not None and not record.holds and not record.pending:
             moments.append(max(record.stop_at, record.floor))
-        if not moments:
-            return longest - since
-        return min(longest - since, (min(moments) - self._keeper.surely()) / 1000 + _LATE)
+        return (min(moments) - self._keeper.surely()) / 1000 + _LATE if moments else math.inf
 
     async def _see_to_the_record(self) -> None:
         """Look whether the record is there: while it is not, the end of this server would be the end of the holds."""
@@ -130,6 +133,7 @@ class Vigil:
         if now - self._record_seen < RECORD:
             return
         self._record_seen = now
+        await self._keeper.stay()
         try:
             if await self._keeper.disturbed():
                 await self._mend()
@@ -146,7 +150,8 @@ class Vigil:
         try:
             await self._step()
         except AutostopError as error:
-            self._failed += 1
+            # While another server is suspended, nothing tells when the stop is due that it cannot note.
+            self._failed = min(self._failed + 1, 4) if isinstance(error, SuspendedError) else self._failed + 1
             self._log.warning("jupyter_autostop: what is held is not in order yet: %s", error.message)
             snapshot.trouble = trouble_of(error)
         except Exception:  # noqa: BLE001 - told as any other, and tried again

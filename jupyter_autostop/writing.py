@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from jupyter_autostop.clock import Clock
-from jupyter_autostop.errors import AutostopError, ConflictError, NoAnswerError, NotAppliedError
+from jupyter_autostop.errors import AutostopError, ConflictError, NoAnswerError, NotAppliedError, UnavailableError
 from jupyter_autostop.platforms.codes import MEANINGS, START
 from jupyter_autostop.platforms.port import Platform
 from jupyter_autostop.snapshot import Snapshot, part_version, setting
@@ -18,6 +18,8 @@ from jupyter_autostop.wire import Instance, UpdateAutoStop, UpdateRequest, Updat
 
 LOOK_AGAIN = (0.5, 1.5)
 """Seconds before a read-back that shows the old values is repeated: a write may take a moment to show."""
+FRESH = 60.0
+"""Seconds after a look within which a change that is based on it may be sent; a server may be suspended in between."""
 _NOT_RUNNING = {"STOPPED": "ModelArts.6307", "STOPPING": "ModelArts.6308", "STARTING": "ModelArts.6306"}
 
 
@@ -109,6 +111,11 @@ class Writer:
         self.open = False
         """Whether the last one was neither refused nor seen, so that it may still take effect."""
 
+    @property
+    def fresh(self) -> bool:
+        """Whether the platform was seen recently enough to base a change on that look."""
+        return self._clock.monotonic() - self.snapshot.received <= FRESH
+
     async def send(self, act: Callable[[], Awaitable[None]], comparison: Callable[[Instance], Comparison]) -> bool:
         """Send once and read back; return whether the read-back shows it, or raise what it shows instead.
 
@@ -174,5 +181,13 @@ class Writer:
         return so()
 
     async def put(self, request: UpdateRequest, before: Instance) -> bool:
-        """Send a change of settings; otherwise like `send`."""
+        """Send a change of settings, unless the look that it is based on is old; otherwise like `send`."""
+        if not self.fresh:
+            self.open = False
+            raise UnavailableError(
+                "This server was suspended in the middle of a change, so the change was not sent.",
+                code="suspended",
+                retry_after=1,
+                hint="Look at what is shown now, and try again.",
+            )
         return await self.send(lambda: self.platform.update(request), lambda after: compare(request, before, after))

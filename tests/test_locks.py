@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from jupyter_autostop.errors import UnavailableError
-from jupyter_autostop.locks import FileLocks
+from jupyter_autostop.locks import FileLocks, SuspendedError
 
 HOLDER = """
 import asyncio, sys
@@ -181,3 +186,95 @@ async def test_a_killed_server_is_gone(tmp_path: Path) -> None:
         pass
     left = sorted(path.name for path in await asyncio.to_thread(lambda: list((tmp_path / "runtime").iterdir())))
     assert left == ["jupyter_autostop-DE-1.keeper.lock", f"jupyter_autostop-DE-1.server-{locks.me}.lock"]
+
+
+@asynccontextmanager
+async def another_server(folder: Path) -> AsyncIterator[tuple[subprocess.Popen[str], str]]:
+    """Run one that is in the middle of an operation, until it is killed; yields its process and its name."""
+    command = [sys.executable, "-c", HOLDER, str(folder / "runtime")]
+    process = await asyncio.to_thread(
+        subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            yield process, (await asyncio.to_thread(process.stdout.readline)).strip()
+        finally:
+            process.kill()
+
+
+async def is_busy(locks: FileLocks) -> UnavailableError:
+    with pytest.raises(UnavailableError) as caught:
+        async with locks.operation(int):
+            pass
+    assert caught.value.code == "busy"
+    return caught.value
+
+
+async def test_who_is_busy_is_named(tmp_path: Path) -> None:
+    """By its process; where it is suspended that is said, with what wakes it."""
+    locks = await locks_in(tmp_path)
+    async with another_server(tmp_path) as (process, _):
+        busy = await is_busy(locks)
+        assert not isinstance(busy, SuspendedError)
+        assert f"(process {process.pid})" in busy.message
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED)
+        busy = await is_busy(locks)
+        assert isinstance(busy, SuspendedError)
+        assert f"kill -CONT {process.pid}" in busy.hint
+
+
+EMPTYINGS = ["removed", "replaced", "one file removed", "files replaced"]
+
+
+def disturb(runtime: Path, how: str) -> None:
+    """Do to the runtime folder what tidying up does."""
+    names = [path.name for path in runtime.iterdir()]
+    if how == "one file removed":
+        for path in runtime.glob("*.lock"):
+            path.unlink()
+        return
+    shutil.rmtree(runtime)
+    if how != "removed":
+        runtime.mkdir()
+    if how == "files replaced":
+        for name in names:
+            (runtime / name).write_text("", encoding="utf-8")
+
+
+@pytest.mark.parametrize("how", EMPTYINGS)
+async def test_an_emptied_folder_hides_no_server(how: str, tmp_path: Path) -> None:
+    """It is present, this one is not alone, and its operation keeps out others: its process has the files open."""
+    locks = await locks_in(tmp_path)
+    async with another_server(tmp_path) as (process, name):
+        await asyncio.to_thread(disturb, tmp_path / "runtime", how)
+        assert await locks.present(name)
+        assert not await locks.alone()
+        assert f"(process {process.pid})" in (await is_busy(locks)).message
+    assert not await locks.present(name)
+    assert await locks.alone()
+    async with locks.operation(int):
+        pass
+
+
+@pytest.mark.parametrize("how", EMPTYINGS)
+async def test_a_server_is_seen_again_in_an_emptied_folder(how: str, tmp_path: Path) -> None:
+    """Its file is made again; two servers of one process are known to each other by nothing else."""
+    first, second = await locks_in(tmp_path), await locks_in(tmp_path)
+    await asyncio.to_thread(disturb, tmp_path / "runtime", how)
+    assert not await second.present(first.me)
+    await first.stay()
+    assert await second.present(first.me)
+    await second.stay()
+    assert not await first.alone()
+    await first.close()
+    await first.stay()
+    assert not await second.present(first.me)
+    assert await second.alone()
+
+
+async def test_a_name_that_is_none_is_nobody(tmp_path: Path) -> None:
+    """As a record may have it that others have written."""
+    locks = await locks_in(tmp_path)
+    for name in ("", "\0", "1-\0", "x", "9" * 400, "../../etc/passwd"):
+        assert not await locks.present(name)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 from typing import Any
 
 import pytest
 from conftest import ManualClock
 from fakes import FakePlatform, MemoryRecords, at_rest, service_for
-from keeper_rig import HOUR, Rig
+from keeper_rig import HOUR, PRIOR, Rig
 
+from jupyter_autostop.errors import UnavailableError
 from jupyter_autostop.models import parse_extend, parse_hold
 from jupyter_autostop.platforms.time import HOLDS
+from jupyter_autostop.record import Record
 from jupyter_autostop.service import AutostopService
 
 DECADE = 315_360_000
@@ -164,3 +169,110 @@ def test_wrong_dates_of_a_real_answer_stop_nothing(rig: Rig, then: str) -> None:
         state = server.look()
         assert (state["deadline"], len(state["holds"]), state["problem"]) == (before, 1, None)
     assert (rig.cloud.stopped_at, rig.cloud.setting[0]) == (None, False)
+
+
+class SuspendingRecords(MemoryRecords):
+    """A record at whose next saving the server is suspended for a while."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.suspended = 0.0
+
+    async def save(self, record: Record) -> None:
+        await super().save(record)
+        self.clock.turn(self.suspended)
+        self.suspended = 0.0
+
+
+async def test_what_was_seen_before_a_suspension_is_no_reason_for_a_change(clock: ManualClock) -> None:
+    """Between the look and the change a server was suspended: nothing is sent, and the next try looks anew."""
+    records = SuspendingRecords(clock)
+    platform = FakePlatform(clock)
+    service = service_for(platform, records=records)
+    await service.look()
+    before = dict(platform.setting)
+    until = platform.time.now_ms() + 3 * HOUR * 1000
+    records.suspended = 120
+    with pytest.raises(UnavailableError, match="was suspended") as caught:
+        await service.hold(parse_hold({"until": until}))
+    assert caught.value.code == "suspended"
+    assert (platform.writes, platform.setting) == ([], before)
+    await service.hold(parse_hold({"until": until}))
+    assert platform.setting["enable"] is False
+    await service.close()
+
+
+async def test_a_stop_that_was_decided_before_a_suspension_stops_no_other_run(clock: ManualClock) -> None:
+    """A server outside of the instance wakes when that has stopped by itself."""
+    records = SuspendingRecords(clock)
+    platform, service, until = await held(clock, "stop", records=records)
+    plain = platform.answer
+
+    def answer() -> dict[str, Any]:
+        platform.status = "STOPPED" if clock.time() > until / 1000 + 60 else platform.status
+        return plain()
+
+    platform.answer = answer  # type: ignore[method-assign]
+    clock.turn(until / 1000 - clock.time() + 1)
+    records.suspended = 120
+    await pass_time(clock, service, 20)
+    assert "stop" not in platform.calls
+    await service.close()
+
+
+@pytest.mark.parametrize("then", ["stop", "restore"])
+def test_a_suspended_server_keeps_no_other_from_a_stop_that_is_due(rig: Rig, then: str) -> None:
+    """It was halted in the middle of a change; the other one says which, and stops in time. Awake, it does no harm."""
+    halted, server = rig.server("--AutostopApp.request_timeout=3"), rig.server()
+    until = (rig.cloud.stop_at or 0) + HOUR * 1000
+    assert server.ask("POST", "holds", {"until": until, "then": then}).status_code == 201
+    halted.look()
+    rig.cloud.fault("hang", times=0)
+    change = halted.begin("POST", "holds", {"until": until + HOUR * 1000})
+    rig.until(lambda: rig.cloud.held_up)
+    os.kill(halted.pid, signal.SIGSTOP)
+    try:
+        rig.cloud.heal()
+        busy = server.ask("POST", "holds", {"until": until + HOUR * 1000})
+        assert (busy.status_code, busy.json()["code"]) == (503, "busy")
+        assert f"process {halted.pid}" in busy.json()["message"]
+        rig.cloud.advance((until - rig.cloud.now()) / 1000 - 20)
+        server.look()
+        assert rig.cloud.stopped_at is None
+        rig.cloud.advance(20)
+        # Nothing can be noted: what the grace counts from is when the server has found the other one suspended.
+        rig.until(lambda: then == "stop" or "was suspended" in (server.look()["problem"] or {}).get("message", ""))
+        assert then == "stop" or rig.cloud.stopped_at is None
+        rig.cloud.advance(0 if then == "stop" else 900)
+        rig.until(lambda: server.look() and rig.cloud.stopped_at)
+        assert (rig.cloud.stopped_at or 0) >= until + (0 if then == "stop" else 900_000)
+    finally:
+        os.kill(halted.pid, signal.SIGCONT)
+    change.join()
+    rig.until(lambda: halted.look() and server.look() and rig.cloud.setting == PRIOR)
+    writes = [seen for seen in rig.cloud.requests if seen["method"] == "POST" and seen["status"] == 200]
+    assert len(writes) == 1
+    for each in (halted, server):
+        assert each.look()["holds"] == []
+
+
+def test_an_emptied_runtime_folder_ends_no_hold_of_another_server(rig: Rig) -> None:
+    """One of two servers ends cleanly, or judges the other's kernels, just after the folder was tidied up."""
+    keeps, ends = rig.server(), rig.server()
+    kernel = keeps.client.post(f"{keeps.url}api/kernels", json={"name": "python3"}).raise_for_status().json()["id"]
+    until = rig.cloud.now() + 3 * HOUR * 1000
+    assert keeps.ask("POST", "holds", {"until": until, "kernel_id": kernel}).status_code == 201
+    before = ends.look()["deadline"]
+    capability = rig.folder / "runtime" / f"jpautostop-{keeps.pid}.json"
+    secret = capability.read_text(encoding="utf-8")
+    shutil.rmtree(rig.folder / "runtime")
+    rig.cloud.advance(60)
+    assert len(ends.look()["holds"]) == 1
+    rig.until(lambda: list((rig.folder / "runtime").glob(f"*.server-{keeps.pid}-*.lock")))
+    shutil.rmtree(rig.folder / "runtime")
+    assert os.waitstatus_to_exitcode(ends.end(signal.SIGTERM)) == 0
+    state = keeps.look()
+    assert (state["deadline"], len(state["holds"]), rig.cloud.setting[0]) == (before, 1, False)
+    rig.until(capability.exists)
+    assert capability.read_text(encoding="utf-8") == secret

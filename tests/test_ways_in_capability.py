@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -220,6 +221,48 @@ def test_what_the_dead_left(tmp_path: Path) -> None:
     capability.withdraw()
     left = {path.name for path in tmp_path.iterdir()}
     assert {what for what, (name, _) in files.items() if name in left} == {"alive", "elsewhere", "damaged"}
+
+
+SPOILED: dict[str, Callable[[Path], Any]] = {
+    "removed": lambda path: path.unlink(),
+    "folder removed": lambda path: shutil.rmtree(path.parent),
+    "folder moved": lambda path: path.parent.rename(path.parent.with_name("elsewhere")),
+    "made unreadable": lambda path: path.chmod(0),
+    "made readable for all": lambda path: path.chmod(0o644),
+    "emptied": lambda path: path.write_text("", encoding="utf-8"),
+    "another's": lambda path: path.write_text(json.dumps({"secret": "another"}), encoding="utf-8"),
+    "a link": lambda path: path.rename(path.with_name("x")) and path.symlink_to("x"),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED.keys())
+def test_a_capability_file_that_was_spoiled_is_made_again(spoil: Callable[[Path], Any], tmp_path: Path) -> None:
+    """With the same secret, for its owner alone; once it is withdrawn it stays so."""
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    capability = Capability()
+    capability.publish(folder, {"machine": socket.gethostname()})
+    path = folder / f"jpautostop-{os.getpid()}.json"
+    before = path.read_text(encoding="utf-8")
+    assert not capability.restore()
+    spoil(path)
+    assert capability.restore()
+    assert (path.read_text(encoding="utf-8"), path.lstat().st_mode & 0o777) == (before, 0o600)
+    capability.withdraw()
+    assert not capability.restore()
+    assert not path.exists()
+
+
+def test_the_capability_of_another_machine_is_left_alone(tmp_path: Path) -> None:
+    """Two machines that share a folder, and happen on the same process id, do not take it from each other for ever."""
+    capability = Capability()
+    capability.publish(tmp_path, {"machine": socket.gethostname()})
+    path = tmp_path / f"jpautostop-{os.getpid()}.json"
+    theirs = json.dumps({"machine": "elsewhere", "secret": "another"})
+    path.write_text(theirs, encoding="utf-8")
+    assert not capability.restore()
+    assert path.read_text(encoding="utf-8") == theirs
+    capability.withdraw()
 
 
 async def test_a_server_without_a_runtime_folder(

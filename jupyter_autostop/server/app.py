@@ -41,7 +41,7 @@ EVENT_SCHEMAS = tuple(Path(__file__).parent / name for name in ("event.yaml", "l
 EVENT_ID = "https://events.jupyter.org/jupyter_autostop/changed/v1"
 LOOK_EVENT_ID = "https://events.jupyter.org/jupyter_autostop/looked/v1"
 RECORD_INTERVAL = 15.0
-"""Seconds between looks for a record that another server has left; nobody is asked for it."""
+"""Seconds between looks for a record that another server has left, and at the capability file; no one is asked."""
 
 
 class AutostopApp(ExtensionApp):
@@ -271,6 +271,14 @@ class AutostopApp(ExtensionApp):
             why = getattr(error, "strerror", None) or error
             self.log.warning("jupyter_autostop: the capability file cannot be written: %s", why)
 
+    async def _restore_capability(self) -> None:
+        """Publish the capability file again where it has been removed or spoiled: kernels would find no way in."""
+        try:
+            if await asyncio.to_thread(self.capability.restore):
+                self.log.info("jupyter_autostop: the capability file was gone, and is there again")
+        except (OSError, ValueError) as error:
+            self.log.debug("jupyter_autostop: the capability file cannot be written: %s", error)
+
     def _start_watch(self) -> None:
         self._watch = asyncio.ensure_future(self._watch_record())
 
@@ -278,6 +286,7 @@ class AutostopApp(ExtensionApp):
         """See to what a record says is held or owed, also where nobody looks; without one, ask and load nothing."""
         while True:
             try:
+                await self._restore_capability()
                 if await asyncio.to_thread(is_something_kept, self.state_dir):
                     await (await self.service()).attend()
             except Exception:  # a fault of ours, or of this installation; the run must get its stop
@@ -350,9 +359,9 @@ class AutostopApp(ExtensionApp):
 
     async def stop_extension(self) -> None:
         """End the background work with the server."""
-        self.capability.withdraw()
         if self._watch is not None:
             self._watch.cancel()
+        self.capability.withdraw()
         if self._service is not None:
             await asyncio.wait({self._service})
             if not self._has_failed(self._service):

@@ -73,6 +73,7 @@ class Capability:
     def __init__(self) -> None:
         self._secret = secrets.token_urlsafe(32)
         self._path: Path | None = None
+        self._address: Mapping[str, Any] = {}
         self._pid = os.getpid()
         self.provider = CapabilityProvider(self)
 
@@ -101,9 +102,32 @@ class Capability:
         except OSError:
             draft.unlink(missing_ok=True)
             raise
-        self._path = path
+        self._path, self._address = path, address
         # A server that is interrupted ends without asking its extensions to stop.
         atexit.register(self.withdraw)
+
+    def restore(self) -> bool:
+        """Publish the file again where it does not serve any more; tell whether that was so. Raises `OSError`.
+
+        A folder may be shared with machines where another server has the same process id: its file is left alone.
+        """
+        path = self._path
+        if path is None or self._serves(path):
+            return False
+        there, _ = read_file(path)
+        if there.get("machine", socket.gethostname()) != socket.gethostname():
+            return False
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.publish(path.parent, self._address)
+        return True
+
+    def _serves(self, path: Path) -> bool:
+        try:
+            mode = path.lstat().st_mode
+        except OSError:
+            return False
+        content, _ = read_file(path)
+        return mode & 0o777 == 0o600 and content.get("secret") == self._secret  # noqa: PLR2004 - its owner's alone
 
     def withdraw(self) -> None:
         """Remove the file; what was forked off this server does not."""
