@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jupyter_autostop.zones import Zone
 
 ENDINGS = ("restore", "stop")
-_STOPS = " Afterwards the instance stops, once the grace of this site is over."
+_STOPS = " Then the instance stops; if that ends sooner, after this site's grace."
 _ENDED: Outcome = {"effect": "none", "message": "The hold has ended.", "clamped": False}
 _OVER = "The hold was over already, before the work was"
 _UNSEEN = "The server cannot see this process: if it is killed, the hold lasts until that time."

@@ -20,12 +20,9 @@ class Stop:
 
 
 def next_stop(record: Record, own: int | None, now: int, grace: int, *, defers: bool) -> Stop | None:
-    """Return the sooner of the platform's stop of this run, at `own`, and of this server's; `None`: nothing stops it.
-
-    Where auto-stop was off by our doing and has a stop time again, it is on by somebody's wish: no hold outlives that.
-    """
+    """Return the sooner stop of this run: the platform's, at `own`, or this server's; `None`: nothing stops it."""
     server = stop_by_server(record, now, grace, defers=defers)
-    if own is not None and (server is None or record.ours or own <= server):
+    if own is not None and (server is None or own <= server):
         return Stop(own, "platform")
     return None if server is None else Stop(server, "server")
 

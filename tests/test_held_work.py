@@ -204,5 +204,5 @@ def test_then_stop(tmp_path: Path) -> None:
         program = run(server, "--then", "stop", "--", "true")
         said = program.communicate(timeout=60)[1]
         assert program.returncode == 0
-        assert "Afterwards the instance stops, once the grace of this site is over." in said.splitlines()[0]
+        assert "Then the instance stops; if that ends sooner, after this site's grace." in said.splitlines()[0]
         wait_for(lambda: state(client)["instance"]["status"] in ("STOPPING", "STOPPED"))

@@ -41,7 +41,7 @@ def test_a_command_is_held(program: Program) -> None:
     assert program.fake.ended == [wish["id"]]
     begun, ended = result.stderr.splitlines()
     assert begun.startswith(f"[autostop] Held while {Path(PYTHON).name} runs, until ")
-    assert begun.endswith(" at the latest. Afterwards the instance stops, once the grace of this site is over.")
+    assert begun.endswith(" at the latest. Then the instance stops; if that ends sooner, after this site's grace.")
     assert ended.startswith("[autostop] The hold has ended. Stops at ")
 
 

@@ -9,10 +9,17 @@ from typing import Any
 
 import pytest
 from conftest import ManualClock
-from fakes import FakeOwners, FakePlatform, MemoryRecords, at_rest, at_some_time, remembering_service, service_for
-from test_holds import HOUR, ClosingPlatform, hold, now, pass_time
+from fakes import FakeOwners, FakePlatform, MemoryRecords, at_rest, at_some_time, lost, remembering_service, service_for
+from test_holds import GRACE, HOUR, ClosingPlatform, hold, now, pass_time
 
-from jupyter_autostop.errors import ConflictError, ForbiddenError, ThrottledError, UnavailableError
+from jupyter_autostop.errors import (
+    AutostopError,
+    ConflictError,
+    ForbiddenError,
+    NoAnswerError,
+    ThrottledError,
+    UnavailableError,
+)
 from jupyter_autostop.extensions import NOTED
 from jupyter_autostop.locks import FileLocks
 from jupyter_autostop.models import parse_change, parse_extend
@@ -465,6 +472,33 @@ async def test_a_hold_that_the_platform_lasts_for_is_entered_at_its_end(
     entry = (await service.journal.entries())[0]
     assert (entry["who"], entry["what"]) == ("this server", "hold")
     assert entry["result"] == "A hold (“lr sweep”) has ended at its time. ModelArts stops this run at its own time."
+    await service.close()
+
+
+async def test_an_end_while_an_off_is_under_way_is_not_begun_anew(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """The hold that ended while nobody knew what came of another one's off is not there again once that is known."""
+    owners = FakeOwners()
+    records = MemoryRecords()
+    service = service_for(platform, records=records, owners=owners)
+    await hold(service, platform, 1200, id="mine", then="stop", kernel_id="k-1")
+    platform.on_update = lambda: (
+        setattr(platform, "lose_update", lost()) if not platform.setting["enable"] else None,
+        setattr(platform, "fail_read", None if platform.setting["enable"] else NoAnswerError("gone")),
+    )
+    with pytest.raises(AutostopError):
+        await hold(service, platform, 7200, id="more")
+    platform.fail_read = platform.lose_update = None
+    platform.on_update = lambda: None
+    assert records.record.off == "intent"
+    await service.release("mine")
+    assert (await service.look())["deadline"]["kept_by"] == "server"
+    await pass_time(clock, service, 120)
+    state = await service.look()
+    assert state["holds"] == []
+    assert state["deadline"]["kept_by"] == "server"
+    assert abs(state["deadline"]["stop_timestamp"] - now(platform) - GRACE) <= 130_000
     await service.close()
 
 

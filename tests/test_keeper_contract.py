@@ -448,6 +448,38 @@ def test_what_follows_when_its_time_has_come(rig: Rig, server: Server, then: str
     rig.until(lambda: server.look() and rig.cloud.setting == PRIOR)
 
 
+@pytest.mark.parametrize("killed", [False, True], ids=["one server", "killed and started again"])
+def test_a_hold_that_ends_in_a_stop_before_the_platforms_own(rig: Rig, server: Server, killed: bool) -> None:
+    """Its time is the stop time that is shown, and the run ends then; auto-stop stays on, as a net."""
+    own = own_stop(rig)
+    until = hold(rig, server, -40, then="stop")["until"]
+    shown = {"stop_timestamp": until, "kept_by": "server"}
+    assert server.look()["deadline"] == shown
+    assert (rig.cloud.stop_at, rig.cloud.setting) == (own, PRIOR)
+    told = server.ask("GET", "journal").json()["entries"][0]["result"]
+    assert told.endswith(", by this server; ModelArts' own auto-stop stays on, and would come later.")
+    if killed:
+        server.end()
+        server = rig.server()
+        assert server.look()["deadline"] == shown
+    rig.cloud.advance((until - rig.cloud.now()) / 1000 - 5)
+    assert server.look()["deadline"] == shown
+    assert rig.cloud.stopped_at is None
+    rig.cloud.advance(5)
+    rig.until(lambda: server.look() and rig.cloud.stopped_at)
+    assert until <= (rig.cloud.stopped_at or 0) < own
+    assert rig.cloud.setting == PRIOR
+
+
+def test_an_extension_of_a_hold_that_ends_in_a_stop(rig: Rig, server: Server) -> None:
+    """By what was asked for, and not until the platform's own stop time."""
+    own = own_stop(rig)
+    until = hold(rig, server, -40, then="stop")["until"]
+    state = server.ask("POST", "extend", {"by": 600}).json()
+    assert state["deadline"] == {"stop_timestamp": until + 600_000, "kept_by": "server"}
+    assert (state["outcome"]["effect"], rig.cloud.stop_at) == ("now", own)
+
+
 def test_a_hold_that_is_over_while_the_platform_can_still_keep_the_run(rig: Rig, server: Server) -> None:
     """`restore` by hand: the platform's own stop time, not a second later, not a second nearer."""
     stop = own_stop(rig)

@@ -341,7 +341,7 @@ class TestHold:
         cell = notebook.run("%%autostop hold --then=stop --reason 'lr sweep'\n1")
         wish = next(body for method, _, body in notebook.fake.wishes if method == "POST")
         assert (wish["then"], wish["reason"]) == ("stop", "lr sweep")
-        assert cell.texts[0].endswith("Afterwards the instance stops, once the grace of this site is over.")
+        assert cell.texts[0].endswith("Then the instance stops; if that ends sooner, after this site's grace.")
         cell = notebook.run("%%autostop hold --max=30h\nx = 1")
         assert "A hold of 30 h is longer than this site allows, which is 1 h. Ask for less" in refusal(cell)
         assert "x" not in notebook.shell.user_ns

@@ -212,8 +212,7 @@ def at(stop: Stop | None) -> float:
 
 
 def seen(record: Record, own: int | None, now: int = NOW) -> Stop | None:
-    # Where it is off by our doing, the platform shows no stop time.
-    return next_stop(record, None if record.ours else own, now, GRACE, defers=False)
+    return next_stop(record, own, now, GRACE, defers=False)
 
 
 @given(records(), st.none() | TIMES, HOLDS)
@@ -222,7 +221,7 @@ def test_only_a_hold_that_ends_in_a_stop_brings_it_nearer(record: Record, own: i
     before, after = at(seen(record, own)), at(seen(begun(record, hold), own))
     assert begun(record, hold).stop_at is None
     if hold.then == "stop" and begun(record, hold).last == hold and hold.id != EXTENSION:
-        assert after == min(hold.until, own if own is not None and not record.ours else hold.until)
+        assert after == min(hold.until, hold.until if own is None else own)
     elif hold.id == EXTENSION and hold.until >= before and record.hold(EXTENSION) is None:
         assert after >= before
 
@@ -263,7 +262,6 @@ def test_time_alone_moves_it_no_nearer(record: Record, own: int | None, later: i
 def test_what_is_shown_is_the_sooner_of_two_stops(record: Record, own: int | None) -> None:
     """The server acts at its own and no sooner; an off under way changes nothing of it until it is seen."""
     server = stop_by_server(record, NOW, GRACE, defers=False)
-    assert at(seen(record, own)) == min(
-        float("inf") if own is None or record.ours else own, float("inf") if server is None else server
-    )
-    assert seen(replace(EMPTY, off="intent", old=record), own) == seen(replace(record, off="no"), own) or record.ours
+    both = [stop for stop in (own, server) if stop is not None]
+    assert at(seen(record, own)) == min(both, default=float("inf"))
+    assert seen(replace(EMPTY, off="intent", old=record), own) == seen(record, own)

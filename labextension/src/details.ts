@@ -4,7 +4,7 @@ import { shownStop } from './countdown';
 import { formatDuration } from './duration';
 import { farewell } from './gone';
 import { said } from './problems';
-import type { IDeadline, ISituation, IState } from './tokens';
+import type { ISituation, IState } from './tokens';
 import type { IWords, Kind } from './view';
 
 /** Letters of the scripts that are written so, and marks that turn a line's direction. */
@@ -97,7 +97,7 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
       if (wished !== null && wished !== state.deadline.stop_timestamp) {
         lines.push(trans.__('Asked for: %1. Not confirmed yet.', formatMoment(wished, locale)));
       }
-      lines.push(trans.__('Stops %1.', moment), keeper(state.deadline, situation.now, words));
+      lines.push(trans.__('Stops %1.', moment), keeper(state, situation.now, words));
     } else if (kind === 'overdue') {
       lines.push(
         trans.__('The stop time was %1.', moment),
@@ -130,15 +130,20 @@ export function isolated(text: string): string {
 }
 
 /** Who stops the instance, and the honest limit of a stop that only this server knows of. */
-function keeper(deadline: IDeadline, now: number, words: IWords): string {
+function keeper({ deadline, auto_stop }: IState, now: number, words: IWords): string {
   const { trans } = words;
-  return deadline.kept_by === 'platform'
-    ? trans.__('Kept by ModelArts.')
+  if (deadline?.kept_by !== 'server') {
+    return trans.__('Kept by ModelArts.');
+  }
+  const moment = dayTime(deadline.stop_timestamp, now, words);
+  const later = auto_stop?.stop_timestamp;
+  return typeof later === 'number'
+    ? [
+        trans.__("Kept by this server until %1; ModelArts' own auto-stop stays on.", moment),
+        trans.__('If this server never comes back, ModelArts stops the run %1.', dayTime(later, now, words))
+      ].join(' ')
     : [
-        trans.__(
-          "Kept by this server until %1; ModelArts' own auto-stop is off until then.",
-          dayTime(deadline.stop_timestamp, now, words)
-        ),
+        trans.__("Kept by this server until %1; ModelArts' own auto-stop is off until then.", moment),
         trans.__('If this server never comes back, nothing stops the run.')
       ].join(' ');
 }

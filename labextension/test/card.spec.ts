@@ -2,20 +2,13 @@ import { Widget } from '@lumino/widgets';
 import { act } from 'react';
 
 import { CardWidget, Picture } from '../src/card';
-import type { IAutoStop, IJournalEntry, IResult, IState } from '../src/tokens';
+import type { IJournalEntry, IResult, IState } from '../src/tokens';
 import { DONE, FakeModel } from './fakes';
-import { endingIn, HOUR, MINUTE, NOON, stateOf, troubled, words } from './samples';
+import { endingIn, HOUR, MINUTE, NOON, OFF, stateOf, troubled, words } from './samples';
 
 (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
 
 const LOST = { kind: 'lost', message: 'The connection is lost.', hint: 'It is tried again.' } as const;
-const OFF: IAutoStop = {
-  enable: false,
-  duration: 14400,
-  prompt: true,
-  stop_timestamp: null,
-  remain_time: null
-};
 
 let model: FakeModel;
 let card: CardWidget;
@@ -128,7 +121,12 @@ describe('the head', () => {
   });
 
   it('says what this server’s keeping is worth', () => {
-    know({ state: endingIn(5 * HOUR, { deadline: { stop_timestamp: NOON + 5 * HOUR, kept_by: 'server' } }) });
+    know({
+      state: endingIn(5 * HOUR, {
+        auto_stop: OFF,
+        deadline: { stop_timestamp: NOON + 5 * HOUR, kept_by: 'server' }
+      })
+    });
     expect(text()).toContain(
       "Kept by this server until today at 17:00; ModelArts' own auto-stop is off until then."
     );

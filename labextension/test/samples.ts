@@ -1,6 +1,6 @@
 import { nullTranslator } from '@jupyterlab/translation';
 
-import type { ISituation, IState } from '../src/tokens';
+import type { IAutoStop, ISituation, IState } from '../src/tokens';
 import type { IWords } from '../src/view';
 
 export const HOUR = 3_600_000;
@@ -48,6 +48,14 @@ export function stateOf(parts: Partial<IState> = {}): IState {
     ...parts
   };
 }
+
+export const OFF: IAutoStop = {
+  enable: false,
+  duration: 14400,
+  prompt: true,
+  stop_timestamp: null,
+  remain_time: null
+};
 
 /** A State that ends `left` ms after noon. */
 export function endingIn(left: number, parts: Partial<IState> = {}): IState {

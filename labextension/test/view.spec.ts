@@ -3,7 +3,7 @@ import { classify, phaseOf } from '../src/problems';
 import type { ILinkProblem, IState } from '../src/tokens';
 import type { IView } from '../src/view';
 import { describe as describeSituation } from '../src/view';
-import { endingIn, HOUR, MINUTE, NOON, situationOf, stateOf, troubled, words } from './samples';
+import { endingIn, HOUR, MINUTE, NOON, OFF, situationOf, stateOf, troubled, words } from './samples';
 
 const LOST: ILinkProblem = { kind: 'lost', message: 'No answer.', hint: 'It is tried again.' };
 
@@ -33,13 +33,20 @@ describe('a running instance', () => {
   });
 
   it('says when this server keeps the stop time', () => {
-    const state = stateOf({ deadline: { stop_timestamp: NOON + HOUR, kept_by: 'server' } });
-    const view = viewOf(state);
+    const deadline = { stop_timestamp: NOON + HOUR, kept_by: 'server' as const };
+    const view = viewOf(stateOf({ deadline, auto_stop: OFF }));
     expect(view).toMatchObject({ kind: 'held', text: '1 h' });
     expect(view.title).toContain("Kept by this server until today at 13:00; ModelArts' own auto-stop is off");
     expect(view.title).toContain('If this server never comes back, nothing stops the run.');
     expect(view.title).not.toContain('Kept by ModelArts');
     expect(iconOf(view)).not.toBe(iconOf(viewOf(stateOf())));
+  });
+
+  it('says what stays on at the platform where this server stops the run before it', () => {
+    const { title } = viewOf(stateOf({ deadline: { stop_timestamp: NOON + HOUR, kept_by: 'server' } }));
+    expect(title).toContain("Kept by this server until today at 13:00; ModelArts' own auto-stop stays on.");
+    expect(title).toContain('If this server never comes back, ModelArts stops the run today at 14:13.');
+    expect(title).not.toContain('nothing stops the run');
   });
 
   it.each([
