@@ -229,7 +229,7 @@ def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
 def run_demo(port: int | None, remaining: int | None, end: str = "kept") -> int:
     """Run the demo until Ctrl-C; returns the exit status. With `end` "real" JupyterLab ends with its instance."""
     if find_spec("jupyterlab") is None or find_spec("ipykernel") is None:
-        say("The demo needs JupyterLab and ipykernel: pip install 'jupyter_autostop[demo]'")
+        say("The demo needs JupyterLab and ipykernel: pip install jupyterlab ipykernel")
         return FAILED
     started: list[subprocess.Popen[bytes]] = []
     for number in SIGNALS:

@@ -160,3 +160,24 @@ def test_the_example(endpoint: str, tmp_path: Path) -> None:
     assert "[emulator] Held while this cell runs" in held
     assert "[emulator] The hold has ended." in held
     assert "[autostop emulator] Held while sleep runs" in said["!jupyter autostop hold --max 1h -- sleep 1"]
+
+
+def test_exported_html_asks_for_no_package_of_ours(server: JupyterServer) -> None:
+    """The saved widgets are all ipywidgets' own, whose HTML widget shows the picture, also in containers."""
+    notebook = executed(
+        server,
+        "%autostop",
+        "import ipywidgets as w\nw.VBox([autostop.panel(), w.Label('beside')])",
+        "t = w.Tab([w.HBox([autostop.panel()])])\nt",
+    )
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    [saved] = re.findall(r'<script type="application/vnd\.jupyter\.widget-state\+json">(.*?)</script>', page, re.DOTALL)
+    models = json.loads(saved)["state"].values()
+    own = {"@jupyter-widgets/base", "@jupyter-widgets/controls"}
+    assert {model["model_module"] for model in models} == own
+    assert {value for model in models for key, value in model["state"].items() if key == "_view_module"} <= own
+    panels = [model["state"] for model in models if "auto_stop" in model["state"]]
+    assert len(panels) == 3
+    for panel in panels:
+        assert "Stops at" in panel["value"]
+        assert "this picture does not move" in panel["value"]

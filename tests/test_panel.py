@@ -60,9 +60,10 @@ def test_what_a_panel_is(notebook: Notebook) -> None:
     assert isinstance(panel, autostop.AutostopPanel)
     assert isinstance(panel, ipywidgets.DOMWidget)
     state = panel.get_state()
-    assert (state["_model_module"], state["_view_module"]) == ("jupyter-autostop", "jupyter-autostop")
-    assert (state["_model_name"], state["_view_name"]) == ("AutostopPanelModel", "AutostopPanelView")
-    assert state["_model_module_version"] == state["_view_module_version"] == "^1.0.0"
+    assert (state["_model_module"], state["_view_module"]) == ("@jupyter-widgets/controls", "@jupyter-widgets/controls")
+    assert (state["_model_name"], state["_view_name"]) == ("HTMLModel", "HTMLView")
+    assert state["_model_module_version"] == state["_view_module_version"] == "^2.0.0 || 2.999.0-autostop.1"
+    assert state["value"].startswith("<p><strong>Stops at ")
     assert "server_time" not in panel.state
     assert panel.deadline == panel.state["deadline"] == {"stop_timestamp": notebook.fake.stop, "kept_by": "platform"}
     assert (panel.version, panel.holds, panel.problem) == ("a.b", [], None)

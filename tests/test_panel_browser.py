@@ -26,6 +26,8 @@ from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
 from untrusted import trust, without_widgets
 
+from jupyter_autostop.kernel.panel import MIME_TYPE
+
 pytestmark = pytest.mark.browser
 
 
@@ -382,3 +384,15 @@ def _sent(notebook: Notebook) -> int:
     """Return how many messages the page has sent; JupyterLab's debugger asks a new kernel whenever it gets to it."""
     frames = [frame["sent"] for frame in notebook.frames if "sent" in frame]
     return sum(b"debug_request" not in (frame if isinstance(frame, bytes) else frame.encode()) for frame in frames)
+
+
+def test_a_kernel_without_ipywidgets(open_notebook: Any, cloud: Cloud) -> None:
+    """Its panel is the live card, with one line that says what ipywidgets would add."""
+    bundle = {MIME_TYPE: {"version": 1, "model_id": None, "widget": False}, "text/plain": "A panel."}
+    notebook = open_notebook("plain", f"from IPython.display import display\ndisplay({bundle!r}, raw=True)", LOAD)
+    notebook.run(0)
+    expect(notebook.card(0)).to_contain_text("With ipywidgets 8 in this kernel's environment the panel is a widget")
+    extend(cloud, notebook.card(0))
+    expect(notebook.card(0).locator(".jp-AutostopCountdown")).to_have_text("1 h 49 min")
+    notebook.run(1)
+    expect(notebook.card(1)).not_to_contain_text("With ipywidgets")

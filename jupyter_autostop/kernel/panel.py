@@ -11,9 +11,11 @@ sends `{"version": 1, "model_id": null, "widget": false}` instead (`plain_panel.
 `{"version": 1, "model_id": <the first panel's>, "container": <the container's model_id>}`. The front end shows a card
 and the stock renderer for the bundle; once the latter fills, the card hides.
 
-*The widget* is `AutostopPanelModel` / `AutostopPanelView` of the module `jupyter-autostop`, `^1.0.0`; this is the
-version of this contract, not of the package, since a kernel may live in another environment than the server.
-Synced traits, all written by the page and never by the kernel once the comm is open:
+*The widget* is an `ipywidgets.HTML` whose `value` is the picture, of a version of ipywidgets' controls that only the
+front end registers (`MODULE_VERSION`, which counts the versions of this contract). Where the front end is missing, as
+in exported HTML or VS Code, the widget is ipywidgets' own HTML widget and shows the picture, in containers too. A
+module of another name would be asked for at a public CDN, where the project owns no name.
+Synced traits besides, all written by the page and never by the kernel once the comm is open:
 
     state      the State as the server's JSON has it, without `server_time`; {} where it was never read
     version    state["version"], "" where there is none
@@ -32,26 +34,23 @@ from traitlets import Dict, List, Unicode, observe
 
 from jupyter_autostop.kernel.home import shell
 from jupyter_autostop.kernel.picture import Picture, ShownOnce
-from jupyter_autostop.kernel.plain_panel import CONTRACT, MIME_TYPE, look, picture
+from jupyter_autostop.kernel.plain_panel import CONTRACT, MIME_TYPE, look, picture, picture_of
 from jupyter_autostop.state import State
 
 _FOLLOWS = {"sync": True, "echo_update": False}
 """Other pages read the State themselves; an echo would only be one more message of the kernel."""
-MODULE, MODULE_VERSION = "jupyter-autostop", f"^{CONTRACT}.0.0"
+MODULE_VERSION = f"^2.0.0 || 2.999.0-autostop.{CONTRACT}"
+"""Of ipywidgets' controls: its own, or before those the one that the front end registers."""
 
 
-class AutostopPanel(ShownOnce, ipywidgets.DOMWidget):
+class AutostopPanel(ShownOnce, ipywidgets.HTML):
     """The stop time of this instance, with buttons that work while a cell runs.
 
     `state` and its parts `deadline`, `auto_stop`, `holds`, `problem` and `version` follow whenever the kernel is idle,
     and can be observed: `panel.observe(print, "deadline")`.
     """
 
-    _model_name = Unicode("AutostopPanelModel").tag(sync=True)
-    _model_module = Unicode(MODULE).tag(sync=True)
     _model_module_version = Unicode(MODULE_VERSION).tag(sync=True)
-    _view_name = Unicode("AutostopPanelView").tag(sync=True)
-    _view_module = Unicode(MODULE).tag(sync=True)
     _view_module_version = Unicode(MODULE_VERSION).tag(sync=True)
     state = Dict(help="The State, without server_time").tag(**_FOLLOWS)
     version = Unicode(help="The version of the State").tag(**_FOLLOWS)
@@ -70,6 +69,7 @@ class AutostopPanel(ShownOnce, ipywidgets.DOMWidget):
             more["state"] = {} if seen is None else _without_time(seen)
             if problem:
                 more["problem"] = problem
+            more.setdefault("value", picture_of(seen, problem).html)
         _install_for_containers()
         super().__init__(**more)
 

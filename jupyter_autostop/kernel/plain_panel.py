@@ -34,7 +34,11 @@ def look() -> tuple[State | None, dict[str, str] | None]:
 
 def picture(note: str = "") -> Picture:
     """Return a plain picture of the state now, for where there are no buttons; `note` stands below it."""
-    seen, problem = look()
+    return picture_of(*look(), note)
+
+
+def picture_of(seen: State | None, problem: dict[str, str] | None, note: str = "") -> Picture:
+    """Return the same of what a look has told."""
     why = " ".join(problem[key] for key in ("message", "hint")) if problem else ""
     return panel_picture(seen, why, round(SystemClock().time() * 1000), note)
 

@@ -18,10 +18,12 @@ export interface ICardOptions {
   words: IWords;
   /** Asks whether something costly is meant. */
   ask: Ask;
+  /** What the reader can do for more than this. */
+  hint?: string;
 }
 
 /** Everything about the instance's stop time, and the ways to move it. */
-export function Card({ model, words, ask }: ICardOptions): React.JSX.Element {
+export function Card({ model, words, ask, hint }: ICardOptions): React.JSX.Element {
   useChanges(model);
   const blockedBy = useId();
   const situation = model.situation();
@@ -42,16 +44,16 @@ export function Card({ model, words, ask }: ICardOptions): React.JSX.Element {
       )}
       {state && <Journal {...part} />}
       <Foot {...part} state={known} />
+      {hint && <p className="jp-AutostopCard-line">{hint}</p>}
     </Head>
   );
 }
 
 /** The state without any control, for where the author of a notebook must not place them. */
-export function Picture({ model, words }: ICardOptions): React.JSX.Element {
-  const hint = words.trans.__('Trust this notebook to use the controls.');
+export function Picture({ model, words, hint }: ICardOptions): React.JSX.Element {
   return (
     <Head model={model} words={words} blocked="" blockedBy="">
-      <p className="jp-AutostopCard-line">{hint}</p>
+      {hint && <p className="jp-AutostopCard-line">{hint}</p>}
     </Head>
   );
 }

@@ -2,10 +2,9 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ConnectionLost, IConnectionLost, ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette, IToolbarWidgetRegistry } from '@jupyterlab/apputils';
 import { PageConfig } from '@jupyterlab/coreutils';
-import { INotebookTracker } from '@jupyterlab/notebook';
+import type { INotebookTracker } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
-import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { LabIcon } from '@jupyterlab/ui-components';
 import { Signal } from '@lumino/signaling';
@@ -22,6 +21,7 @@ import { AutostopModel } from './model';
 import { addInsert, showPanels } from './notebook';
 import { PageZone } from './pageZone';
 import { Popover } from './popover';
+import { findService } from './service';
 import type { IStatusOptions } from './status';
 import { StatusItem } from './status';
 import { IAutostopModel } from './tokens';
@@ -35,11 +35,13 @@ const model: JupyterFrontEndPlugin<IAutostopModel> = {
   id: 'jupyter-autostop:model',
   description: 'Knows when the instance that runs this server stops.',
   provides: IAutostopModel,
-  optional: [ITranslator, INotebookTracker],
-  activate: (app: JupyterFrontEnd, translator: ITranslator | null, tracker: INotebookTracker | null) => {
+  optional: [ITranslator],
+  activate: (app: JupyterFrontEnd, translator: ITranslator | null) => {
     const settings = app.serviceManager.serverSettings;
     const { stream, turned } = new Events(settings);
-    new PageZone({ connection: { settings, clock: browserClock }, tracker });
+    void findTracker(app).then(
+      tracker => new PageZone({ connection: { settings, clock: browserClock }, tracker })
+    );
     return new AutostopModel({ settings, trans: wordsOf(translator).trans, events: stream, turned });
   }
 };
@@ -48,15 +50,18 @@ const status: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-autostop:status',
   description: 'Shows the time until the instance stops in the status bar.',
   autoStart: true,
-  optional: [IAutostopModel, IStatusBar, ITranslator, ISettingRegistry],
-  activate: (
-    _app: JupyterFrontEnd,
+  optional: [IAutostopModel, ITranslator, ISettingRegistry],
+  activate: async (
+    app: JupyterFrontEnd,
     autostop: IAutostopModel | null,
-    statusBar: IStatusBar | null,
     translator: ITranslator | null,
     settings: ISettingRegistry | null
   ) => {
-    if (!autostop || !statusBar) {
+    if (!autostop) {
+      return;
+    }
+    const statusBar = await findService(app, async () => (await import('@jupyterlab/statusbar')).IStatusBar);
+    if (!statusBar) {
       return;
     }
     const item = itemMaker(autostop, wordsOf(translator), 'jp-AutostopStatus')();
@@ -178,27 +183,38 @@ const notebookWidget: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-autostop:notebook-widget',
   description: 'Shows the countdown and its controls in notebooks that ask for them.',
   autoStart: true,
-  optional: [IAutostopModel, IRenderMimeRegistry, INotebookTracker, ITranslator],
-  activate: (
+  optional: [IAutostopModel, IRenderMimeRegistry, ITranslator],
+  activate: async (
     app: JupyterFrontEnd,
     autostop: IAutostopModel | null,
     registry: IRenderMimeRegistry | null,
-    tracker: INotebookTracker | null,
     translator: ITranslator | null
   ) => {
     if (!autostop || !registry) {
       return;
     }
     const words = wordsOf(translator);
+    const { trans } = words;
+    const { ask } = dialogs(trans);
+    const plain = trans.__(
+      "With ipywidgets 8 in this kernel's environment the panel is a widget, too: it can stand in a VBox or Tab, and code can observe it."
+    );
+    const untrusted = trans.__('Trust this notebook to use the controls.');
     showPanels(app, registry, autostop, {
       card: () => cardOf(autostop, words),
-      picture: () => new CardWidget({ model: autostop, words, ask: dialogs(words.trans).ask }, Picture)
+      plain: () => new CardWidget({ model: autostop, words, ask, hint: plain }),
+      picture: () => new CardWidget({ model: autostop, words, ask, hint: untrusted }, Picture)
     });
+    const tracker = await findTracker(app);
     if (tracker) {
       addInsert(app, tracker, words.trans);
     }
   }
 };
+
+function findTracker(app: JupyterFrontEnd): Promise<INotebookTracker | null> {
+  return findService(app, async () => (await import('@jupyterlab/notebook')).INotebookTracker);
+}
 
 /** Makes countdowns that open the one card beside the one that was pressed. */
 function itemMaker(autostop: IAutostopModel, words: IWords, name: IStatusOptions['name']): () => StatusItem {

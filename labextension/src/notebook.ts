@@ -7,12 +7,11 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IOutputContents } from './output';
 import { ClosedPanels, PANEL_MIME, PanelOutput } from './output';
+import { findService } from './service';
 import type { IAutostopModel } from './tokens';
 import type { IPanelOptions } from './widget';
-import { MODULE, panelClasses } from './widget';
+import { MODULE, MODULE_VERSION, panelClasses } from './widget';
 
-/** Of the contract between page and kernel, which may be of two releases. */
-const CONTRACT = '1.0.0';
 /** Before ipywidgets' own outputs: the lowest rank wins. */
 const RANK = -20;
 const SOURCE = '%load_ext jupyter_autostop\n%autostop';
@@ -30,25 +29,18 @@ export function showPanels(
     { safe: true, mimeTypes: [PANEL_MIME], createRenderer: () => new PanelOutput(contents, closed) },
     RANK
   );
-  void register(app, { model, card: contents.card, closed, version: CONTRACT });
+  void register(app, { model, card: contents.card, closed });
 }
 
+/** Register the panel's model and view where this front end has ipywidgets; outputs show the card without it too. */
 async function register(app: JupyterFrontEnd, options: IPanelOptions): Promise<void> {
-  const base = await importWidgets();
-  if (!base) {
-    return;
-  }
-  const registry = await app.resolveOptionalService(base.IJupyterWidgetRegistry);
-  registry?.registerWidget({ name: MODULE, version: CONTRACT, exports: panelClasses(base, options) });
-}
-
-/** Import ipywidgets' package, which another extension shares; null where that is not installed. */
-async function importWidgets(): Promise<typeof Base | null> {
-  try {
-    return await import('@jupyter-widgets/base');
-  } catch {
-    return null;
-  }
+  const importBase = (): Promise<typeof Base> => import('@jupyter-widgets/base');
+  const registry = await findService(app, async () => (await importBase()).IJupyterWidgetRegistry);
+  registry?.registerWidget({
+    name: MODULE,
+    version: MODULE_VERSION,
+    exports: panelClasses(await importBase(), options)
+  });
 }
 
 /** Add the command that inserts a panel. It stands there at once, also while another cell is running. */

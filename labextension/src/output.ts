@@ -6,7 +6,11 @@ import { Signal } from '@lumino/signaling';
 import type { Widget } from '@lumino/widgets';
 import { Panel, PanelLayout } from '@lumino/widgets';
 
-/** What a panel's output is known by: `{"model_id": …}`, empty once the panel was closed. */
+/**
+ * What a panel's output is known by: `{"model_id": …}`, empty once the panel was closed.
+ *
+ * `"widget": false` says that the kernel has no ipywidgets.
+ */
 export const PANEL_MIME = 'application/vnd.jupyter-autostop.panel+json';
 /** What ipywidgets' own outputs are known by; a container that holds a panel has both. */
 const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
@@ -27,9 +31,13 @@ export class ClosedPanels {
   private readonly _ids = new Set<string>();
 }
 
-/** Make what an output shows: the card with its controls, or a picture of the same state without any. */
+/** Make what an output shows. */
 export interface IOutputContents {
+  /** The card with its controls. */
   card: () => Widget;
+  /** The same of a kernel without ipywidgets, with a line that says what they would add. */
+  plain: () => Widget;
+  /** A picture of the same state without any control. */
   picture: () => Widget;
 }
 
@@ -59,11 +67,12 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
   renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this._model = model;
     this._id = modelId(model);
-    if (this._trusted !== model.trusted) {
-      this._trusted = model.trusted;
+    const shown = !model.trusted ? 'picture' : hasWidget(model) ? 'card' : 'plain';
+    if (this._shown !== shown) {
+      this._shown = shown;
       this._removeStock();
       [...this.widgets].forEach(widget => widget.dispose());
-      this.addWidget(model.trusted ? this._contents.card() : this._contents.picture());
+      this.addWidget(this._contents[shown]());
     }
     this._update();
     this._addStock();
@@ -124,7 +133,7 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
   private readonly _contents: IOutputContents;
   private readonly _closed: ClosedPanels;
   private _model: IRenderMime.IMimeModel | null = null;
-  private _trusted: boolean | null = null;
+  private _shown: keyof IOutputContents | null = null;
   private _id = 'unknown';
   private _stock: IRenderMime.IRenderer | null = null;
   private _filled = false;
@@ -132,8 +141,16 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
 
 /** The id of the panel's model; an output without one is a picture of its own, which no kernel closes. */
 function modelId(model: IRenderMime.IMimeModel): string {
-  const data = model.data[PANEL_MIME] as { model_id?: unknown } | undefined;
-  return typeof data?.model_id === 'string' ? data.model_id : 'none';
+  const id = panelOf(model)?.model_id;
+  return typeof id === 'string' ? id : 'none';
+}
+
+function hasWidget(model: IRenderMime.IMimeModel): boolean {
+  return panelOf(model)?.widget !== false;
+}
+
+function panelOf(model: IRenderMime.IMimeModel): { model_id?: unknown; widget?: unknown } | null | undefined {
+  return model.data[PANEL_MIME] as ReturnType<typeof panelOf>;
 }
 
 /** The renderers of the notebook that an output belongs to; each notebook has a registry of its own. */

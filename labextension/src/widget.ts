@@ -7,15 +7,21 @@ import type { ClosedPanels } from './output';
 import { sameState } from './state';
 import type { IAutostopModel, IState } from './tokens';
 
-/** The name of our module of widgets, and of the package that brings it to the kernel's side. */
-export const MODULE = 'jupyter-autostop';
+/**
+ * The module that the panel's model and view belong to: a version of ipywidgets' own controls, which only we register.
+ *
+ * Pages without us (exported HTML, Voila, VS Code) take ipywidgets' HTML widget instead, which shows a picture of the
+ * state. A module of another name they would ask a public CDN for, where we own no name.
+ */
+export const MODULE = '@jupyter-widgets/controls';
+/** Higher than any version of the controls, and unlike those no match for what asks for them. */
+export const MODULE_VERSION = '2.999.0-autostop.1';
+const MODULE_RANGE = `^2.0.0 || ${MODULE_VERSION}`;
 
 export interface IPanelOptions {
   model: IAutostopModel;
   card: () => Widget;
   closed: ClosedPanels;
-  /** Of the contract between page and kernel, which may be of two releases. */
-  version: string;
 }
 
 /** The traits that follow the State: it as a whole, but for the time, and the parts that code asks for. */
@@ -35,12 +41,9 @@ export function panelClasses(base: typeof Base, options: IPanelOptions): Base.Ex
     declare private _last: IState | null;
 
     override defaults(): ReturnType<Base.DOMWidgetModel['defaults']> {
-      const names = { _model_module: MODULE, _model_name: 'AutostopPanelModel', _view_module: MODULE };
-      const versions = {
-        _model_module_version: `^${options.version}`,
-        _view_module_version: `^${options.version}`
-      };
-      return { ...super.defaults(), ...names, ...versions, _view_name: 'AutostopPanelView', state: {} };
+      const names = { _model_module: MODULE, _model_name: 'HTMLModel', _view_module: MODULE };
+      const versions = { _model_module_version: MODULE_RANGE, _view_module_version: MODULE_RANGE };
+      return { ...super.defaults(), ...names, ...versions, _view_name: 'HTMLView', state: {} };
     }
 
     override initialize(
@@ -123,5 +126,5 @@ export function panelClasses(base: typeof Base, options: IPanelOptions): Base.Ex
     }
   }
 
-  return { AutostopPanelModel, AutostopPanelView };
+  return { HTMLModel: AutostopPanelModel, HTMLView: AutostopPanelView };
 }

@@ -776,7 +776,7 @@ describe('the rest', () => {
 test('a picture tells the state and has nothing to press', () => {
   act(() => card.dispose());
   act(() => {
-    card = new CardWidget({ model, words, ask }, Picture);
+    card = new CardWidget({ model, words, ask, hint: 'Trust this notebook to use the controls.' }, Picture);
     Widget.attach(card, document.body);
   });
   expect(text()).toContain('2 h 13 min');

@@ -25,18 +25,20 @@ let area: Panel & { rendermime?: IRenderMimeRegistry };
 let item: Panel;
 let stock: Stock;
 let cards: Widget[];
+let plains: Widget[];
 let pictures: Widget[];
 
 beforeEach(() => {
   closed = new ClosedPanels();
   cards = [];
+  plains = [];
   pictures = [];
   const kept = (widgets: Widget[]) => () => {
     const widget = new Widget();
     widgets.push(widget);
     return widget;
   };
-  output = new PanelOutput({ card: kept(cards), picture: kept(pictures) }, closed);
+  output = new PanelOutput({ card: kept(cards), plain: kept(plains), picture: kept(pictures) }, closed);
   area = new Panel();
   item = new Panel();
   area.addWidget(item);
@@ -136,4 +138,12 @@ test('one that is no longer trusted loses its card and what was drawn beside it'
   expect(stock.isDisposed).toBe(true);
   expect(pictures).toEqual([...output.widgets]);
   expect([item.widgets, output.isHidden]).toEqual([[output], false]);
+});
+
+test('of a kernel without ipywidgets it is the card that says so', async () => {
+  await output.renderModel(modelOf({ [PANEL_MIME]: { model_id: null, widget: false } }));
+  expect([cards, plains]).toEqual([[], [...output.widgets]]);
+  await output.renderModel(modelOf({ [PANEL_MIME]: { model_id: 'a' } }));
+  expect(plains[0]?.isDisposed).toBe(true);
+  expect(cards).toEqual([...output.widgets]);
 });

@@ -1,8 +1,9 @@
 import type { JupyterFrontEnd } from '@jupyterlab/application';
-import type { IStatusBar } from '@jupyterlab/statusbar';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { StatusBar } from '@jupyterlab/statusbar/lib/statusbar';
 import type { ITranslator } from '@jupyterlab/translation';
 import { CommandRegistry } from '@lumino/commands';
+import type { Token } from '@lumino/coreutils';
 import { MessageLoop } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
@@ -20,6 +21,14 @@ import { FakeServer, FakeSocket, json } from './server';
 const [model, status, toolbar, panel, commands] = plugins;
 
 const nowhere = {} as unknown as JupyterFrontEnd;
+
+/** A front end with a status bar, or without any service. */
+function frontEnd(bar: IStatusBar | null = null): JupyterFrontEnd {
+  const resolveOptionalService = (token: Token<unknown>): Promise<unknown> =>
+    Promise.resolve(token === IStatusBar ? bar : null);
+  return { resolveOptionalService } as unknown as JupyterFrontEnd;
+}
+
 let autostop: FakeModel;
 
 beforeEach(() => {
@@ -61,11 +70,12 @@ describe('the plugins', () => {
     const server = new FakeServer(() => json(stateOf()));
     const WebSocket = FakeSocket as unknown as typeof window.WebSocket;
     const app = {
+      resolveOptionalService: frontEnd().resolveOptionalService,
       serviceManager: { serverSettings: server.settings({ WebSocket }) }
     } as unknown as JupyterFrontEnd;
     const made = (await model?.activate(app, null)) as IAutostopModel;
     const { bar, shown } = statusBar();
-    await status?.activate(app, made, bar, null, null);
+    await status?.activate(frontEnd(bar), made, null, null);
     expect(shown().node.textContent).toContain('Looking up the stop time');
     shown().dispose();
     made.dispose();
@@ -74,7 +84,7 @@ describe('the plugins', () => {
   it('do without the language that JupyterLab 4.0 does not tell', async () => {
     const translator = { load: () => words.trans } as unknown as ITranslator;
     const { bar, shown } = statusBar();
-    await status?.activate(nowhere, autostop, bar, translator, null);
+    await status?.activate(frontEnd(bar), autostop, translator, null);
     expect(shown().node.title).toContain('Stops Monday, November 23');
     shown().dispose();
   });
@@ -88,7 +98,7 @@ describe('the plugins', () => {
       MessageLoop.sendMessage(bar, Widget.Msg.UpdateRequest);
       return bar.node.querySelector('.jp-AutostopStatus:not(.lm-mod-hidden)') !== null;
     };
-    await status?.activate(nowhere, autostop, bar, null, { load });
+    await status?.activate(frontEnd(bar), autostop, null, { load });
     await Promise.resolve();
     await Promise.resolve();
     expect(load).toHaveBeenCalledWith('jupyter-autostop:status');
@@ -105,7 +115,7 @@ describe('the plugins', () => {
   it('show the item where the settings cannot be loaded', async () => {
     const load = (): Promise<never> => Promise.reject(new Error('no such plugin'));
     const { bar, shown } = statusBar();
-    await status?.activate(nowhere, autostop, bar, null, { load });
+    await status?.activate(frontEnd(bar), autostop, null, { load });
     await Promise.resolve();
     expect(shown().isHidden).toBe(false);
     shown().dispose();
@@ -158,9 +168,32 @@ describe('the plugins', () => {
     for (const plugin of [status, toolbar, panel, commands]) {
       await plugin?.activate(untouchable, null, null, null, null);
     }
-    for (const plugin of [status, toolbar]) {
-      await plugin?.activate(untouchable, autostop, null, null, null);
+    await toolbar?.activate(untouchable, autostop, null, null);
+    await expect(status?.activate(frontEnd(), autostop, null, null)).resolves.toBeUndefined();
+  });
+});
+
+describe('a front end that shares fewer packages', () => {
+  const missing = ['@jupyterlab/statusbar', '@jupyterlab/notebook', '@jupyter-widgets/base'];
+
+  afterEach(() => {
+    missing.forEach(name => jest.dontMock(name));
+    jest.resetModules();
+  });
+
+  it('still loads every plugin, and shows panels', async () => {
+    jest.resetModules();
+    for (const name of missing) {
+      jest.doMock(name, () => {
+        throw new Error(`Shared module ${name} doesn't exist in shared scope default`);
+      });
     }
+    const { default: loaded } = (await import('../src/index')) as { default: typeof plugins };
+    const registry = { addFactory: jest.fn() };
+    const [, bar, , , , notebook] = loaded;
+    await bar?.activate(frontEnd(), autostop, null, null);
+    await notebook?.activate(frontEnd(), autostop, registry, null);
+    expect(registry.addFactory).toHaveBeenCalledTimes(1);
   });
 });
 
