@@ -186,7 +186,9 @@ describe('a write that is refused', () => {
     answers[0]?.(refusal(409, { message: 'No.', code: 'not_running' }));
     expect((await first).refusal?.code).toBe('not_running');
     await pass(0);
-    expect(server.paths.filter(path => path.includes('holds'))).toEqual(['jupyter-autostop/holds/h1?by=person']);
+    expect(server.paths.filter(path => path.includes('holds'))).toEqual([
+      'jupyter-autostop/holds/h1?by=person'
+    ]);
     answers[1]?.(json(stateOf()));
     expect((await second).refusal).toBeNull();
   });
