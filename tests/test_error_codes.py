@@ -49,12 +49,23 @@ def server_side() -> dict[str, ast.Module]:
 
 
 MODULES = server_side()
+CONSTANTS = {
+    target.id: node.value.value
+    for tree in MODULES.values()
+    for node in tree.body
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    for target in node.targets
+    if isinstance(target, ast.Name)
+}
+"""The texts that modules give a name."""
 
 
 def texts(node: ast.AST | None) -> Iterator[str]:
-    """Yield the texts that an expression can come to: `"a"`, `x or "a"`, `"a" if y else "b"`."""
+    """Yield the texts that an expression can come to: `"a"`, `A`, `x or "a"`, `"a" if y else "b"`."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
+    elif isinstance(node, ast.Name) and node.id in CONSTANTS:
+        yield CONSTANTS[node.id]
     elif isinstance(node, ast.BoolOp):
         for value in node.values:
             yield from texts(value)
