@@ -213,8 +213,16 @@ def _report(state: State) -> list[str]:
 
 
 def report_lines(state: State) -> list[str]:
-    """Return what became of a write, where the State does not say it by itself, and the State."""
-    return [marked(line, emulated=state["emulated"]) for line in _report(state)]
+    """Return what became of a write, where the State does not say it by itself, and the State.
+
+    A hint that is a list has a line for each entry.
+    """
+    lines = [marked(line, emulated=state["emulated"]) for line in _report(state)]
+    hint = state["problem"]["hint"] if state["problem"] else ""
+    listed = hint.split("\n")
+    if len(listed) == 1 or not lines[-1].endswith(" ".join(listed)):
+        return lines
+    return [*lines[:-1], lines[-1].removesuffix(" ".join(listed)).rstrip(), *listed]
 
 
 def report_text(state: State) -> str:

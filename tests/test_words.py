@@ -259,3 +259,12 @@ def test_a_journal_entry_is_one_line() -> None:
 def test_a_check_and_what_to_do(ok: Any, hint: str, lines: list[str]) -> None:
     """What is well is one line, and what is not says below what to do."""
     assert check_lines({"name": "clock", "ok": ok, "message": "It is 5 s off.", "hint": hint}) == lines
+
+
+def test_a_hint_that_is_a_list_has_a_line_for_each() -> None:
+    """In a report; a status stays one line."""
+    problem = {"code": "not_configured", "message": "Not configured yet.", "hint": "Set:\n- A\n- B"}
+    given = cast("State", {**state(problem=problem), "outcome": None})
+    first = "It is not known when this instance stops. Not configured yet."
+    assert report_lines(given) == [first, "Set:", "- A", "- B"]
+    assert status_line(given) == f"{first} Set: - A - B"
