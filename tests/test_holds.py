@@ -403,6 +403,19 @@ async def test_the_consoles_on_ends_the_holds(clock: ManualClock, platform: Clos
     await service.close()
 
 
+async def test_turning_on_tells_the_stop_time_that_counts_then(platform: ClosingPlatform) -> None:
+    """And not that of a hold that ends with it."""
+    service = service_for(platform)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await service.change(parse_change({"auto_stop": {"enable": False}}))
+    one = await hold(service, platform, 600, then="stop")
+    assert (await service.look())["deadline"] == {"stop_timestamp": one["until"], "kept_by": "server"}
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert (state["deadline"], state["holds"]) == ({"stop_timestamp": own, "kept_by": "platform"}, [])
+    assert service.keeper.moment(own) in state["outcome"]["message"]
+    await service.close()
+
+
 async def test_turning_off_and_on_end_what_is_held(clock: ManualClock, platform: ClosingPlatform) -> None:
     """Off leaves the run without a stop, as asked; on gives it back, or stops it after the grace."""
     service = service_for(platform)

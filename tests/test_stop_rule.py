@@ -53,11 +53,12 @@ class Day:
         self.act("hold", self.server.holds.hold(wish))
         return until
 
-    def act(self, name: str, story: Any) -> None:
-        """Do what people or programs do."""
+    def act(self, name: str, story: Any) -> Any:
+        """Do what people or programs do, and return what they are told."""
         self.walk.wishes()
         done = self.server.do(name, story)
         assert not isinstance(done, Exception), done
+        return done
 
     def release(self, name: str, *, by_person: bool) -> None:
         self.act("release", self.server.holds.release(name, by_person=by_person))
@@ -164,6 +165,22 @@ def test_an_extension_outlasts_a_hold_that_ends_in_a_stop(own: str) -> None:
     assert day.shown == {"stop_timestamp": until + 5 * MINUTE, "kept_by": "server"}
     day.pass_time(3 * 60)
     assert abs((day.stopped_at or 0) - until - 5 * MINUTE) <= TOLD
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_an_extension_beyond_both(own: str) -> None:
+    """It outlasts the hold that would stop the run before, whoever keeps it now, and whatever becomes of the hold."""
+    day, until = begin(own, "alone", "stop", OWNERS["kernel"])
+    target = until + 150 * MINUTE
+    done = day.act("extend", day.server.extensions.extend(Extend(by=150 * 60), None))
+    assert own != "moves at once" or done["message"].startswith("Extended by 2 h 30 min, ")
+    assert day.shown is not None
+    assert abs(day.shown["stop_timestamp"] - target) <= 2 * TOLD
+    end(day, "owner")
+    assert day.shown is not None
+    assert abs(day.shown["stop_timestamp"] - target) <= 2 * TOLD
+    day.pass_time(5 * 60)
+    assert abs((day.stopped_at or 0) - target) <= 2 * TOLD
 
 
 @pytest.mark.parametrize("own", ["after", "none"])
