@@ -25,6 +25,7 @@ from jupyter_autostop.locks import FileLocks
 from jupyter_autostop.models import parse_change, parse_extend
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record_file import RecordFile
+from jupyter_autostop.service import AutostopService
 from jupyter_autostop.vigil import RECORD
 from jupyter_autostop.wire import UpdateRequest
 from jupyter_autostop.words import OFF, status_line
@@ -475,14 +476,9 @@ async def test_a_hold_that_the_platform_lasts_for_is_entered_at_its_end(
     await service.close()
 
 
-async def test_an_end_while_an_off_is_under_way_is_not_begun_anew(
-    clock: ManualClock, platform: ClosingPlatform
-) -> None:
-    """The hold that ended while nobody knew what came of another one's off is not there again once that is known."""
-    owners = FakeOwners()
-    records = MemoryRecords()
-    service = service_for(platform, records=records, owners=owners)
-    await hold(service, platform, 1200, id="mine", then="stop", kernel_id="k-1")
+async def unanswered_off_beside_a_stop(service: AutostopService, platform: ClosingPlatform) -> int:
+    """Begin a hold that ends in a stop, and one of whose off nobody learns what came of it; return the first's end."""
+    one = await hold(service, platform, 1200, id="mine", then="stop", kernel_id="k-1")
     platform.on_update = lambda: (
         setattr(platform, "lose_update", lost()) if not platform.setting["enable"] else None,
         setattr(platform, "fail_read", None if platform.setting["enable"] else NoAnswerError("gone")),
@@ -491,6 +487,16 @@ async def test_an_end_while_an_off_is_under_way_is_not_begun_anew(
         await hold(service, platform, 7200, id="more")
     platform.fail_read = platform.lose_update = None
     platform.on_update = lambda: None
+    return int(one["until"])
+
+
+async def test_an_end_while_an_off_is_under_way_is_not_begun_anew(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """The hold that ended while nobody knew what came of another one's off is not there again once that is known."""
+    records = MemoryRecords()
+    service = service_for(platform, records=records, owners=FakeOwners())
+    await unanswered_off_beside_a_stop(service, platform)
     assert records.record.off == "intent"
     await service.release("mine")
     assert (await service.look())["deadline"]["kept_by"] == "server"
@@ -499,6 +505,19 @@ async def test_an_end_while_an_off_is_under_way_is_not_begun_anew(
     assert state["holds"] == []
     assert state["deadline"]["kept_by"] == "server"
     assert abs(state["deadline"]["stop_timestamp"] - now(platform) - GRACE) <= 130_000
+    await service.close()
+
+
+async def test_an_off_that_comes_to_nothing_moves_no_stop(clock: ManualClock, platform: ClosingPlatform) -> None:
+    """What was shown before it counts all the while, and again once it is undone: the run is stopped then."""
+    service = service_for(platform, owners=FakeOwners())
+    until = await unanswered_off_beside_a_stop(service, platform)
+    while (left := (until - now(platform)) / 1000 - 1) > 0:
+        assert (await service.look())["deadline"] == {"stop_timestamp": until, "kept_by": "server"}
+        await pass_time(clock, service, min(left, 60))
+    assert platform.status == "RUNNING"
+    await pass_time(clock, service, 5)
+    assert platform.status == "STOPPING"
     await service.close()
 
 
