@@ -7,6 +7,8 @@ import heapq
 import itertools
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -115,6 +117,16 @@ def browser() -> Iterator[Browser]:
 
     with running_browser() as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of these sources, with the front end as it is built."""
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    root = Path(__file__).parents[1]
+    subprocess.run([*command, "--wheel-dir", out, root], check=True, capture_output=True, timeout=600)
+    return next(out.glob("*.whl"))
 
 
 @pytest.fixture

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import venv
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from browser import Tab, write_notebook
+from environments import Environment
 from panels import LOAD, OBSERVED, OPTIONS, SLEEPING, Cloud, Notebook, check_panel
 from playwright.sync_api import Browser, expect
 from processes import emulated, running_emulator, running_jupyter
@@ -19,7 +17,6 @@ from untrusted import check_untrusted
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[1]
 AGES = {
     "oldest": ("jupyterlab==4.0.*", "notebook==7.0.*", "ipywidgets==8.0.*"),
     "middle": ("jupyterlab==4.2.*", "notebook==7.2.*", "ipywidgets==8.1.2"),
@@ -33,41 +30,11 @@ PAGES = {
 """Of each front end: a page with a notebook, and the countdown in it that is always in sight."""
 
 
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment below this one's, with our wheel in it."""
-
-    folder: Path
-
-    @property
-    def python(self) -> str:
-        return str(self.folder / "bin" / "python")
-
-    def install(self, *packages: str | Path) -> None:
-        command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]
-        subprocess.run(command, check=True, capture_output=True, timeout=600)
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of these sources, with the front end as it is built."""
-    out = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--wheel-dir", out, ROOT], check=True, capture_output=True, timeout=600)
-    return next(out.glob("*.whl"))
-
-
 @pytest.fixture(scope="module", params=list(AGES))
 def environment(request: pytest.FixtureRequest, wheel: Path) -> Environment:
     """Front ends of one age; made once, and given the present wheel each time."""
     environment = Environment(Path(sys.prefix) / f"front-ends-{request.param}")
-    ready = environment.folder / ".ready"
-    wanted = " ".join(AGES[request.param])
-    if not ready.exists() or ready.read_text(encoding="utf-8") != wanted:
-        venv.create(environment.folder, with_pip=True, clear=True)
-        environment.install(*AGES[request.param], "ipykernel", wheel)
-        ready.write_text(wanted, encoding="utf-8")
-    environment.install("--force-reinstall", "--no-deps", wheel)
+    environment.prepare(wheel, *AGES[request.param])
     return environment
 
 

@@ -26,7 +26,11 @@ export function showPanels(
   const closed = new ClosedPanels();
   // At once: each notebook takes a copy of the registry when it is opened.
   registry.addFactory(
-    { safe: true, mimeTypes: [PANEL_MIME], createRenderer: () => new PanelOutput(contents, closed) },
+    {
+      safe: true,
+      mimeTypes: [PANEL_MIME],
+      createRenderer: () => new PanelOutput(contents, closed, registry)
+    },
     RANK
   );
   void register(app, { model, card: contents.card, closed });

@@ -3,8 +3,7 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import type { Message } from '@lumino/messaging';
 import { MessageLoop } from '@lumino/messaging';
 import { Signal } from '@lumino/signaling';
-import type { Widget } from '@lumino/widgets';
-import { Panel, PanelLayout } from '@lumino/widgets';
+import { Panel, PanelLayout, Widget } from '@lumino/widgets';
 
 /**
  * What a panel's output is known by: `{"model_id": …}`, empty once the panel was closed.
@@ -51,9 +50,11 @@ export interface IOutputContents {
  * picture alone: no control that its author could place, and no renderer that JupyterLab would not have used itself.
  */
 export class PanelOutput extends Panel implements IRenderMime.IRenderer {
-  constructor(contents: IOutputContents, closed: ClosedPanels) {
+  /** @param registry - the page's renderers, for an output that belongs to no notebook, as in Voila */
+  constructor(contents: IOutputContents, closed: ClosedPanels, registry: IRenderMimeRegistry | null = null) {
     super();
     this.addClass('jp-AutostopOutput');
+    this._registry = registry;
     this._contents = contents;
     this._closed = closed;
     closed.changed.connect(this._update, this);
@@ -99,11 +100,10 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
     if (this._stock || !model?.trusted || !(WIDGET_VIEW in model.data)) {
       return;
     }
-    if (!(parent?.layout instanceof PanelLayout)) {
-      return;
-    }
-    const registry = registryOf(parent);
-    if (!registry?.mimeTypes.includes(WIDGET_VIEW)) {
+    const layout = parent?.layout instanceof PanelLayout ? parent.layout : null;
+    const place = !parent && this.isAttached ? this.node.parentElement : null;
+    const registry = layout ? registryOf(parent) : this._registry;
+    if ((!layout && !place) || !registry?.mimeTypes.includes(WIDGET_VIEW)) {
       return;
     }
     const stock = registry.createRenderer(WIDGET_VIEW);
@@ -119,7 +119,11 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
       }
       return true;
     });
-    parent.layout.insertWidget(parent.layout.widgets.indexOf(this) + 1, stock);
+    if (layout) {
+      layout.insertWidget(layout.widgets.indexOf(this) + 1, stock);
+    } else if (place) {
+      Widget.attach(stock, place, this.node.nextSibling as HTMLElement | null);
+    }
     // What it cannot draw, the card goes on showing.
     void stock.renderModel(model).catch(() => undefined);
   }
@@ -132,6 +136,7 @@ export class PanelOutput extends Panel implements IRenderMime.IRenderer {
 
   private readonly _contents: IOutputContents;
   private readonly _closed: ClosedPanels;
+  private readonly _registry: IRenderMimeRegistry | null;
   private _model: IRenderMime.IMimeModel | null = null;
   private _shown: keyof IOutputContents | null = null;
   private _id = 'unknown';

@@ -147,3 +147,17 @@ test('of a kernel without ipywidgets it is the card that says so', async () => {
   expect(plains[0]?.isDisposed).toBe(true);
   expect(cards).toEqual([...output.widgets]);
 });
+
+test('in a page without notebooks what a container holds is drawn beside the card, too', async () => {
+  const rendermime = { mimeTypes: [WIDGET_VIEW], createRenderer: () => stock };
+  const contents = { card: () => new Widget(), plain: () => new Widget(), picture: () => new Widget() };
+  const alone = new PanelOutput(contents, closed, rendermime as unknown as IRenderMimeRegistry);
+  await alone.renderModel(modelOf(BOX, false));
+  Widget.attach(alone, document.body);
+  expect(stock.isAttached).toBe(false);
+  await alone.renderModel(modelOf(BOX));
+  expect(alone.node.nextSibling).toBe(stock.node);
+  stock.addWidget(new Widget());
+  expect([alone.isHidden, stock.isHidden]).toEqual([true, false]);
+  alone.dispose();
+});
