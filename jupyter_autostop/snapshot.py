@@ -269,7 +269,11 @@ class Snapshot:
         known, prior = self.memory.run, self._record.prior
         if self.run.stop_timestamp is None and known is not None and self._record.ours and prior is not None:
             return differing(known, {"enable": True, "duration": prior.duration})
-        return next_start(known if self.run.stop_timestamp is not None else None, self.instance, self.run)
+        waiting = next_start(known if self.run.stop_timestamp is not None else None, self.instance, self.run)
+        if waiting and known and prior and waiting["duration"] == self._record.probe:
+            # A length that this server has only tried out goes back before the next start.
+            return differing(known, {"enable": waiting["enable"], "duration": prior.duration})
+        return waiting
 
     def state(self, outcome: Outcome | None = None) -> State:
         """Return the State as of now."""

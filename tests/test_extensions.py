@@ -350,7 +350,10 @@ async def test_a_probe_that_lands_late_is_put_back(clock: ManualClock, platform:
     await settle()
     platform.apply(put(7201))
     await clock.pass_time(11)
-    await service.look(refresh=True)
+    state = await service.look(refresh=True)
+    # It is seen, and it is nothing that would wait for the next start.
+    assert state["auto_stop"]["duration"] == 7201
+    assert state["next_start"] is None
     await settle()
     assert platform.setting["duration"] == 3600
     await service.close()
