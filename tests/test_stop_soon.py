@@ -21,7 +21,7 @@ from processes import own_environment
 import jupyter_autostop as autostop
 from jupyter_autostop.duration import HOUR, MINUTE, DurationError
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.kernel.stop_soon import FAR, NEAR, OnStopSoon, Watchman
+from jupyter_autostop.kernel.stop_soon import FAR, NEAR, OnStopSoon, StopSoon, Watchman
 from jupyter_autostop.state import State
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
@@ -397,6 +397,21 @@ def test_a_cell_run_again_registers_once(
         for handle in (first, second, third, again, *others):
             handle._thread.join(30)
             assert not handle._thread.is_alive()
+
+
+def test_no_call_once_it_is_cancelled_while_the_server_is_asked() -> None:
+    """As when its cell is run again just then: what was replaced would run with the old code."""
+    site = Site(5 * MINUTE)
+
+    def look() -> State:
+        handle.cancel()
+        return site.look()
+
+    watchman = Watchman(site.save, 10 * MINUTE, look, site.clock.monotonic)
+    handle = StopSoon(watchman, "save", 10 * MINUTE, site.clock.monotonic)
+    handle.start()._thread.join(30)
+    assert not handle._thread.is_alive()
+    assert (len(site.looks), site.called, handle.calls) == (1, [], 0)
 
 
 def test_in_its_own_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,12 +60,14 @@ class Watchman:
         self._zone: Zone | None = None
         self.calls = 0
 
-    def step(self) -> float:
-        """Look, call where it is time, and return how long to wait."""
+    def step(self, is_on: Callable[[], bool] = lambda: True) -> float:
+        """Look, call where it is time and it is still on, and return how long to wait."""
         self._read()
         left = self._left()
         if self._stop is not None and left is not None and left <= 0:
-            self._call(self._stop)
+            # It may have been cancelled, or replaced by a newer function, while the server was asked.
+            if is_on():
+                self._call(self._stop)
             left = None
         if left is None:
             # A stop time that it was called for may move by a minute only.
@@ -174,7 +176,7 @@ class StopSoon:
 
     def _run(self) -> None:
         while self.is_on:
-            next_step = self._monotonic() + self._watchman.step()
+            next_step = self._monotonic() + self._watchman.step(lambda: self.is_on)
             # In pieces, since a wait stands still while the machine is suspended.
             while self.is_on and (left := next_step - self._monotonic()) > 0:
                 self._over.wait(min(left, NEAR))
