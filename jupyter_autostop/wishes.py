@@ -124,16 +124,24 @@ def on(client: LocalClient, seconds: int | None = None) -> State:
 
 def describe(client: LocalClient, text: str) -> State:
     """Ask for another description."""
+    _require_text(text, "description", "describe('Tuning run 7')")
     state: State = client.change({"description": text})
     return state
 
 
 def end(client: LocalClient, name: str | None = None) -> State:
     """End one hold before its time, by a person's wish: the only one, or the one whose id begins with `name`."""
+    if name is not None:
+        _require_text(name, "id of a hold", "end('extension')")
     state: State = client.instance()
     hold = _one_of(state, name)
     ended: State = client.release(hold["id"], by_person=True)
     return ended
+
+
+def _require_text(given: object, what: str, example: str) -> None:
+    if not isinstance(given, str):
+        raise ValueError(f"{str(given)[:40]} is no {what}, which is a text; write {example}.")  # noqa: TRY004 - as whatever is written wrongly
 
 
 def _one_of(state: State, name: str | None) -> dict[str, Any]:

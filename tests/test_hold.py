@@ -7,7 +7,7 @@ import contextlib
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,21 @@ def test_misuse(fake: FakeAutostop, options: Any, error: type[Exception], words:
     """Is refused where it is written, before anything is asked for."""
     with pytest.raises(error, match=words):
         autostop.hold(**options)
+    assert fake.wishes == []
+
+
+@pytest.mark.parametrize(
+    ("wish", "words"),
+    [
+        (lambda: autostop.end(7), r"7 is no id of a hold, which is a text; write end\('extension'\)\."),  # type: ignore[arg-type]
+        (lambda: autostop.describe(b"x"), r"b'x' is no description, which is a text; write describe\("),  # type: ignore[arg-type]
+    ],
+    ids=["end", "describe"],
+)
+def test_what_is_no_text(fake: FakeAutostop, wish: Callable[[], object], words: str) -> None:
+    """Is refused in one sentence, before the server is asked."""
+    with pytest.raises(ValueError, match=words):
+        wish()
     assert fake.wishes == []
 
 
