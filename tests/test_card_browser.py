@@ -213,7 +213,7 @@ def test_unknown_and_then_held(browser: Browser, tmp_path: Path) -> None:
             assert [card.page.evaluate(enabled, name) for name in ("turn-off", "turn-on")] == [True, False]
             dialog = card.page.locator(".jp-Dialog")
             card.node.get_by_role("button", name="End: Extended until").click()
-            expect(dialog).to_contain_text("may then stop sooner")
+            expect(dialog).to_contain_text("The instance then stops today at")
             dialog.get_by_role("button", name="Cancel").click()
             expect(card.node).to_have_attribute("data-kind", "held")
             # Off by hand ends what is held, and then nothing stops the run.
