@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from jupyter_autostop.client import RefusedError
 from jupyter_autostop.command_process import Command, fill_standard_streams
 from jupyter_autostop.disk import is_file
 from jupyter_autostop.holding import Holding, ended
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jupyter_autostop.client import LocalClient
+    from jupyter_autostop.errors import ClientError
 
 _SEES_TO_IT = "The server sees that the command has ended, and ends the hold."
+_NEXT_SEES_TO_IT = "A Jupyter server that runs on this state folder sees that the command has ended, and ends the hold."
+_UNSEEN = "No server can see that the command has ended: the hold lasts until its time."
 _SHIELDED = "The command runs as another user, so signals do not reach it: it goes on, and so does the hold."
 
 
@@ -32,6 +36,14 @@ def _what_for(words: Sequence[str]) -> str:
     if len(words) > 1 and is_file(words[1]):
         shown.append(label(words[1]))
     return " ".join(shown).strip()
+
+
+def _what_follows(holding: Holding, error: ClientError | None = None) -> str:
+    """Say who ends a hold that was not ended from here; `error`: why it was not."""
+    if not holding.is_seen:
+        return _UNSEEN
+    # One that has answered is there; whether any other is, this program cannot know.
+    return _SEES_TO_IT if isinstance(error, RefusedError) else _NEXT_SEES_TO_IT
 
 
 def run_held(
@@ -63,11 +75,11 @@ def run_held(
     try:
         release = holding.end()
     except KeyboardInterrupt:
-        say(f"Its end is not confirmed yet. {_SEES_TO_IT}", holding.emulated)
+        say(f"Its end is not confirmed yet. {_what_follows(holding)}", holding.emulated)
         return status
     if release.error:
         why = printable(release.error.message)
-        say(f"The hold could not be ended from here: {why} {_SEES_TO_IT}", holding.emulated)
+        say(f"The hold could not be ended from here: {why} {_what_follows(holding, release.error)}", holding.emulated)
     elif release.state:
         said = report_text(ended(release.state, release.remark))
         say(f"{release.remark} {said}".lstrip(), holding.emulated)

@@ -164,6 +164,11 @@ class Holding:
         """Whether the server watches the lock, since it cannot see the process."""
         return self._lock is not None
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether a server can see for itself that what the hold is for has ended."""
+        return self.hold is not None and self.hold["owner"].get("seen") != "no"
+
     def begin(self, owner: Mapping[str, Any], lock: WorkLock | None = None) -> Hold:
         """Ask for the hold, or raise `ClientError`, after which nothing is held.
 

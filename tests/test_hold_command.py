@@ -180,6 +180,24 @@ def test_a_server_that_is_away_at_the_end(program: Program) -> None:
     assert "The hold could not be ended from here: It cannot be." in result.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    ("seen", "says"),
+    [
+        (None, "A Jupyter server that runs on this state folder sees that the command has ended, and ends the hold."),
+        ("no", "No server can see that the command has ended: the hold lasts until its time."),
+    ],
+)
+def test_a_server_that_cannot_be_reached_sees_nothing(program: Program, seen: str | None, says: str) -> None:
+    """What is told then is true also where it has been killed."""
+    program.fake.seen = seen
+    address = next((program.folder / "runtime").glob("jpserver-*.json"))
+    # Port 9 is kept for a service that throws everything away, which runs nowhere.
+    away = r's/"port": [0-9]*/"port": 9/; s/127.0.0.1:[0-9]*/127.0.0.1:9/'
+    said = program.run("sed", "-i", away, str(address)).stderr.splitlines()[-1]
+    assert "cannot be reached: Connection refused." in said
+    assert said.endswith(says)
+
+
 def test_a_lost_answer_is_asked_for_again(program: Program) -> None:
     """With the same id, so that there is one hold and its end ends it."""
     program.fake.faults = [("POST", "lost")]
