@@ -112,6 +112,63 @@ def test_what_is_wrong_is_named(settings: dict[str, Any], code: str, names: str)
     assert problem["hint"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            {
+                "region": "cn north",
+                "endpoint": "foo bar",
+                "project_id": "../x",
+                "ca_file": "/nonexist",
+                "instance_id": "a/b",
+            },
+            (
+                "`region` is no region",
+                "`endpoint` is no",
+                "`project_id` is no id",
+                "`instance_id` is no id",
+                "/nonexist",
+            ),
+        ),
+        ({"platform": "emulater", "grace": "15x"}, ("`platform` knows", "did you mean emulator", "AutostopApp.grace")),
+        (
+            {"platform": "emulator", "grace": "15x", "endpoint": "https://x.example"},
+            ("grace", "address of this machine"),
+        ),
+        ({"platform": "emulator", "grace": "15x", "project_id": "p/1"}, ("grace", "`project_id` is no id")),
+        ({**CLOUD, "grace": "15x", "instance_id": ""}, ("grace", "instance_id")),
+        ({**CLOUD, "endpoint": "foo bar"}, ("`endpoint` is no", "no credentials")),
+    ],
+)
+def test_none_hides_another(settings: dict[str, Any], says: tuple[str, ...]) -> None:
+    """All that is wrong or missing is told at once, and not one after each restart."""
+    problem = problem_of(**settings)
+    assert problem["code"] == "configuration_invalid"
+    for part in says:
+        assert part.lower() in f"{problem['message']} {problem['hint']}".lower()
+
+
+def test_a_region_that_makes_no_address_may_have_any_name() -> None:
+    """Beside a usable address it is not looked at."""
+    assert "region" not in problem_of(**CLOUD, region="Own_Region")["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        *((name, "no", "yes or no: write True or False.") for name in ("allow_hold", "allow_stop", "keep_sdk_env")),
+        ("allow_hold", 7, "yes or no: write True or False."),
+        ("region", 5, "a text: write it in quotes."),
+    ],
+)
+def test_a_value_of_another_kind_is_told_in_our_words(name: str, value: Any, says: str) -> None:
+    """With the way to write it."""
+    assert AutostopApp(config=Config({"AutostopApp": {name: value}})).faults == {
+        name: f"The setting AutostopApp.{name} is {says}"
+    }
+
+
 class TestWrongSettings:
     """A server that was told nonsense."""
 

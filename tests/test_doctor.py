@@ -218,6 +218,23 @@ class TestAnotherMistake:
         assert "HUAWEICLOUD_SDK_AK" in found["credentials"]["message"]
 
 
+class TestAWrongSettingOfAnEmulator:
+    """A trait is wrong, and the server is told nothing else."""
+
+    @pytest.fixture(params=["emulator", "emulater"])
+    def autostop_config(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+            monkeypatch.delenv(name, raising=False)
+        return {"platform": request.param, "grace": "15x"}
+
+    async def test_asks_for_nothing_that_it_does_not_need(self, ask: Ask) -> None:
+        """Neither credentials nor an instance of the cloud; nor where it is not known which platform is meant."""
+        found = await checks(ask)
+        assert "grace" in found["configuration"]["message"]
+        for name in ("credentials", "instance"):
+            assert "Set " not in found[name]["hint"]
+
+
 class TestBehindAProxy:
     """A cloud that only a proxy leads to, and the proxy is not there; the id is a name besides."""
 

@@ -92,6 +92,23 @@ class Response:
             raise ValueError("too deep") from None
 
 
+def trusted(ca_file: str) -> ssl.SSLContext:
+    """Return a context that trusts the certificate authorities in a file, or raise naming the file. Blocking."""
+    try:
+        # As text: the library would wait for whoever writes into a pipe.
+        with opened(expand_user(ca_file), os.O_RDONLY) as file:
+            text = os.pread(file, LONGEST_BODY, 0).decode("ascii", "ignore")
+        # An empty one would stand for those that everybody trusts.
+        return ssl.create_default_context(cadata=text or "nothing")
+    except OSError as error:
+        why = "no certificate in it that can be read" if isinstance(error, ssl.SSLError) else error.strerror
+        raise NotConfiguredError(
+            f"The certificate file {shown(ca_file)} cannot be used: {why}.",
+            code="configuration_invalid",
+            hint="Point `ca_file` at a readable PEM file with the cloud's certificate authority.",
+        ) from error
+
+
 class Connection:
     """Speaks to `base_url`, named `name` in sentences and `setting` in advice; learns the time from each answer.
 
@@ -210,19 +227,7 @@ class Connection:
             return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if not self._ca_file:
             return True
-        try:
-            # As text: the library would wait for whoever writes into a pipe.
-            with opened(expand_user(self._ca_file), os.O_RDONLY) as file:
-                text = os.pread(file, LONGEST_BODY, 0).decode("ascii", "ignore")
-            # An empty one would stand for those that everybody trusts.
-            return ssl.create_default_context(cadata=text or "nothing")
-        except OSError as error:
-            why = "no certificate in it that can be read" if isinstance(error, ssl.SSLError) else error.strerror
-            raise NotConfiguredError(
-                f"The certificate file {shown(self._ca_file)} cannot be used: {why}.",
-                code="configuration_invalid",
-                hint="Point `ca_file` at a readable PEM file with the cloud's certificate authority.",
-            ) from error
+        return trusted(self._ca_file)
 
     def _new_transport(self) -> httpx.AsyncHTTPTransport:
         verify = self._verify()

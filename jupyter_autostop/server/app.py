@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Bool, TraitError, Unicode, default
+from traitlets import Bool, TraitError, TraitType, Unicode, default
 from traitlets.config.loader import DeferredConfig
 
 from jupyter_autostop.errors import NotConfiguredError
@@ -42,6 +42,13 @@ EVENT_ID = "https://events.jupyter.org/jupyter_autostop/changed/v1"
 LOOK_EVENT_ID = "https://events.jupyter.org/jupyter_autostop/looked/v1"
 RECORD_INTERVAL = 15.0
 """Seconds between looks for a record that another server has left, and at the capability file; no one is asked."""
+
+
+def _right_way(trait: TraitType[Any, Any]) -> str:
+    """Return how a setting is written whose kind's own words for that are meant for programmers."""
+    if isinstance(trait, Bool):
+        return "yes or no: write True or False."
+    return "a text: write it in quotes." if isinstance(trait, Unicode) else ""
 
 
 class AutostopApp(ExtensionApp):
@@ -231,7 +238,7 @@ class AutostopApp(ExtensionApp):
                 value = value.get_value(own[name]) if isinstance(value, DeferredConfig) else value
                 own[name]._validate(self, value)  # noqa: SLF001 - what assigning would do, without assigning
             except (TraitError, ValueError) as error:
-                self.faults[name] = f"The setting AutostopApp.{name} is wrong: {error}"
+                self.faults[name] = f"The setting AutostopApp.{name} is {_right_way(own[name]) or f'wrong: {error}'}"
                 del section[name]
         super()._load_config(cfg, section_names, traits)
 

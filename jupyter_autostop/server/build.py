@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from jupyter_autostop.journal_file import JournalFile
 from jupyter_autostop.locks import FileLocks, Locks, NoLocks
 from jupyter_autostop.memory import MemoryFile
 from jupyter_autostop.owners import Owners
+from jupyter_autostop.platforms.connection import trusted
 from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, CredentialSource, PasswordLogin
 from jupyter_autostop.platforms.demanager import Demanager
 from jupyter_autostop.platforms.discovery import Found, find_instance_id, find_variable
@@ -88,30 +89,35 @@ def find_setup(app: AutostopApp, clock: Clock, time: PlatformClock) -> Setup:
     project = find_variable(app.project_id, "project_id", os.environ, "PROJECT_ID", "project_id")
     region = find_variable(app.region, "region", os.environ, "REGION_NAME", "S3_REGION")
     found = Setup(NoPlatform(NotConfiguredError(""), time), instance, project, region, app.endpoint)
-    wrong: NotConfiguredError | None = None
-    try:
-        if app.platform != "emulator":
-            # Whatever else is wrong, `doctor` tells of the credentials that are there.
-            try:
-                found = replace(found, source=_source(app, clock, found))
-            except NotConfiguredError as error:
-                wrong = error
-        _check_settings(app)
-        if app.platform == "emulator":
-            return _emulator(app, clock, time, found)
-        return _cloud(app, clock, time, found, wrong)
-    except AutostopError as error:
+    no_source: NotConfiguredError | None = None
+    if app.platform == "emulator":
+        found = _of_emulator(app, found)
+    else:
+        # Whatever else is wrong, `doctor` tells of the credentials that are there.
+        try:
+            found = replace(found, source=_source(app, clock, found))
+        except NotConfiguredError as error:
+            no_source = error
+    errors = _wrong_settings(app, found)
+    if app.platform == "demanager":
+        errors += _lacking(app, found, no_source)
+    if errors or found.source is None:
+        together = _together(errors)
         name: PlatformName = "notebooks" if app.platform == "notebooks" else "demanager"
-        return replace(found, platform=NoPlatform(error, time, name), error=error)
+        return replace(found, platform=NoPlatform(together, time, name), error=together)
+    return _usable(app, clock, time, found, found.source)
 
 
-def _check_settings(app: AutostopApp) -> None:
+def _check_faults(app: AutostopApp) -> None:
     if app.faults:
         raise NotConfiguredError(
             " ".join(app.faults.values()),
             code="configuration_invalid",
             hint="Correct the configuration of the Jupyter server and restart it.",
         )
+
+
+def _check_platform(app: AutostopApp) -> None:
     if app.platform not in PLATFORMS:
         near = nearest(app.platform, PLATFORMS)
         raise NotConfiguredError(
@@ -127,8 +133,68 @@ def _check_settings(app: AutostopApp) -> None:
         )
 
 
-def _emulator(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup) -> Setup:
-    """Speak to an emulator with its own example credentials: a real one is never sent there."""
+def _wrong_settings(app: AutostopApp, found: Setup) -> list[NotConfiguredError]:
+    """Return one error for each setting that is given and wrong: none hides another."""
+    errors = _tried(
+        lambda: _check_faults(app),
+        lambda: _check_platform(app),
+        lambda: _check_region(app, found),
+        lambda: _check_address(app, found),
+        lambda: found.project.value and check_id(found.project.value, "project_id"),
+        lambda: found.instance.value and check_id(found.instance.value, "instance_id"),
+    )
+    if errors and app.ca_file:
+        # Where nothing else is wrong, the first request tells of it, and the next one after it is mended works.
+        errors += _tried(lambda: trusted(app.ca_file))
+    return errors
+
+
+def _tried(*checks: Callable[[], object]) -> list[NotConfiguredError]:
+    return [error for error in map(_refusal, checks) if error]
+
+
+def _refusal(check: Callable[[], object]) -> NotConfiguredError | None:
+    try:
+        check()
+    except NotConfiguredError as error:
+        return error
+    return None
+
+
+def _together(errors: Sequence[NotConfiguredError]) -> NotConfiguredError:
+    """Return one error that says what each of them says; its code is the first one's."""
+    # The region may be wrong for two addresses, which is one mistake.
+    messages = dict.fromkeys(error.message for error in errors)
+    hints = dict.fromkeys(error.hint for error in errors if error.hint)
+    return NotConfiguredError(" ".join(messages), code=errors[0].code, hint="\n".join(hints))
+
+
+def _of_emulator(app: AutostopApp, found: Setup) -> Setup:
+    """Return what an emulator is asked with: its own example credentials, since a real one is never sent there."""
+    example = "the emulator's example"
+    return replace(
+        found,
+        instance=found.instance if app.instance_id else Found(defaults.INSTANCE_ID, example),
+        project=found.project if app.project_id else Found(defaults.PROJECT_ID, example),
+        source=Credentials(f"{example} key", access_key=defaults.ACCESS_KEY, secret_key=defaults.SECRET_KEY),
+    )
+
+
+def _check_region(app: AutostopApp, found: Setup) -> None:
+    # A private cloud names its regions as it likes; beside a usable address the name makes none.
+    if found.region.value and app.platform != "emulator" and _tried(lambda: _address(app, found)):
+        _checked(found.region.value)
+
+
+def _check_address(app: AutostopApp, found: Setup) -> None:
+    if app.platform == "emulator" or app.endpoint or found.region.value:
+        _address(app, found)
+
+
+def _address(app: AutostopApp, found: Setup) -> str:
+    """Return the address to speak to, or raise naming the setting that makes it."""
+    if app.platform != "emulator":
+        return check_base_url(app.endpoint or modelarts_endpoint(found.region.value), "endpoint")
     endpoint = check_base_url(app.endpoint or f"http://127.0.0.1:{defaults.DEFAULT_PORT}", "endpoint")
     # Plain http is what check_base_url lets through for this machine only.
     if not endpoint.startswith("http://"):
@@ -137,13 +203,7 @@ def _emulator(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup)
             code="configuration_invalid",
             hint="Leave `endpoint` out, or give the address that `jupyter autostop emulator` prints.",
         )
-    source = Credentials("the emulator's example key", access_key=defaults.ACCESS_KEY, secret_key=defaults.SECRET_KEY)
-    instance = found.instance if app.instance_id else Found(defaults.INSTANCE_ID, "the emulator's example")
-    project = found.project if app.project_id else Found(defaults.PROJECT_ID, "the emulator's example")
-    http = CloudHttp(endpoint, source, project.value, clock=clock, time=time, timeout=app.request_timeout)
-    http.emulated = True
-    platform = Demanager(http, time, project.value, instance.value)
-    return Setup(platform, instance, project, found.region, endpoint, source)
+    return endpoint
 
 
 def _source(app: AutostopApp, clock: Clock, found: Setup) -> CredentialSource | None:
@@ -213,28 +273,28 @@ def _missing(app: AutostopApp, found: Setup) -> list[str]:
     return [name for name, value in named.items() if not value]
 
 
-def _cloud(
-    app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup, wrong: NotConfiguredError | None
-) -> Setup:
-    """Speak to ModelArts; `wrong`: why there are no credentials to do that with."""
+def _lacking(app: AutostopApp, found: Setup, no_source: NotConfiguredError | None) -> list[NotConfiguredError]:
+    """Return what ModelArts cannot be asked without; `no_source`: why there are no credentials."""
+    without = None if found.source else no_source or nothing_found(os.environ)
     if missing := _missing(app, found):
-        raise _not_known(app, missing, None if found.source else wrong or nothing_found(os.environ))
-    project, instance = found.project.value, check_id(found.instance.value, "instance_id")
-    if project:
-        check_id(project, "project_id")
-    endpoint = check_base_url(app.endpoint or modelarts_endpoint(found.region.value), "endpoint")
-    if found.source is None:
-        raise wrong or nothing_found(os.environ)
+        return [_not_known(app, missing, without)]
+    return [without] if without else []
+
+
+def _usable(app: AutostopApp, clock: Clock, time: PlatformClock, found: Setup, source: CredentialSource) -> Setup:
+    """Speak to ModelArts or to an emulator, with settings that are right."""
+    endpoint, project = _address(app, found), found.project.value
     http = CloudHttp(
         endpoint,
-        found.source,
+        source,
         project,
         clock=clock,
         time=time,
         timeout=app.request_timeout,
         ca_file=app.ca_file,
     )
-    platform = Demanager(http, time, project, instance, guessed=found.instance.guessed)
+    http.emulated = app.platform == "emulator"
+    platform = Demanager(http, time, project, found.instance.value, guessed=found.instance.guessed)
     return replace(found, platform=platform, endpoint=endpoint)
 
 

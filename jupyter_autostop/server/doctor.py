@@ -30,6 +30,7 @@ from jupyter_autostop.platforms.discovery import has_an_ids_form
 from jupyter_autostop.platforms.endpoint import is_loopback
 from jupyter_autostop.platforms.files import nothing_found
 from jupyter_autostop.platforms.proxy import environments_proxy, proxy_name
+from jupyter_autostop.server.build import PLATFORMS
 from jupyter_autostop.server.doctor_files import NOT_TRIED, FileChecks, check
 from jupyter_autostop.server.places import WORK, front_end_version
 from jupyter_autostop.service import AutostopService
@@ -126,6 +127,8 @@ class Doctor:
                 return _failed("credentials", wrong)
             if wrong is not None and wrong.code == "setup_failed":
                 return self._not_tried("credentials", "this server is not set up")
+            if self._app.platform not in PLATFORMS:
+                return self._not_tried("credentials", "it is not known which platform they are for")
             return check("credentials", False, "There are none.", nothing_found(os.environ).hint)
         age, warning = await source.about()
         where = f"From {source.source}, {age}."
@@ -157,6 +160,8 @@ class Doctor:
 
     def _instance(self, error: AutostopError | None) -> Check:
         found = self._setup.instance
+        if not found.value and self._app.platform not in PLATFORMS:
+            return self._not_tried("instance", "it is not known on which platform it is")
         if not found.value:
             return check(
                 "instance",
