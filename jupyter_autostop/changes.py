@@ -20,6 +20,8 @@ from jupyter_autostop.wire import Instance, UpdateRequest
 from jupyter_autostop.words import OFF
 from jupyter_autostop.writing import match, not_running, outcome, triple
 
+ENDED = "What was held has ended."
+CALLED_OFF = "The stop that this server was to make is called off."
 STILL_STOPS = "Auto-stop is off from the next start; this run still stops as shown."
 SOON = 1800
 """Seconds to a stop that people are warned of."""
@@ -73,6 +75,7 @@ class Changes:
         )
         async with self._keeper.operation():
             before = await self._keeper.begin()
+            held = self._keeper.record
             if "enable" in asked:
                 done = await self._switched(change, asked, if_match, before)
                 if done is not None:
@@ -96,7 +99,25 @@ class Changes:
                 chosen = {key: value for key, value in asked.items() if key != "enable"}
                 prior = replace(record.prior, **chosen)
                 await self._keeper.keep(replace(record, prior=prior, seen=chosen.get("duration", record.seen)))
+            return self._with_what_ended(held, done) if "enable" in asked else done
+
+    def _with_what_ended(self, held: Record, done: Outcome) -> Outcome:
+        """Say first what has ended of that which was `held` until now, and when the run stops without it."""
+        record = self._keeper.record
+        if held.holds and not record.holds:
+            said = ENDED
+        elif held.stop_at is not None and record.stop_at is None:
+            said = CALLED_OFF
+        else:
             return done
+        if done["effect"] == "unconfirmed":
+            return outcome("unconfirmed", f"{said} {done['message']}")
+        if done["effect"] != "none":
+            said = f"{said} {done['message']}"
+        follows = OFF if self._writer.snapshot.run.kind == "off" else self._stops_in()
+        if follows not in said:
+            said = f"{said} {follows}"
+        return outcome("now" if done["effect"] == "none" else done["effect"], said)
 
     async def _switched(
         self, change: Change, asked: dict[str, Any], if_match: str | None, before: Instance
@@ -123,7 +144,7 @@ class Changes:
             if more:
                 return None
             await keeper.keep(EMPTY)
-            ended = "What was held has ended. " if record.holds else ""
+            ended = f"{ENDED} " if record.holds else ""
             return None if change.description is not None else outcome("now", f"{ended}{OFF}")
         prior = record.prior and replace(record.prior, **asked)
         record = await keeper.keep(replace(record, prior=prior, holds=(), stop_at=None, floor=0, off="ending"))
@@ -179,11 +200,11 @@ class Changes:
     def _on_again(self) -> Outcome:
         record, run = self._keeper.record, self._writer.snapshot.run
         if record.pending or (run.kind != "deadline" and record.stop_at is None):
-            return outcome("unconfirmed", "What was held has ended. ModelArts does not tell yet if auto-stop is on.")
+            return outcome("unconfirmed", f"{ENDED} ModelArts does not tell yet if auto-stop is on.")
         if run.kind == "deadline":
             return outcome("now", f"Auto-stop is on; what was held has ended. {self._stops_in()}")
         why = self._keeper.why_here(record)
-        return outcome("now", f"What was held has ended. {why}, so this server stops the instance. {self._stops_in()}")
+        return outcome("now", f"{ENDED} {why}, so this server stops the instance. {self._stops_in()}")
 
     def _stops_in(self, at: int | None = None) -> str:
         """Say when this run stops, at the deadline if not at `at` (ms), and that it can be moved if it comes soon."""

@@ -22,6 +22,7 @@ from fakes import (
     until,
 )
 
+from jupyter_autostop.changes import STILL_STOPS
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.errors import (
     AutostopError,
@@ -39,6 +40,7 @@ from jupyter_autostop.record import EMPTY
 from jupyter_autostop.record_file import DamagedRecordError
 from jupyter_autostop.service import AutostopService
 from jupyter_autostop.wire import UpdateRequest
+from jupyter_autostop.words import OFF
 
 HOUR = 3_600_000
 GRACE = 900_000
@@ -413,6 +415,93 @@ async def test_turning_on_tells_the_stop_time_that_counts_then(platform: Closing
     state = await service.change(parse_change({"auto_stop": {"enable": True}}))
     assert (state["deadline"], state["holds"]) == ({"stop_timestamp": own, "kept_by": "platform"}, [])
     assert service.keeper.moment(own) in state["outcome"]["message"]
+    await service.close()
+
+
+@pytest.mark.parametrize("holds", [[("one", "stop")], [("one", "restore")], [("one", "stop"), ("two", "restore")]])
+@pytest.mark.parametrize("more", [{}, {"description": "run 7"}], ids=["alone", "described"])
+async def test_on_beside_a_hold_says_that_it_has_ended(
+    platform: ClosingPlatform, holds: list[tuple[str, str]], more: dict[str, str]
+) -> None:
+    """Auto-stop is on all the while, so nothing is sent for it; the stop moves to the platform's own all the same."""
+    service = service_for(platform)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    for name, then in holds:
+        await hold(service, platform, 600, id=name, then=then)
+    state = await service.change(parse_change({"auto_stop": {"enable": True}, **more}))
+    saved = "The description is saved. " if more else ""
+    stops = f"This run stops at {service.keeper.moment(own)}."
+    assert state["outcome"] == {
+        "effect": "now",
+        "message": f"What was held has ended. {saved}{stops}",
+        "clamped": False,
+    }
+    assert (state["deadline"], state["holds"]) == ({"stop_timestamp": own, "kept_by": "platform"}, [])
+    assert platform.writes == ([{"description": "run 7"}] if more else [])
+    entries = await service.journal.entries()
+    assert state["outcome"]["message"] in [entry["result"] for entry in entries]
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert (state["outcome"]["effect"], state["outcome"]["message"]) == (
+        "none",
+        "It is so already; nothing was sent.",
+    )
+    await service.close()
+
+
+@pytest.mark.parametrize("anyway", [False, True], ids=["off at once", "off from the next start"])
+async def test_off_beside_a_hold_says_that_it_has_ended(platform: ClosingPlatform, anyway: bool) -> None:
+    """Also the second off, for which nothing is sent, of a run that the platform stops anyway or that is off."""
+    service = service_for(platform)
+    platform.stops_anyway = anyway
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    told = f"{STILL_STOPS} This run stops at {service.keeper.moment(own)}." if anyway else OFF
+    for _ in range(2):
+        await hold(service, platform, 600, then="stop")
+        state = await service.change(parse_change({"auto_stop": {"enable": False}}))
+        assert state["outcome"]["message"] == f"What was held has ended. {told}"
+        assert state["outcome"]["effect"] == ("next_start" if anyway else "now")
+        assert state["holds"] == []
+    await service.close()
+
+
+async def test_off_with_a_description_says_that_what_was_held_has_ended(platform: ClosingPlatform) -> None:
+    """Of a run that is held by switching auto-stop off: the off is there, and only the description is sent."""
+    service = service_for(platform)
+    await hold(service, platform, 7200)
+    state = await service.change(parse_change({"auto_stop": {"enable": False}, "description": "run 7"}))
+    assert state["outcome"]["message"] == f"What was held has ended. The description is saved. {OFF}"
+    assert (state["outcome"]["effect"], state["deadline"], state["holds"]) == ("now", None, [])
+    await service.close()
+
+
+async def test_on_calls_off_the_stop_that_follows_a_hold_and_says_so(
+    clock: ManualClock, platform: ClosingPlatform
+) -> None:
+    """The kernel of a hold has ended, and this server is to stop the run after the grace."""
+    owners = FakeOwners()
+    service = service_for(platform, owners=owners)
+    own = (await service.look())["deadline"]["stop_timestamp"]
+    await hold(service, platform, 2400, then="stop", kernel_id="k1")
+    owners.ended.add("k1")
+    await pass_time(clock, service, 10)
+    state = await service.look()
+    assert (state["holds"], state["deadline"]["kept_by"]) == ([], "server")
+    state = await service.change(parse_change({"auto_stop": {"enable": True}}))
+    assert state["outcome"]["effect"] == "now"
+    assert state["outcome"]["message"].startswith("The stop that this server was to make is called off. This run stops")
+    assert state["deadline"] == {"stop_timestamp": own, "kept_by": "platform"}
+    await service.close()
+
+
+async def test_a_description_alone_leaves_what_is_held(platform: ClosingPlatform) -> None:
+    """And so do a run length and reminders: only a switch of auto-stop ends it."""
+    service = service_for(platform)
+    one = await hold(service, platform, 600, then="stop")
+    for change in ({"description": "run 7"}, {"description": "run 7"}, {"auto_stop": {"prompt": False}}):
+        state = await service.change(parse_change(change))
+        assert "held" not in state["outcome"]["message"]
+        assert [held["id"] for held in state["holds"]] == [one["id"]]
+        assert state["deadline"] == {"stop_timestamp": one["until"], "kept_by": "server"}
     await service.close()
 
 
