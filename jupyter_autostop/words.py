@@ -97,22 +97,24 @@ def status_text(state: State) -> str:
         if state["stale"] and state["confirmed_at"] is not None:
             line += f"; last confirmed {ago(state['confirmed_at'], now)}"
         return f"{line}. {_problem(state)}" if state["problem"] else line
-    if _has_stopped(state):
-        return _STATUS["STOPPED"]
+    status = str((instance or {}).get("status"))
+    if _is_at_rest(state):
+        # An instance that has stopped is past what its stop time was about.
+        done = not state["problem"] or (status == "STOPPED" and state["problem"]["code"] == "overdue")
+        return _STATUS[status] if done else f"{_STATUS[status]} {_problem(state)}"
     if state["problem"] and state["problem"]["code"] == "overdue":
         return _problem(state)
     if state["problem"]:
         return f"It is not known when this instance stops. {_problem(state)}"
-    status = str((instance or {}).get("status"))
     if status != "RUNNING":
-        return _STATUS.get(status, f"The instance is not running (status {status}).")
+        return f"The instance is not running (status {status})."
     return OFF
 
 
-def _has_stopped(state: State) -> bool:
-    """Tell whether the stop that is under way, as far as the problem goes, was seen to be over."""
-    problem, instance = state["problem"], state["instance"] or {}
-    return problem is not None and problem["code"] == "overdue" and instance.get("status") == "STOPPED"
+def _is_at_rest(state: State) -> bool:
+    """Tell whether the last answer says that no run goes on, whatever else is not in order; an old one says nothing."""
+    known = (state["instance"] or {}).get("status") in _STATUS
+    return known and not (state["stale"] and state["problem"] is not None)
 
 
 def _own_auto_stop(state: State) -> str:
@@ -232,7 +234,7 @@ def report_text(state: State) -> str:
 
 def is_unknown(state: State) -> bool:
     """Tell whether nobody can say when, or whether, the instance stops."""
-    return state["deadline"] is None and state["problem"] is not None and not _has_stopped(state)
+    return state["deadline"] is None and state["problem"] is not None and not _is_at_rest(state)
 
 
 def journal_line(entry: Mapping[str, Any]) -> str:

@@ -32,6 +32,12 @@ STOP = NOW + 2 * HOUR + 13 * MINUTE
 HOLD = {"id": "h", "until": NOW + HOUR, "then": "restore", "reason": "", "owner": {"kind": "command"}}
 LOST = {"code": "no_answer", "message": "ModelArts did not answer within 10 s.", "hint": "Check the network."}
 
+TROUBLE = {
+    "code": "throttled",
+    "message": "What is held or owed is not in order yet. Not now.",
+    "hint": "It is tried again.",
+}
+
 
 @pytest.fixture(autouse=True)
 def shanghai() -> Iterator[None]:
@@ -94,6 +100,30 @@ LINES: dict[str, tuple[State, str]] = {
         "The instance is stopped.",
     ),
     "stopping": (state(status="STOPPING"), "The instance is stopping."),
+    "stopping, what is kept not in order": (
+        state(status="STOPPING", problem=TROUBLE),
+        "The instance is stopping. What is held or owed is not in order yet. Not now. It is tried again.",
+    ),
+    "stopping, its stop time past": (
+        state(status="STOPPING", problem={"code": "overdue", "message": "It has passed.", "hint": "Save your work."}),
+        "The instance is stopping. It has passed. Save your work.",
+    ),
+    "stopped, what is kept not in order": (
+        state(status="STOPPED", problem=TROUBLE),
+        "The instance is stopped. What is held or owed is not in order yet. Not now. It is tried again.",
+    ),
+    "restarting, what is kept not in order": (
+        state(status="RESTARTING", problem=TROUBLE),
+        "The instance is restarting. What is held or owed is not in order yet. Not now. It is tried again.",
+    ),
+    "stopping when it last answered": (
+        state(status="STOPPING", problem=LOST, stale=True),
+        "It is not known when this instance stops. ModelArts did not answer within 10 s. Check the network.",
+    ),
+    "a status that is not documented": (
+        state(status="HIBERNATED", problem={"code": "unknown_status", "message": "It is “HIBERNATED”.", "hint": ""}),
+        "It is not known when this instance stops. It is “HIBERNATED”.",
+    ),
     "starting": (state(status="STARTING"), "The instance is starting."),
     "restarting": (state(status="RESTARTING"), "The instance is restarting."),
     "another status": (state(status="CREATE_FAILED"), "The instance is not running (status CREATE_FAILED)."),
@@ -132,7 +162,13 @@ def test_each_state_has_its_line(given: State, line: str) -> None:
 def test_off_is_said_only_of_a_running_instance_without_a_problem() -> None:
     """A null deadline with a problem is unknown, and what does not run is not "off" either."""
     assert [name for name, (given, _) in LINES.items() if OFF in status_line(given)] == ["off", "off, emulated"]
-    assert [name for name, (given, _) in LINES.items() if is_unknown(given)] == ["unknown", "never asked"]
+    unknown = [name for name, (given, _) in LINES.items() if is_unknown(given)]
+    assert unknown == [
+        "stopping when it last answered",
+        "a status that is not documented",
+        "unknown",
+        "never asked",
+    ]
 
 
 def test_no_line_is_two() -> None:
