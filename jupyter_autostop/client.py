@@ -14,10 +14,10 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jupyter_autostop.client_certificate import CERTFILE, KEYFILE, NO_CERTIFICATE, ClientCertificate
+from jupyter_autostop.client_certificate import NO_CERTIFICATE, ClientCertificate
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.foreign_text import clean_json
-from jupyter_autostop.local_http import Answer, Conversation, UnreachableError, tls_refusal
+from jupyter_autostop.local_http import Answer, Conversation, UnreachableError, broken_off, tls_refusal
 from jupyter_autostop.runtime import CAPABILITY_HEADER, KERNEL_HEADER, Server
 from jupyter_autostop.servers import find_server
 
@@ -222,10 +222,7 @@ class LocalClient:
             ) from error
         except (ConnectionError, ssl.SSLEOFError) as error:
             if self._server.secure:
-                raise UnreachableError(
-                    f"The server at {url} broke the secured connection off, and said nothing.",
-                    hint=f"It may want a certificate of its clients: name the files in {CERTFILE} and {KEYFILE}.",
-                ) from error
+                raise broken_off(self._server, self._certificate) from error
             # So does a server that wants TLS break off when it is spoken to in plain.
             answer, perhaps = None, "" if self._server.sock else ", or one that is reached by https:// alone"
         except ssl.SSLError as error:

@@ -141,6 +141,16 @@ def tls_refusal(server: Server, error: ssl.SSLError, own: ClientCertificate) -> 
     )
 
 
+def broken_off(server: Server, own: ClientCertificate) -> UnreachableError:
+    """Return what is told where a server ends TLS without a word, as one may that is shown no certificate."""
+    unusable = own.load(_any_context()) if own.certificate else ""
+    return UnreachableError(
+        f"The server at {server.url} broke the secured connection off, and said nothing"
+        f"{f'; {unusable}' if unusable else ''}.",
+        hint=f"It may want a certificate of its clients: name the files in {CERTFILE} and {KEYFILE}.",
+    )
+
+
 def _any_context() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 

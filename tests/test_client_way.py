@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -125,6 +127,32 @@ class TestAServerThatWantsACertificate:
             assert "certificate of its clients" in str(refusal(environ, f"https://localhost:{door.port}/b/", ca_file))
         with secure(authority, newest=newest) as door:
             assert connect(environ, f"https://localhost:{door.port}/b/", cafile=ca_file).instance() == STATE
+
+
+@pytest.mark.parametrize("spoilt", ["missing key", "key of another", "nothing"])
+def test_a_server_that_breaks_off_and_a_certificate_that_cannot_be_used(
+    authority: trustme.CA, runtime: Path, tmp_path: Path, ca_file: str, spoilt: str
+) -> None:
+    """The file is named only where something is wrong with it."""
+    environ = {**home(runtime), **identity(authority, tmp_path)}
+    if spoilt == "missing key":
+        (tmp_path / "key.pem").unlink()
+    elif spoilt == "key of another":
+        authority.issue_cert("other.example").private_key_pem.write_to_path(str(tmp_path / "key.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def break_off() -> None:
+            with listening.accept()[0] as door, context.wrap_socket(door, server_side=True) as secured:
+                secured.recv(1)
+
+        thread = threading.Thread(target=break_off)
+        thread.start()
+        error = refusal(environ, f"https://localhost:{listening.getsockname()[1]}/b/", ca_file)
+        thread.join()
+    assert "broke the secured connection off" in str(error)
+    assert (f"{tmp_path / 'cert.pem'} cannot be used: " in str(error)) == (spoilt != "nothing")
 
 
 def test_an_expired_certificate(authority: trustme.CA, runtime: Path, ca_file: str) -> None:
