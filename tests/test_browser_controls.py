@@ -61,7 +61,7 @@ def platform(endpoint: str, server: JupyterServer) -> Iterator[Platform]:
 
 
 class Page:
-    """A tab with a notebook and our controls in it; `sent` are the bodies of our writes, in their order."""
+    """A tab with a notebook and our controls in it; `sent` are the bodies of our writes to the instance, in order."""
 
     def __init__(self, browser: Browser, server: JupyterServer, front_end: str, **options: Any) -> None:
         self.tab = Tab(browser, server, **options)
@@ -72,7 +72,8 @@ class Page:
         expect(self.item).to_be_visible()
 
     def _on_request(self, request: Any) -> None:
-        if "/jupyter-autostop/" in request.url and request.method != "GET":
+        route = request.url.partition("/jupyter-autostop/")[2]
+        if route and route != "zone" and request.method != "GET":
             self.sent.append(json.loads(request.post_data or "null"))
 
     @property

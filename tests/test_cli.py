@@ -174,7 +174,7 @@ def test_its_own_server_among_several(server: JupyterServer, tmp_path: Path) -> 
         mine = run({**environment, "JPY_PARENT_PID": str(server.pid)}, "status")
         assert mine.stdout.startswith("[emulator]")
         theirs = run({**environment, "JPY_PARENT_PID": str(other.pid)}, "status")
-        assert "does not know its instance yet" in theirs.stdout
+        assert "This server is not configured yet" in theirs.stdout
         assert theirs.returncode == 1
         named = run(environment, "status", "--server", f"{server.url}lab?token={server.token}")
         assert named.stdout.startswith("[emulator]")

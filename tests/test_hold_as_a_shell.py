@@ -140,7 +140,9 @@ def state(pid: int) -> str:
 @contextmanager
 def telling(program: Program) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Hold a command that tells which signals arrive; it is killed at the end."""
-    process = program.start(PYTHON, "-c", TOLD)
+    # In a process group of its own, whose parent is outside of it: the system stops no group that is orphaned, as that
+    # of these tests may be.
+    process = program.start(PYTHON, "-c", TOLD, process_group=0)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     command = int(program.wish["pid"])
