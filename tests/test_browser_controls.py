@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -72,7 +73,7 @@ class Page:
         expect(self.item).to_be_visible()
 
     def _on_request(self, request: Any) -> None:
-        route = request.url.partition("/jupyter-autostop/")[2]
+        route = urlsplit(request.url).path.partition("/jupyter-autostop/")[2]
         if route and route != "zone" and request.method != "GET":
             self.sent.append(json.loads(request.post_data or "null"))
 

@@ -358,7 +358,8 @@ async def test_off_after_a_late_on_says_that_it_is_off(clock: ManualClock, platf
     await pass_time(clock, service, (own - now(platform)) / 1000 + 600)
     await service.change(parse_change({"auto_stop": {"enable": True, "duration": 4 * 3600}}))
     state = await service.change(parse_change({"auto_stop": {"enable": False}}))
-    assert (state["outcome"], state["deadline"]) == ({"effect": "now", "message": OFF, "clamped": False}, None)
+    called_off = f"The stop that this server was to make is called off. {OFF}"
+    assert (state["outcome"], state["deadline"]) == ({"effect": "now", "message": called_off, "clamped": False}, None)
     assert platform.setting == {"enable": False, "duration": 4 * 3600, "prompt": True}
     await service.close()
 

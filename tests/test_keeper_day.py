@@ -83,11 +83,14 @@ class Day:
         """Follow what is shown: each change of the State is told here."""
         if self.service is None:
             return
-        now, deadline = self.emulator.now(), self.service.snapshot.state()["deadline"]
+        state = self.service.snapshot.state()
+        now, deadline = self.emulator.now(), state["deadline"]
         if deadline is None:
             return
+        stops = [hold["until"] for hold in state["holds"] if hold["then"] == "stop"]
         old = self.shown["stop_timestamp"] if self.shown else 0
-        if deadline["stop_timestamp"] < old - WITHIN:
+        # Whoever begins a hold that ends in a stop may bring it nearer.
+        if deadline["stop_timestamp"] < old - WITHIN and deadline["stop_timestamp"] not in stops:
             self.nearer.append((now, old, deadline["stop_timestamp"]))
         self.shown = {**deadline}
 

@@ -232,7 +232,7 @@ async def test_throttled(ask: Ask, emulator: EmulatorServer) -> None:
 
 
 async def test_a_click_after_a_short_retry_after_works(ask: Ask, emulator: EmulatorServer) -> None:
-    """Looks say at once that nothing is asked; changes wait, and are made one after another, in the order they came."""
+    """Looks say at once that nothing is asked; changes wait, and each is then made by itself."""
     headers = {"Retry-After": "1"}
     await control(emulator, {"kind": "status", "status": 429, "headers": headers, "method": "GET"})
     assert (await ask("GET", "instance")).json["problem"]["code"] == "APIGW.0308"
@@ -243,7 +243,8 @@ async def test_a_click_after_a_short_retry_after_works(ask: Ask, emulator: Emula
     assert problem["hint"].startswith("Try again in ")
     replies = await asyncio.gather(*changes)
     assert [reply.status for reply in replies] == [200, 200, 200]
-    assert [body["description"] for body in writes(emulator)] == ["a", "b", "c"]
+    # Each came over a connection of its own, so that any of them may have been the first.
+    assert sorted(body["description"] for body in writes(emulator)) == ["a", "b", "c"]
     # The one that was throttled, and three times what a change takes.
     assert len(emulator.emulator.record.shown()) == 1 + 3 * 3
 
