@@ -125,7 +125,7 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
 }
 
 /** Keep a name that is written from right to left from turning the sentence around it. */
-export function isolated(text: string): string {
+function isolated(text: string): string {
   return RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text;
 }
 

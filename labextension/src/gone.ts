@@ -10,11 +10,12 @@ import type { IWords } from './view';
  * Nobody is left to say so: the server runs in the instance. That its stop time has passed, or that it was seen to
  * stop, tells this end from a network that is down.
  */
-export function hasGone({ state, link, pending, now, ...rest }: ISituation): boolean {
+export function hasGone(situation: ISituation): boolean {
+  const { state, link, now } = situation;
   if (link?.kind !== 'lost' || !state) {
     return false;
   }
-  const stop = shownStop({ state, link, pending, now, ...rest });
+  const stop = shownStop(situation);
   const phase = phaseOf(state.instance?.status);
   return phase === 'stopping' || phase === 'stopped' || (stop !== null && stop <= now);
 }
