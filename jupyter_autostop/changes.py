@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from jupyter_autostop.deadline import NOTICEABLE
+from jupyter_autostop.deadline import NOTICEABLE, setting
+from jupyter_autostop.domain.messages import OFF
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError
 from jupyter_autostop.foreign_text import clean, one_line, shows_nothing
@@ -14,10 +15,8 @@ from jupyter_autostop.keeping import moved
 from jupyter_autostop.models import Change
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY, Record, Setting
-from jupyter_autostop.snapshot import setting
 from jupyter_autostop.state import Outcome
 from jupyter_autostop.wire import Instance, UpdateRequest
-from jupyter_autostop.words import OFF
 from jupyter_autostop.writing import match, not_running, outcome, triple
 
 ENDED = "What was held has ended."

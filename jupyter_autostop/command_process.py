@@ -8,7 +8,7 @@ import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from jupyter_autostop.words import printable
+from jupyter_autostop.foreign_text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ import os
 import time
 from pathlib import Path
 
-from jupyter_autostop.runtime import started
+from jupyter_autostop.process import started
 
 
 def container_marker() -> str:

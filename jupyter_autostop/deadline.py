@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from jupyter_autostop.record import ROUNDING
 from jupyter_autostop.state import NextStart, Problem
@@ -156,6 +156,16 @@ class KnownRun:
     start: int | None
     stop_timestamp: int
     duration: int | None
+
+
+def setting(instance: Instance | None) -> dict[str, Any]:
+    """Return the auto-stop setting, without the times derived from it."""
+    auto_stop = instance.auto_stop if instance else None
+    return {
+        "enable": auto_stop and auto_stop.enable,
+        "duration": auto_stop and auto_stop.duration,
+        "prompt": auto_stop and auto_stop.prompt,
+    }
 
 
 def learn_run(known: KnownRun | None, instance: Instance, stop: int, now: int) -> tuple[KnownRun, bool]:

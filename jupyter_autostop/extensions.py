@@ -12,8 +12,8 @@ from jupyter_autostop.keeper import Keeper
 from jupyter_autostop.models import Extend
 from jupyter_autostop.policy import BEING_PUT_BACK, HOLDING, OFF, Policy
 from jupyter_autostop.reach import Aim, Reach
-from jupyter_autostop.record import EXTENSION, Hold, Owner, Record
-from jupyter_autostop.state import Outcome
+from jupyter_autostop.record import Hold, Owner, Record
+from jupyter_autostop.state import EXTENSION, Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, outcome
 

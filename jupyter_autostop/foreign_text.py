@@ -55,6 +55,11 @@ def one_line(text: str, longest: int) -> str:
     return _cut(" ".join(clean(text[: 8 * longest], 8 * longest).split()), longest)
 
 
+def printable(text: str) -> str:
+    """Return a text of somebody else's on one line, in which nothing can move a terminal's cursor."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
 def shows_nothing(text: str) -> bool:
     """Tell whether no sign of a text can be seen."""
     return all(

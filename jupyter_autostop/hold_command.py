@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from jupyter_autostop.client import RefusedError
 from jupyter_autostop.command_process import Command, fill_standard_streams
 from jupyter_autostop.disk import is_file
+from jupyter_autostop.foreign_text import printable
 from jupyter_autostop.holding import Holding, ended
 from jupyter_autostop.label import label
 from jupyter_autostop.process import claim
-from jupyter_autostop.words import printable, report_text
+from jupyter_autostop.words import report_text
 from jupyter_autostop.work_lock import WorkLock
 
 if TYPE_CHECKING:

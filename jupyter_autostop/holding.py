@@ -14,10 +14,10 @@ from jupyter_autostop.client import RefusedError
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import UnreachableError
+from jupyter_autostop.moments import clock_time
 from jupyter_autostop.process import OwnProcess
 from jupyter_autostop.reading import reader_zone
-from jupyter_autostop.record import ENDED_WITH_OWNER
-from jupyter_autostop.words import clock_time
+from jupyter_autostop.state import ENDED_WITH_OWNER
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -11,8 +11,8 @@ from jupyter_autostop.keeper import STILL_HELD, Keeper, stop_sent
 from jupyter_autostop.models import HoldWish
 from jupyter_autostop.policy import HOLDING, OFF, Policy
 from jupyter_autostop.reach import Aim, Reach
-from jupyter_autostop.record import ENDED_WITH_OWNER, EXTENSION, MOST_HOLDS, Hold, Record
-from jupyter_autostop.state import Outcome
+from jupyter_autostop.record import MOST_HOLDS, Hold, Record
+from jupyter_autostop.state import ENDED_WITH_OWNER, EXTENSION, Outcome
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import match, outcome
 

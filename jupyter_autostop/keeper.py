@@ -19,9 +19,10 @@ from jupyter_autostop.keeping import ended_early, expired, over, settled
 from jupyter_autostop.locks import Locks, SuspendedError
 from jupyter_autostop.models import HoldWish
 from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import EXTENSION, Hold, Off, Owner, Record
+from jupyter_autostop.record import Hold, Off, Owner, Record
 from jupyter_autostop.record_file import Records
 from jupyter_autostop.settling import Settling
+from jupyter_autostop.state import EXTENSION
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import Comparison, Writer
 

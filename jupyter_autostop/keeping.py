@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from jupyter_autostop.deadline import NOTICEABLE, KnownRun
+from jupyter_autostop.deadline import NOTICEABLE, KnownRun, setting
 from jupyter_autostop.record import EMPTY, ROUNDING, Off, Record, Setting
-from jupyter_autostop.snapshot import setting
 from jupyter_autostop.stop_rule import stop_by_server
 from jupyter_autostop.wire import Instance
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from jupyter_autostop.words import printable
+from jupyter_autostop.foreign_text import printable
 
 LONGEST = 80
 """Characters; two of these and some words fit into a hold's reason."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from jupyter_autostop.errors import UnavailableError
-from jupyter_autostop.runtime import process_stat, started
+from jupyter_autostop.process import process_stat, started
 
 PATIENCE = 20.0
 """Seconds to wait for another server's operation."""

@@ -9,7 +9,7 @@ import logging
 from dataclasses import replace
 
 from jupyter_autostop.custody import Custody, Life
-from jupyter_autostop.deadline import ENDED, RUNNING
+from jupyter_autostop.deadline import ENDED, RUNNING, setting
 from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.keeping import (
     adopted,
@@ -23,12 +23,11 @@ from jupyter_autostop.keeping import (
     threatened,
 )
 from jupyter_autostop.locks import Locks
+from jupyter_autostop.moments import utc_time
 from jupyter_autostop.policy import Policy
 from jupyter_autostop.record import EMPTY, ROUNDING, Record, Setting
 from jupyter_autostop.record_file import Records
-from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance
-from jupyter_autostop.words import utc_time
 from jupyter_autostop.writing import Writer
 
 SETTLE_MARGIN = 900

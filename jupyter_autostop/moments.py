@@ -19,6 +19,8 @@ from jupyter_autostop.zones import (
     Zone,
     ZoneError,
     first_after_gap,
+    fixed_zone,
+    machine_zone,
     named_zone,
     own_abbreviation,
     readings,
@@ -141,3 +143,19 @@ def _of_day(wall_s: int, zone: Zone, *, skip_days: bool = False) -> Iterator[tup
 
 def _told(at_s: int, zone: Zone) -> str:
     return f"{zone.local(at_s):%H:%M} {zone.label(at_s)}"
+
+
+def clock_time(ms: int, now: int, zone: Zone | None = None) -> str:
+    """Write a moment (epoch ms) as people near `now` say it: `18:40 CST`, on another day `Tue 24 Nov 09:00 CST`.
+
+    The zone is this machine's, unless another one is given.
+    """
+    zone = zone or machine_zone()
+    then = zone.local(ms / 1000)
+    day = "" if then.date() == zone.local(now / 1000).date() else f"{then:%a} {then.day} {then:%b} "
+    return f"{day}{then:%H:%M} {zone.label(ms // 1000)}"
+
+
+def utc_time(ms: int, now: int) -> str:
+    """Write a moment (epoch ms) in UTC, as the server names it in a message and in the journal."""
+    return clock_time(ms, now, fixed_zone(0))

@@ -5,13 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jupyter_autostop.deadline import KnownRun, Run
+from jupyter_autostop.domain.limits import DESCRIPTION_FORBIDDEN, DESCRIPTION_MAX, LONGEST_DURATION, SHORTEST_DURATION
 from jupyter_autostop.errors import ForbiddenError
-from jupyter_autostop.models import (
-    DESCRIPTION_FORBIDDEN,
-    DESCRIPTION_MAX,
-    LONGEST_DURATION,
-    SHORTEST_DURATION,
-)
 from jupyter_autostop.state import Limits
 
 OFF = "Auto-stop is off: nothing will stop this run."

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from jupyter_autostop.runtime import is_alive
-
 PROC = Path("/proc")
 _REMAINS = {"Z", "X", "x"}
 """States of a process that has ended."""
@@ -31,6 +29,30 @@ def _is_of_this_namespace(proc: Path) -> bool:
         return os.readlink(proc / "self") == str(os.getpid())  # noqa: PTH115 - a link is compared, no file opened
     except OSError:
         return False
+
+
+def process_stat(pid: int) -> list[str]:
+    """Return what the system tells of a process after its name, state first; nothing where it does not tell."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def started(pid: int) -> str:
+    """Return when a process started, in the system's ticks: together with it, a process id is never used twice."""
+    return "".join(process_stat(pid)[19:20])
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def start_of(pid: int, proc: Path = PROC) -> str | None:

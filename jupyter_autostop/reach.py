@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from jupyter_autostop.deadline import NOTICEABLE, next_start
+from jupyter_autostop.deadline import NOTICEABLE, next_start, setting
+from jupyter_autostop.domain.limits import LONGEST_DURATION
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, ConflictError, InvalidInputError
 from jupyter_autostop.keeper import Keeper, stop_sent
 from jupyter_autostop.keeping import fallen_back, moved, people_chose
-from jupyter_autostop.models import LONGEST_DURATION
 from jupyter_autostop.policy import DEFERS, Policy
-from jupyter_autostop.record import EMPTY, EXTENSION, ROUNDING, Hold, Record, Setting
-from jupyter_autostop.snapshot import setting
-from jupyter_autostop.state import Outcome
+from jupyter_autostop.record import EMPTY, ROUNDING, Hold, Record, Setting
+from jupyter_autostop.state import EXTENSION, Outcome
 from jupyter_autostop.stop_rule import begun
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import not_running, outcome

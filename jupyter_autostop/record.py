@@ -28,10 +28,6 @@ _TOO_LARGE = 10**14
 """ms: the year 5138. No length, process or time of ours reaches it."""
 _NAME = re.compile(r"[\w.-]{0,80}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-EXTENSION = "extension"
-"""The id of the hold that an extension is: one, moved later by the next extension."""
-ENDED_WITH_OWNER = "hold_ended_with_owner"
-"""The code of an error: the hold to be ended has ended already, since its kernel or command has."""
 
 
 @dataclass(frozen=True)

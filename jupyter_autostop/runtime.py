@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from jupyter_autostop.disk import expand_user, names_in
+from jupyter_autostop.disk import names_in
+from jupyter_autostop.process import is_alive, started
+from jupyter_autostop.runtime_folder import runtime_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,30 +69,6 @@ class Server:
     def path(self, route: str) -> str:
         """Return what to ask for below the base URL, in which what is quoted already stays as it is."""
         return quote(self.base_url, safe="/%:@!$&'()*+,;=~") + route
-
-
-def process_stat(pid: int) -> list[str]:
-    """Return what the system tells of a process after its name, state first; nothing where it does not tell."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def started(pid: int) -> str:
-    """Return when a process started, in the system's ticks: together with it, a process id is never used twice."""
-    return "".join(process_stat(pid)[19:20])
-
-
-def is_alive(pid: int) -> bool:
-    """Return whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _owners(folder: Path) -> set[int]:
@@ -181,15 +159,3 @@ def known_servers(environ: Mapping[str, str]) -> list[Server]:
     except (RuntimeError, OSError):  # an id without a name, and no HOME
         return []
     return running_servers(folder)
-
-
-def runtime_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of Jupyter's runtime files, also where nothing of Jupyter can be imported."""
-    if environ.get("JUPYTER_RUNTIME_DIR"):
-        return Path(environ["JUPYTER_RUNTIME_DIR"])
-    try:
-        from jupyter_core.paths import jupyter_runtime_dir  # noqa: PLC0415 - only needed on this path
-    except ImportError:
-        data = Path(environ.get("XDG_DATA_HOME") or expand_user("~") / ".local" / "share") / "jupyter"
-        return Path(environ.get("JUPYTER_DATA_DIR") or data) / "runtime"
-    return Path(jupyter_runtime_dir())

@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from jupyter_autostop.errors import AutostopError, ForbiddenError, InvalidInputError, NotConfiguredError
 from jupyter_autostop.journal import Journal
-from jupyter_autostop.record import ENDED_WITH_OWNER
-from jupyter_autostop.state import Outcome
+from jupyter_autostop.state import ENDED_WITH_OWNER, Outcome
 from jupyter_autostop.writing import Writer
 
 OURSELVES = "this server"

@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import open_socket
-from jupyter_autostop.runtime import Server, is_host, known_servers, process_stat
+from jupyter_autostop.process import process_stat
+from jupyter_autostop.runtime import Server, is_host, known_servers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jupyter_autostop.deadline import RUNNING
+from jupyter_autostop.deadline import RUNNING, setting
 from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import AutostopError, InvalidInputError, UnavailableError
 from jupyter_autostop.keeping import fallen_back, moved, paid_back, standing_before
 from jupyter_autostop.looking import Looking
 from jupyter_autostop.record import EMPTY, LANDS_WITHIN, Pending, Record, Setting, Write
-from jupyter_autostop.snapshot import setting
 from jupyter_autostop.wire import Instance, UpdateAutoStop, UpdateRequest, UpdateSpec
 
 

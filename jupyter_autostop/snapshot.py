@@ -18,14 +18,15 @@ from jupyter_autostop.deadline import (
     next_start,
     overdue,
     read_run,
+    setting,
     stopping,
     unkept,
     unsettled,
 )
 from jupyter_autostop.errors import AutostopError, CredentialsError, NoAnswerError
 from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
-from jupyter_autostop.models import shown_instance
 from jupyter_autostop.platforms.port import Platform, Reading
+from jupyter_autostop.platforms.public_fields import shown_instance
 from jupyter_autostop.policy import Policy, limits
 from jupyter_autostop.record import EMPTY, ROUNDING, Record
 from jupyter_autostop.state import AutoStopState, Deadline, NextStart, Outcome, Problem, RunTimes, State
@@ -41,16 +42,6 @@ _UNASKED = Run(
 def part_version(part: Any) -> str:
     """Return a short fingerprint of one part of the instance; equal parts have equal ones."""
     return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def setting(instance: Instance | None) -> dict[str, Any]:
-    """Return the auto-stop setting, without the times derived from it."""
-    auto_stop = instance.auto_stop if instance else None
-    return {
-        "enable": auto_stop and auto_stop.enable,
-        "duration": auto_stop and auto_stop.duration,
-        "prompt": auto_stop and auto_stop.prompt,
-    }
 
 
 class Snapshot:

@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 Effect = Literal["now", "held", "next_start", "none", "unconfirmed"]
+EXTENSION = "extension"
+"""The id of the hold that an extension is: one, moved later by the next extension."""
+ENDED_WITH_OWNER = "hold_ended_with_owner"
+"""The code of an error: the hold to be ended has ended already, since its kernel or command has."""
 
 
 class AutoStopState(TypedDict):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from jupyter_autostop.record import EXTENSION, Hold, Record
+from jupyter_autostop.record import Hold, Record
+from jupyter_autostop.state import EXTENSION
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_autostop.duration import DAY, HOUR, LONGEST, DurationError, parse_duration
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.foreign_text import printable
 from jupyter_autostop.moments import Moment, read_moment
 from jupyter_autostop.reading import reader_zone, whose_zone
-from jupyter_autostop.words import hold_entry, is_unknown, printable, stop_question
+from jupyter_autostop.words import hold_entry, is_unknown, stop_question
 from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:

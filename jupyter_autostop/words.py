@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from jupyter_autostop.domain.messages import OFF
 from jupyter_autostop.duration import DAY, HOUR, MINUTE, format_countdown, format_duration
+from jupyter_autostop.foreign_text import printable
+from jupyter_autostop.moments import clock_time, utc_time
 from jupyter_autostop.reading import reader_zone
-from jupyter_autostop.record import EXTENSION
-from jupyter_autostop.zones import fixed_zone, machine_zone
+from jupyter_autostop.state import EXTENSION
+from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +22,6 @@ if TYPE_CHECKING:
 NO_JOURNAL = "Nothing has been changed from here yet."
 NOTHING_HELD = "Nothing is held."
 NOT_STOPPED = "Nothing was stopped."
-OFF = "Auto-stop is off: the instance runs, and bills, until you stop it."
 _STATUS = {
     "STOPPED": "The instance is stopped.",
     "STOPPING": "The instance is stopping.",
@@ -49,22 +51,6 @@ _CHECKS = {
     "front_end": "JupyterLab's part",
 }
 _HELD_BY = {"person": "by hand", "kernel": "by a kernel", "command": "by a command"}
-
-
-def clock_time(ms: int, now: int, zone: Zone | None = None) -> str:
-    """Write a moment (epoch ms) as people near `now` say it: `18:40 CST`, on another day `Tue 24 Nov 09:00 CST`.
-
-    The zone is this machine's, unless another one is given.
-    """
-    zone = zone or machine_zone()
-    then = zone.local(ms / 1000)
-    day = "" if then.date() == zone.local(now / 1000).date() else f"{then:%a} {then.day} {then:%b} "
-    return f"{day}{then:%H:%M} {zone.label(ms // 1000)}"
-
-
-def utc_time(ms: int, now: int) -> str:
-    """Write a moment (epoch ms) in UTC, as the server names it in a message and in the journal."""
-    return clock_time(ms, now, fixed_zone(0))
 
 
 def ago(ms: int, now: int) -> str:
@@ -137,11 +123,6 @@ def _holds(state: State) -> str:
     """Tell who holds; an extension is what the stop time says already."""
     holds = (hold for hold in state["holds"] if hold["id"] != EXTENSION)
     return "".join(f"; {hold_line(hold, state['server_time'], reader_zone(state))}" for hold in holds)
-
-
-def printable(text: str) -> str:
-    """Return a text of somebody else's on one line, in which nothing can move a terminal's cursor."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def hold_line(hold: Mapping[str, Any], now: int, zone: Zone | None = None) -> str:

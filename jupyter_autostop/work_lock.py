@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_autostop.runtime import runtime_folder
+from jupyter_autostop.runtime_folder import runtime_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

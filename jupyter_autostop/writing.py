@@ -9,10 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from jupyter_autostop.clock import Clock
+from jupyter_autostop.deadline import setting
 from jupyter_autostop.errors import AutostopError, ConflictError, NoAnswerError, NotAppliedError, UnavailableError
 from jupyter_autostop.platforms.codes import MEANINGS, START
 from jupyter_autostop.platforms.port import Platform
-from jupyter_autostop.snapshot import Snapshot, part_version, setting
+from jupyter_autostop.snapshot import Snapshot, part_version
 from jupyter_autostop.state import Effect, Outcome
 from jupyter_autostop.wire import Instance, UpdateAutoStop, UpdateRequest, UpdateSpec
 

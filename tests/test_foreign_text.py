@@ -17,7 +17,8 @@ from jupyter_autostop.changes import sent_description
 from jupyter_autostop.deadline import read_run
 from jupyter_autostop.errors import InvalidInputError
 from jupyter_autostop.foreign_text import clean, clean_json, one_line, shows_nothing
-from jupyter_autostop.models import parse_hold, shown_instance
+from jupyter_autostop.models import parse_hold
+from jupyter_autostop.platforms.public_fields import shown_instance
 from jupyter_autostop.wire import Instance
 from jupyter_autostop.writing import not_running
 

@@ -23,6 +23,7 @@ from fakes import (
 )
 
 from jupyter_autostop.changes import STILL_STOPS
+from jupyter_autostop.domain.messages import OFF
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.errors import (
     AutostopError,
@@ -40,7 +41,6 @@ from jupyter_autostop.record import EMPTY
 from jupyter_autostop.record_file import DamagedRecordError
 from jupyter_autostop.service import AutostopService
 from jupyter_autostop.wire import UpdateRequest
-from jupyter_autostop.words import OFF
 
 HOUR = 3_600_000
 GRACE = 900_000

@@ -12,6 +12,7 @@ from conftest import ManualClock
 from fakes import FakeOwners, FakePlatform, MemoryRecords, at_rest, at_some_time, lost, remembering_service, service_for
 from test_holds import GRACE, HOUR, ClosingPlatform, hold, now, pass_time
 
+from jupyter_autostop.domain.messages import OFF
 from jupyter_autostop.errors import (
     AutostopError,
     ConflictError,
@@ -28,7 +29,7 @@ from jupyter_autostop.record_file import RecordFile
 from jupyter_autostop.service import AutostopService
 from jupyter_autostop.vigil import RECORD
 from jupyter_autostop.wire import UpdateRequest
-from jupyter_autostop.words import OFF, status_line
+from jupyter_autostop.words import status_line
 from jupyter_autostop.writing import LOOK_AGAIN
 
 

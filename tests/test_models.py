@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jupyter_autostop.domain.limits import DESCRIPTION_FORBIDDEN, DESCRIPTION_MAX
 from jupyter_autostop.errors import InvalidInputError
 from jupyter_autostop.models import (
-    DESCRIPTION_FORBIDDEN,
-    DESCRIPTION_MAX,
     Change,
     Extend,
     check_description,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jupyter_autostop.models import shown_instance
+from jupyter_autostop.platforms.public_fields import shown_instance
 from jupyter_autostop.wire import Instance
 
 CANARY = "canary-5f3a"

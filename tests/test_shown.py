@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jupyter_autostop.models import shown_instance
+from jupyter_autostop.platforms.public_fields import shown_instance
 from jupyter_autostop.wire import Instance
 
 HIDDEN = "a-thing-that-nobody-may-see"

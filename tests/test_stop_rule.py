@@ -18,8 +18,8 @@ from trial_world import GRACE, HOUR, START
 
 from jupyter_autostop.keeping import ended_early, expired
 from jupyter_autostop.models import Extend, HoldWish
-from jupyter_autostop.record import EMPTY, EXTENSION, Hold, Owner, Record, Setting
-from jupyter_autostop.state import Deadline
+from jupyter_autostop.record import EMPTY, Hold, Owner, Record, Setting
+from jupyter_autostop.state import EXTENSION, Deadline
 from jupyter_autostop.stop_rule import Stop, begun, next_stop, stop_by_server
 
 MINUTE = 60_000

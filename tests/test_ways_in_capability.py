@@ -18,7 +18,7 @@ from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvi
 from tornado.httpclient import HTTPClientError
 
 from jupyter_autostop.emulator.server import EmulatorServer
-from jupyter_autostop.runtime import started
+from jupyter_autostop.process import started
 from jupyter_autostop.server.capability import Capability
 
 Raw = Callable[..., Awaitable[Any]]

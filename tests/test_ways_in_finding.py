@@ -22,7 +22,9 @@ from processes import ended
 from jupyter_autostop.client import PROOF, LocalClient, NoWayInError, RefusedError, connect
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.local_http import UnreachableError
-from jupyter_autostop.runtime import running_servers, runtime_folder, started
+from jupyter_autostop.process import started
+from jupyter_autostop.runtime import running_servers
+from jupyter_autostop.runtime_folder import runtime_folder
 from jupyter_autostop.servers import FINDING, find_server, parse_server_url
 
 STATE = {"emulated": True}

@@ -8,20 +8,19 @@ from typing import Any, cast
 
 import pytest
 
+from jupyter_autostop.domain.messages import OFF
+from jupyter_autostop.moments import clock_time, utc_time
 from jupyter_autostop.reading import tz_trouble, whose_zone
 from jupyter_autostop.state import State
 from jupyter_autostop.words import (
-    OFF,
     ago,
     aside,
     check_lines,
-    clock_time,
     is_unknown,
     journal_line,
     report_lines,
     report_text,
     status_line,
-    utc_time,
 )
 
 NOW = 1_795_507_200_000

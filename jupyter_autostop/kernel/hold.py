@@ -6,10 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from jupyter_autostop.foreign_text import printable
 from jupyter_autostop.holding import ENDINGS, Holding, ended
 from jupyter_autostop.kernel.home import open_client, owner
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import aside, printable, report_text
+from jupyter_autostop.words import aside, report_text
 from jupyter_autostop.work_lock import WorkLock
 
 if TYPE_CHECKING:

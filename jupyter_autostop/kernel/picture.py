@@ -9,9 +9,10 @@ from datetime import timedelta, timezone
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from jupyter_autostop.foreign_text import printable
 from jupyter_autostop.kernel.home import shell
 from jupyter_autostop.reading import reader_zone
-from jupyter_autostop.words import printable, report_lines
+from jupyter_autostop.words import report_lines
 from jupyter_autostop.zones import machine_zone
 
 if TYPE_CHECKING:

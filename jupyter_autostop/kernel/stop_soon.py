@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from jupyter_autostop.duration import MINUTE, format_duration
 from jupyter_autostop.errors import ClientError
+from jupyter_autostop.foreign_text import printable
 from jupyter_autostop.kernel.callbacks import check, identity_of, name_of, run
 from jupyter_autostop.kernel.home import open_client
+from jupyter_autostop.moments import clock_time
 from jupyter_autostop.process import OwnProcess
 from jupyter_autostop.reading import reader_zone
 from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import aside, clock_time, printable, status_text
+from jupyter_autostop.words import aside, status_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

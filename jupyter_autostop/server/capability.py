@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from jupyter_server.auth.identity import IdentityProvider, User
 
 from jupyter_autostop.disk import absolute, names_in
-from jupyter_autostop.runtime import CAPABILITY_FILE, CAPABILITY_HEADER, is_alive, read_file, started
+from jupyter_autostop.process import is_alive, started
+from jupyter_autostop.runtime import CAPABILITY_FILE, CAPABILITY_HEADER, read_file
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp

@@ -32,7 +32,8 @@ from jupyter_autostop.platforms.files import nothing_found
 from jupyter_autostop.platforms.proxy import environments_proxy, proxy_name
 from jupyter_autostop.server.build import PLATFORMS
 from jupyter_autostop.server.doctor_files import NOT_TRIED, FileChecks, check
-from jupyter_autostop.server.places import WORK, front_end_version
+from jupyter_autostop.server.front_end import front_end_version
+from jupyter_autostop.server.places import WORK
 from jupyter_autostop.service import AutostopService
 from jupyter_autostop.state import Check
 

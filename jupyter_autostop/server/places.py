@@ -1,17 +1,16 @@
-"""Which folder what is kept goes to, and where the front end is. Blocking: to be called beside the event loop."""
+"""Which folder what is kept goes to. Blocking: to be called beside the event loop."""
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from jupyter_core.paths import jupyter_data_dir, jupyter_path
+from jupyter_core.paths import jupyter_data_dir
 
-from jupyter_autostop.disk import PATIENCE_S, is_file, is_there, make_folder, no_odd_names, shown, within
+from jupyter_autostop.disk import PATIENCE_S, is_there, make_folder, no_odd_names, shown, within
 from jupyter_autostop.record_file import RECORD_SIZE, something_kept
 from jupyter_autostop.regular_file import may_be_moved, why_not_ours
 
@@ -126,14 +125,3 @@ def choose_place(
             return place, "; ".join(reasons)
         reasons.append(f"{shown(place)} {why}")
     return None, "; ".join(reasons)
-
-
-def front_end_version() -> str | None:
-    """Return the version of the labextension that JupyterLab will load, `None` where there is none or it is broken."""
-    files = (Path(folder) / "jupyter-autostop" / "package.json" for folder in jupyter_path("labextensions"))
-    # JupyterLab takes the first it finds.
-    first = next((file for file in files if is_file(file)), None)
-    try:
-        return str(json.loads(first.read_text(encoding="utf-8"))["version"]) if first else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

@@ -1,0 +1,1 @@
+"""Rules of a run and its holds: pure functions, time passed in."""
