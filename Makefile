@@ -22,7 +22,7 @@ help:
 	@echo 'make test-long  the long proofs'
 	@echo 'make lint    ruff, mypy, eslint, prettier'
 	@echo 'make bench   the figures, each beside its peer'
-	@echo 'make mutants  how many small mistakes the tests would notice (MODULES="wire duration" for some)'
+	@echo 'make mutants  how many small mistakes the tests would notice (MODULES="times/duration" for one)'
 	@echo 'make pictures  the pictures in the README'
 	@echo 'make build   wheel and sdist in dist/'
 	@echo 'make clean   remove what these commands made'

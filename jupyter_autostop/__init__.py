@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jupyter_autostop.kernel.panel import AutostopPanel as AutostopPanel
     from jupyter_autostop.kernel.stop_soon import on_stop_soon as on_stop_soon
     from jupyter_autostop.server.app import AutostopApp as AutostopApp
-    from jupyter_autostop.service import AutostopService as AutostopService
+    from jupyter_autostop.service.service import AutostopService as AutostopService
     from jupyter_autostop.state import State as State
 
 _IN_KERNELS = {
@@ -56,7 +56,7 @@ _IN_KERNELS = {
 }
 _IN_SERVERS = {
     "AutostopApp": "jupyter_autostop.server.app",
-    "AutostopService": "jupyter_autostop.service",
+    "AutostopService": "jupyter_autostop.service.service",
 }
 SERVER_PYTHON = (3, 10)
 """What the server's side needs; a kernel's manages with 3.9."""
@@ -82,12 +82,12 @@ def __dir__() -> list[str]:
 
 def load_ipython_extension(shell: Any) -> None:
     """Teach IPython `%autostop`: `%load_ext jupyter_autostop`."""
-    import_module("jupyter_autostop.kernel.magic").load(shell)
+    import_module("jupyter_autostop.kernel.magics").load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Let IPython forget it."""
-    import_module("jupyter_autostop.kernel.magic").unload(shell)
+    import_module("jupyter_autostop.kernel.magics").unload(shell)
 
 
 def _jupyter_labextension_paths() -> list[dict[str, str]]:

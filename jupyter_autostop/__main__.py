@@ -2,6 +2,6 @@
 
 import sys
 
-from jupyter_autostop.cli import main
+from jupyter_autostop.cli.main import main
 
 sys.exit(main())

@@ -70,7 +70,7 @@ def import_rows(table: Table) -> None:
     """Print what importing costs in a kernel."""
     peer = ("import sqlite3", imported("sqlite3"))
     table.row("import jupyter_autostop in a kernel, ms", imported(OURS[0]), peer=peer, most=25)
-    table.row("import the local client in a kernel, ms", imported("jupyter_autostop.client"), peer=peer)
+    table.row("import the local client in a kernel, ms", imported("jupyter_autostop.client.client"), peer=peer)
 
 
 def cycle_rows(table: Table) -> None:

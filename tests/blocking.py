@@ -37,7 +37,7 @@ ALLOWED = (
     ("jupyter_server/serverapp.py", {"initialize"}),
     # The capability file comes before the first request and goes after the last one, as Jupyter's own file beside it.
     ("jupyter_autostop/server/app.py", {"_publish_capability"}),
-    ("jupyter_autostop/server/capability.py", {"withdraw"}),
+    ("jupyter_autostop/server/auth.py", {"withdraw"}),
     # A log line is written where it arises, as in every other part of a Jupyter server.
     ("logging/__init__.py", {"emit"}),
 )

@@ -23,10 +23,10 @@ from footprint import Footprint
 from jupyter_server.serverapp import ServerApp
 from traitlets.config import Config
 
-from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.emulator.faults import Fault
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import Emulator
+from jupyter_autostop.times.clock import SystemClock
 
 THREADS = 4
 """Of the event loop, for what would block it."""

@@ -12,7 +12,7 @@ import httpx
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import Emulator
-from jupyter_autostop.platforms.signing import authorization, sdk_date, sign
+from jupyter_autostop.platforms.modelarts.signing import authorization, sdk_date, sign
 
 START = 1_700_000_000.0
 HOUR = 3600

@@ -12,9 +12,9 @@ import pytest
 from conftest import ManualClock
 
 from jupyter_autostop.errors import AutostopError
-from jupyter_autostop.platforms.credentials import Credentials, CredentialSource
-from jupyter_autostop.platforms.http import Answer, CloudHttp
-from jupyter_autostop.platforms.time import PlatformClock
+from jupyter_autostop.platforms.clock import PlatformClock
+from jupyter_autostop.platforms.credentials.base import Credentials, CredentialSource
+from jupyter_autostop.platforms.modelarts.client import Answer, CloudHttp
 
 KEY = Credentials("key", access_key="canary-AKID", secret_key="canary-SK-5f3a", security_token="canary-ST==")
 TOKEN = Credentials("token", token="canary-token-" + "MIIF" * 500)

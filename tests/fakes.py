@@ -10,18 +10,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from jupyter_autostop.domain.policy import Policy
+from jupyter_autostop.domain.record import EMPTY, Owner, Record
 from jupyter_autostop.errors import AutostopError, NoAnswerError
-from jupyter_autostop.journal import Journal, journal_file
-from jupyter_autostop.locks import NoLocks
-from jupyter_autostop.memory import MemoryFile
-from jupyter_autostop.models import HoldWish
-from jupyter_autostop.platforms.port import Reading
-from jupyter_autostop.platforms.time import PlatformClock
-from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import EMPTY, Owner, Record
-from jupyter_autostop.record_file import DiskRecords, RecordFile
-from jupyter_autostop.service import AutostopService
-from jupyter_autostop.wire import Instance, UpdateRequest
+from jupyter_autostop.platforms.base import Reading
+from jupyter_autostop.platforms.clock import PlatformClock
+from jupyter_autostop.platforms.modelarts.models import Instance, UpdateRequest
+from jupyter_autostop.service.requests import HoldWish
+from jupyter_autostop.service.service import AutostopService
+from jupyter_autostop.storage.journal import Journal, journal_file
+from jupyter_autostop.storage.locks import NoLocks
+from jupyter_autostop.storage.run_history import MemoryFile
+from jupyter_autostop.storage.slots import DiskRecords, RecordFile
 
 
 def lost(kind: type[AutostopError] = NoAnswerError) -> AutostopError:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 import httpx
 from processes import JupyterServer, ended, own_environment, wait_for
 
-from jupyter_autostop.runtime import CAPABILITY_FILE
+from jupyter_autostop.client.server_info import CAPABILITY_FILE
 
 PROXY = Path(sys.prefix) / "hub" / "node_modules" / ".bin" / "configurable-http-proxy"
 """Where the Makefile puts the hub's proxy."""

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
-from jupyter_autostop.clock import SystemClock
+from jupyter_autostop.times.clock import SystemClock
 
 ROUNDS = 12
 """Turns of the event loop in which nothing is under way, after which all are waiting."""

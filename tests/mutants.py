@@ -1,4 +1,4 @@
-"""How many small mistakes the tests would notice: `make mutants`, or `python tests/mutants.py wire duration`.
+"""How many small mistakes the tests would notice: `make mutants`, or `python tests/mutants.py times/duration`.
 
 mutmut changes one thing at a time inside a function and runs the tests that call it; what it leaves alone, module
 and class level (fields, limits, allow-lists), is in `mutants_declared.py`. Both work on a copy, never on this tree.
@@ -31,22 +31,28 @@ AT_ONCE = int(os.environ.get("AT_ONCE", "2"))
 LONGEST_RUN = 1800
 """Seconds for one module; each change has a limit of its own, a multiple of what its tests take."""
 COVERED_BY = {
-    "models": ("test_shown", "test_models"),
-    "wire": ("test_wire", "test_secrets"),
-    "duration": ("test_duration",),
-    "clock": ("test_platform_time",),
-    "platforms/signing": ("test_signing",),
-    "platforms/time": ("test_platform_time",),
-    "platforms/auth": ("test_signing",),
-    "platforms/refusals": ("test_cloud_http", "test_retries", "test_codes"),
-    "platforms/http": ("test_cloud_http", "test_retries", "test_cloud_way", "test_cloud_faults"),
-    "platforms/connection": ("test_cloud_http", "test_retries", "test_cloud_way", "test_cloud_faults", "test_tls"),
-    "platforms/endpoint": ("test_cloud_way",),
-    "runtime": ("test_ways_in_finding",),
-    "servers": ("test_ways_in_finding",),
-    "local_http": ("test_local_http", "test_client_requests", "test_ways_in_finding"),
-    "record_file": ("test_record", "test_holds_adversity"),
-    "client": ("test_ways_in_finding", "test_client_requests"),
+    "service/requests": ("test_shown", "test_models"),
+    "platforms/modelarts/models": ("test_wire", "test_secrets"),
+    "times/duration": ("test_duration",),
+    "times/clock": ("test_platform_time",),
+    "platforms/modelarts/signing": ("test_signing",),
+    "platforms/clock": ("test_platform_time",),
+    "platforms/modelarts/auth": ("test_signing",),
+    "platforms/modelarts/refusals": ("test_cloud_http", "test_retries", "test_codes"),
+    "platforms/modelarts/client": ("test_cloud_http", "test_retries", "test_cloud_way", "test_cloud_faults"),
+    "platforms/modelarts/connection": (
+        "test_cloud_http",
+        "test_retries",
+        "test_cloud_way",
+        "test_cloud_faults",
+        "test_tls",
+    ),
+    "platforms/modelarts/endpoint": ("test_cloud_way",),
+    "client/server_info": ("test_ways_in_finding",),
+    "client/discovery": ("test_ways_in_finding",),
+    "client/transport": ("test_local_http", "test_client_requests", "test_ways_in_finding"),
+    "storage/slots": ("test_record", "test_holds_adversity"),
+    "client/client": ("test_ways_in_finding", "test_client_requests"),
 }
 SAME_IN_ANY_CASE = re.compile(r"""headers(\[|\.get\(|=\{| = .*\{)|^SIGNED = |\.decode\("ascii"\)""")
 """Names of headers and encodings: a change of their case alone is none, so it is not counted."""

@@ -138,7 +138,7 @@ def _main() -> None:
     import jupyter_server.serverapp  # noqa: F401, PLC0415 - what takes most of a server's start
 
     import jupyter_autostop.server.app  # noqa: PLC0415
-    import jupyter_autostop.server.build  # noqa: F401, PLC0415
+    import jupyter_autostop.server.factory  # noqa: F401, PLC0415
 
     alive: set[int] = set()
     for line in sys.stdin:

@@ -15,7 +15,7 @@ from processes import JupyterServer, emulated, running_emulator, running_jupyter
 from test_browser import EXPOSED, Platform
 from test_card_browser import Card, card_in, heal
 
-from jupyter_autostop.demo import EXAMPLE
+from jupyter_autostop.cli.demo import EXAMPLE
 
 FOLDER = Path(__file__).parents[1] / "labextension" / "pictures"
 REMAINING = 2 * 3600 + 13 * 60 + 50

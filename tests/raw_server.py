@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from conftest import settle
 
-from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.errors import AutostopError
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.demanager import Demanager
-from jupyter_autostop.platforms.http import CloudHttp
-from jupyter_autostop.platforms.time import PlatformClock
-from jupyter_autostop.wire import UpdateRequest
+from jupyter_autostop.platforms.clock import PlatformClock
+from jupyter_autostop.platforms.credentials.base import Credentials
+from jupyter_autostop.platforms.modelarts.client import CloudHttp
+from jupyter_autostop.platforms.modelarts.demanager import Demanager
+from jupyter_autostop.platforms.modelarts.models import UpdateRequest
+from jupyter_autostop.times.clock import SystemClock
 
 TOKEN = "canary-token-5f3a"
 INSTANCE = json.dumps({"id": "DE-1", "status": "RUNNING"}).encode()

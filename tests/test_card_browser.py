@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Route, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter, wait_for
 from test_browser import EXPOSED, OPTIONS, Platform
 
-from jupyter_autostop.record import LANDS_WITHIN
+from jupyter_autostop.domain.record import LANDS_WITHIN
 
 pytestmark = pytest.mark.browser
 

@@ -14,9 +14,9 @@ from test_ways_in_finding import PAIR, STATE, Door, home, write
 from test_ways_in_finding import door as one_door
 from test_ways_in_finding import runtime as runtime_folder
 
-from jupyter_autostop.client import LocalClient, MissingExtensionError, NoWayInError, RefusedError, connect
+from jupyter_autostop.client.client import LocalClient, MissingExtensionError, NoWayInError, RefusedError, connect
+from jupyter_autostop.client.transport import UnreachableError
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.local_http import UnreachableError
 
 door, runtime = one_door, runtime_folder
 OURS = "/b/jupyter-autostop/"

@@ -20,9 +20,9 @@ import trustme
 from test_ways_in_finding import STATE, Door, home, served, write
 from test_ways_in_finding import runtime as runtime_folder
 
-from jupyter_autostop.client import connect
+from jupyter_autostop.client.client import connect
+from jupyter_autostop.client.server_info import known_servers, running_servers
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.runtime import known_servers, running_servers
 
 runtime = runtime_folder
 

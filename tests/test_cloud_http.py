@@ -23,9 +23,9 @@ from jupyter_autostop.errors import (
     NotFoundError,
     UnavailableError,
 )
-from jupyter_autostop.platforms.connection import LONGEST_BODY
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.http import check_id
+from jupyter_autostop.platforms.credentials.base import Credentials
+from jupyter_autostop.platforms.modelarts.client import check_id
+from jupyter_autostop.platforms.modelarts.connection import LONGEST_BODY
 
 DATE = formatdate(1_795_002_000, usegmt=True)
 

@@ -9,8 +9,8 @@ import pytest
 from raw_server import INSTANCE, PATIENCE, TOKEN, Exchange, RawServer, cloud, failure
 
 from jupyter_autostop.errors import AutostopError, BadAnswerError, NotConfiguredError
-from jupyter_autostop.platforms.demanager import Demanager
-from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
+from jupyter_autostop.platforms.modelarts.demanager import Demanager
+from jupyter_autostop.platforms.modelarts.endpoint import check_base_url, is_loopback
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from jupyter_autostop.errors import (
     ThrottledError,
     UnavailableError,
 )
-from jupyter_autostop.platforms.codes import MEANINGS, meaning
+from jupyter_autostop.platforms.modelarts.errors import MEANINGS, meaning
 
 # The documented codes, the status they come with, and what they are.
 DOCUMENTED: dict[type[AutostopError], list[tuple[int, str]]] = {

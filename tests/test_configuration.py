@@ -14,7 +14,7 @@ from traitlets.config import Config
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.server.app import AutostopApp
-from jupyter_autostop.server.build import build_service, modelarts_endpoint
+from jupyter_autostop.server.factory import build_service, modelarts_endpoint
 
 SECRETS = {
     "HUAWEICLOUD_SDK_AK": "CANARYAK0123456789AB",

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.errors import NotConfiguredError
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.files import (
+from jupyter_autostop.platforms.credentials.base import Credentials
+from jupyter_autostop.platforms.credentials.files import (
     FileSource,
     find_file,
     nothing_found,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.errors import NotConfiguredError
-from jupyter_autostop.platforms.credentials import Credentials, PasswordLogin, TakenSecrets
+from jupyter_autostop.platforms.credentials.base import Credentials, PasswordLogin, TakenSecrets
 
 AK, SK, SECURITY_TOKEN = "HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"
 PROJECT, FILE = "HUAWEICLOUD_SDK_PROJECT_ID", "HUAWEICLOUD_SDK_CREDENTIALS_FILE"

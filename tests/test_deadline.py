@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_autostop.deadline import Run, overdue, read_run
-from jupyter_autostop.record import ROUNDING
-from jupyter_autostop.wire import Instance
+from jupyter_autostop.domain.record import ROUNDING
+from jupyter_autostop.domain.run import Run, overdue, read_run
+from jupyter_autostop.platforms.modelarts.models import Instance
 
 NOW = 1_795_000_000_000
 HOUR = 3_600_000

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_autostop.platforms.demanager import check_id
-from jupyter_autostop.platforms.discovery import Found, find_instance_id, find_variable
+from jupyter_autostop.platforms.modelarts.demanager import check_id
+from jupyter_autostop.platforms.modelarts.discovery import Found, find_instance_id, find_variable
 
 UUID = "6fa459ea-ee8a-3ca4-894e-db77e160355e"
 

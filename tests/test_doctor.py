@@ -14,7 +14,7 @@ from conftest import Ask, ManualClock
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.server.front_end import front_end_version
-from jupyter_autostop.server.places import try_folder
+from jupyter_autostop.storage.state_dir import try_folder
 
 NAMES = [
     "configuration",

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from conftest import Ask, ManualClock
 
+from jupyter_autostop.domain.record import EMPTY, Hold, Owner, Pending, Record
 from jupyter_autostop.emulator import defaults
-from jupyter_autostop.journal_file import LARGEST, JournalFile
-from jupyter_autostop.record import EMPTY, Hold, Owner, Pending, Record
-from jupyter_autostop.record_file import RecordFile, pack
 from jupyter_autostop.server.doctor_files import FileChecks
+from jupyter_autostop.storage.journal_file import LARGEST, JournalFile
+from jupyter_autostop.storage.slots import RecordFile, pack
 
 NAME = f"{defaults.INSTANCE_ID}.keeper"
 OTHER = 65534

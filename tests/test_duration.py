@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_autostop.duration import (
+from jupyter_autostop.times.duration import (
     DAY,
     HOUR,
     LONGEST,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_conformance import DOCUMENT, resolve
 
-from jupyter_autostop.platforms.codes import MEANINGS
+from jupyter_autostop.platforms.modelarts.errors import MEANINGS
 from jupyter_autostop.server.handlers import _REFUSALS
 
 PACKAGE = "jupyter_autostop"

@@ -118,7 +118,7 @@ class TestTheWatch:
 
 MISTAKES = """
 import asyncio, gc, logging
-from jupyter_autostop.memory import Memory, MemoryFile
+from jupyter_autostop.storage.run_history import Memory, MemoryFile
 
 async def forgotten():
     pass

@@ -12,6 +12,9 @@ import pytest
 from conftest import ManualClock, settle
 from fakes import FakePlatform, MemoryRecords, at_rest, at_some_time, lost, remembering_service, service_for
 
+from jupyter_autostop.domain.policy import Policy
+from jupyter_autostop.domain.record import Pending, Record, Setting
+from jupyter_autostop.domain.rules import threatened
 from jupyter_autostop.errors import (
     BadAnswerError,
     ConflictError,
@@ -20,13 +23,10 @@ from jupyter_autostop.errors import (
     NotAppliedError,
     UnavailableError,
 )
-from jupyter_autostop.keeping import threatened
-from jupyter_autostop.models import parse_change, parse_extend, parse_hold
-from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import Pending, Record, Setting
+from jupyter_autostop.platforms.modelarts.models import Instance
+from jupyter_autostop.platforms.writer import LOOK_AGAIN
+from jupyter_autostop.service.requests import parse_change, parse_extend, parse_hold
 from jupyter_autostop.state import State
-from jupyter_autostop.wire import Instance
-from jupyter_autostop.writing import LOOK_AGAIN
 
 NO_HOLD = Policy(allow_hold=False)
 

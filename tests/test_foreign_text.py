@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_secrets import FULL
 
-from jupyter_autostop.changes import sent_description
-from jupyter_autostop.deadline import read_run
+from jupyter_autostop.domain.run import read_run
 from jupyter_autostop.errors import InvalidInputError
 from jupyter_autostop.foreign_text import clean, clean_json, one_line, shows_nothing
-from jupyter_autostop.models import parse_hold
-from jupyter_autostop.platforms.public_fields import shown_instance
-from jupyter_autostop.wire import Instance
-from jupyter_autostop.writing import not_running
+from jupyter_autostop.platforms.modelarts.models import Instance
+from jupyter_autostop.platforms.modelarts.public_fields import shown_instance
+from jupyter_autostop.platforms.writer import not_running
+from jupyter_autostop.service.requests import parse_hold
+from jupyter_autostop.service.update import sent_description
 
 HOSTILE = {
     "escape": "\x1b[2J\x1b]52;c;b3duZWQ=\x07",

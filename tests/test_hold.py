@@ -17,10 +17,10 @@ from fake_autostop import HOUR, FakeAutostop, running_fake
 from processes import wait_for
 
 import jupyter_autostop as autostop
-from jupyter_autostop.client import connect
-from jupyter_autostop.duration import DurationError
-from jupyter_autostop.holding import Holding
-from jupyter_autostop.wishes import moment_of, seconds_of
+from jupyter_autostop.client.actions import moment_of, seconds_of
+from jupyter_autostop.client.client import connect
+from jupyter_autostop.client.hold import Holding
+from jupyter_autostop.times.duration import DurationError
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_a_closed_stream_is_closed_for_the_command_too(program: Program, closed:
 
 SHIELDED = """
 import os, signal, sys
-from jupyter_autostop.command_process import Command
+from jupyter_autostop.cli.command_process import Command
 def kill(pid, number):
     # As for a command that sudo has made another user's.
     raise PermissionError(1, "Operation not permitted")
@@ -180,7 +180,7 @@ def test_an_interrupt_right_at_the_start(program: Program) -> None:
     """Arriving while the process is about to become the command, it ends as the command would have."""
     code = (
         "import os, signal, sys\n"
-        "from jupyter_autostop.command_process import Command\n"
+        "from jupyter_autostop.cli.command_process import Command\n"
         "command = Command(['sleep', '60'])\n"
         "os.kill(command.pid, signal.SIGINT)\n"
         "sys.exit(command.run(refused=lambda: None))\n"

@@ -16,7 +16,7 @@ from fake_autostop import HOUR, FakeAutostop, running_fake
 from hold_program import PYTHON, Program
 from processes import own_environment, wait_for
 
-from jupyter_autostop.work_lock import is_held
+from jupyter_autostop.storage.work_lock import is_held
 
 
 @pytest.fixture

@@ -22,8 +22,9 @@ from fakes import (
     until,
 )
 
-from jupyter_autostop.changes import STILL_STOPS
 from jupyter_autostop.domain.messages import OFF
+from jupyter_autostop.domain.policy import Policy
+from jupyter_autostop.domain.record import EMPTY
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.errors import (
     AutostopError,
@@ -35,12 +36,11 @@ from jupyter_autostop.errors import (
     ThrottledError,
     UnavailableError,
 )
-from jupyter_autostop.models import parse_change, parse_extend, parse_hold
-from jupyter_autostop.policy import Policy
-from jupyter_autostop.record import EMPTY
-from jupyter_autostop.record_file import DamagedRecordError
-from jupyter_autostop.service import AutostopService
-from jupyter_autostop.wire import UpdateRequest
+from jupyter_autostop.platforms.modelarts.models import UpdateRequest
+from jupyter_autostop.service.requests import parse_change, parse_extend, parse_hold
+from jupyter_autostop.service.service import AutostopService
+from jupyter_autostop.service.update import STILL_STOPS
+from jupyter_autostop.storage.slots import DamagedRecordError
 
 HOUR = 3_600_000
 GRACE = 900_000

@@ -12,7 +12,9 @@ from conftest import ManualClock
 from fakes import FakeOwners, FakePlatform, MemoryRecords, at_rest, at_some_time, lost, remembering_service, service_for
 from test_holds import GRACE, HOUR, ClosingPlatform, hold, now, pass_time
 
+from jupyter_autostop.client.rendering import status_line
 from jupyter_autostop.domain.messages import OFF
+from jupyter_autostop.domain.policy import Policy
 from jupyter_autostop.errors import (
     AutostopError,
     ConflictError,
@@ -21,16 +23,14 @@ from jupyter_autostop.errors import (
     ThrottledError,
     UnavailableError,
 )
-from jupyter_autostop.extensions import NOTED
-from jupyter_autostop.locks import FileLocks
-from jupyter_autostop.models import parse_change, parse_extend
-from jupyter_autostop.policy import Policy
-from jupyter_autostop.record_file import RecordFile
-from jupyter_autostop.service import AutostopService
-from jupyter_autostop.vigil import RECORD
-from jupyter_autostop.wire import UpdateRequest
-from jupyter_autostop.words import status_line
-from jupyter_autostop.writing import LOOK_AGAIN
+from jupyter_autostop.keeper.loop import RECORD
+from jupyter_autostop.platforms.modelarts.models import UpdateRequest
+from jupyter_autostop.platforms.writer import LOOK_AGAIN
+from jupyter_autostop.service.extend import NOTED
+from jupyter_autostop.service.requests import parse_change, parse_extend
+from jupyter_autostop.service.service import AutostopService
+from jupyter_autostop.storage.locks import FileLocks
+from jupyter_autostop.storage.slots import RecordFile
 
 
 @pytest.fixture

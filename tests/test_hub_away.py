@@ -20,8 +20,8 @@ from channels import running_kernel
 from hub import Hub, running_hub
 from processes import JupyterServer, emulated, running_emulator, wait_for
 
-from jupyter_autostop.client import LocalClient, RefusedError
-from jupyter_autostop.runtime import running_servers
+from jupyter_autostop.client.client import LocalClient, RefusedError
+from jupyter_autostop.client.server_info import running_servers
 
 REMEMBERED = 1
 """Seconds for which the servers remember what the hub has told them of a token; as delivered, 300."""
@@ -37,7 +37,7 @@ ROUTES = [
 ERROR = yaml.safe_load((files("jupyter_autostop.server") / "openapi.yaml").read_text(encoding="utf-8"))
 ASK = """
 import json, os, subprocess
-from jupyter_autostop.client import connect
+from jupyter_autostop.client.client import connect
 done = subprocess.run(["jupyter", "autostop", "status", "-o", "json"], capture_output=True, text=True)
 changed = connect(os.environ, means="kernel").change({"description": "by a kernel"})
 print(json.dumps([done.returncode, done.stdout + done.stderr, changed["instance"]["description"]]))

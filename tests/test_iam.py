@@ -16,10 +16,10 @@ from conftest import ManualClock
 from fake_cloud import PATIENCE, Cloud
 from raw_server import Exchange, RawServer
 
-from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.errors import AutostopError, NoAnswerError
-from jupyter_autostop.platforms.credentials import Credentials, PasswordLogin
-from jupyter_autostop.platforms.iam import LOGIN_PAUSE, YOUNG, IamLogin
+from jupyter_autostop.platforms.credentials.base import Credentials, PasswordLogin
+from jupyter_autostop.platforms.modelarts.iam import LOGIN_PAUSE, YOUNG, IamLogin
+from jupyter_autostop.times.clock import SystemClock
 
 PASSWORD = "canary-password-7e1f"
 LOGIN = PasswordLogin("lin", PASSWORD, "a-company")

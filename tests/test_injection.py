@@ -24,19 +24,19 @@ from hypothesis import strategies as st
 from raw_server import INSTANCE, PATIENCE, TOKEN, UPDATE, Exchange, RawServer, cloud
 from traitlets.config import Config
 
-from jupyter_autostop.client import LocalClient
-from jupyter_autostop.clock import SystemClock
+from jupyter_autostop.client.client import LocalClient
+from jupyter_autostop.client.discovery import find_server
 from jupyter_autostop.errors import AutostopError, ClientError, NotConfiguredError, UnavailableError
-from jupyter_autostop.platforms import credentials as names
-from jupyter_autostop.platforms.connection import Connection
-from jupyter_autostop.platforms.credentials import PasswordLogin, TakenSecrets
-from jupyter_autostop.platforms.endpoint import check_base_url, is_loopback
-from jupyter_autostop.platforms.http import CloudHttp
-from jupyter_autostop.platforms.iam import IamLogin
-from jupyter_autostop.platforms.time import PlatformClock
+from jupyter_autostop.platforms.clock import PlatformClock
+from jupyter_autostop.platforms.credentials import base as names
+from jupyter_autostop.platforms.credentials.base import PasswordLogin, TakenSecrets
+from jupyter_autostop.platforms.modelarts.client import CloudHttp
+from jupyter_autostop.platforms.modelarts.connection import Connection
+from jupyter_autostop.platforms.modelarts.endpoint import check_base_url, is_loopback
+from jupyter_autostop.platforms.modelarts.iam import IamLogin
 from jupyter_autostop.server.app import AutostopApp
-from jupyter_autostop.server.build import find_setup, iam_endpoint, modelarts_endpoint
-from jupyter_autostop.servers import find_server
+from jupyter_autostop.server.factory import find_setup, iam_endpoint, modelarts_endpoint
+from jupyter_autostop.times.clock import SystemClock
 
 PIECES = st.sampled_from(
     [

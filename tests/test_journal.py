@@ -22,8 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_autostop.foreign_text import one_line
-from jupyter_autostop.journal import Journal, journal_file
-from jupyter_autostop.journal_file import KEPT, LARGEST, LONGEST, Entry, JournalFile, make_entry
+from jupyter_autostop.storage.journal import Journal, journal_file
+from jupyter_autostop.storage.journal_file import KEPT, LARGEST, LONGEST, Entry, JournalFile, make_entry
 
 LOG = logging.getLogger("jupyter_autostop.tests")
 AT = 1_795_000_000_000
@@ -384,7 +384,7 @@ async def test_what_a_full_disk_has_refused_is_written_when_it_can_be(
     way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a while, or when the server ends, though nothing new is entered."""
-    monkeypatch.setattr("jupyter_autostop.journal.AGAIN", 0.01 if way == "in time" else 600)
+    monkeypatch.setattr("jupyter_autostop.storage.journal.AGAIN", 0.01 if way == "in time" else 600)
     file = FullFile(path_in(tmp_path), None)
     journal = Journal(file, LOG)
     await add(journal, "one", "two")
@@ -442,7 +442,7 @@ async def test_another_servers_changes_are_told_too(tmp_path: Path) -> None:
 CHILD = """
 import sys
 from pathlib import Path
-from jupyter_autostop.journal_file import JournalFile, make_entry
+from jupyter_autostop.storage.journal_file import JournalFile, make_entry
 file = JournalFile(Path(sys.argv[1]), Path(sys.argv[2]))
 for n in range(int(sys.argv[4])):
     added, error = file.append([make_entry(1795000000000, sys.argv[3], str(n), "x" * 390)])
@@ -517,7 +517,7 @@ def test_a_killed_server_loses_nothing_it_has_entered(tmp_path: Path) -> None:
 
 LIMITED = """
 import asyncio, json, logging, resource, sys
-from jupyter_autostop.journal import Journal, journal_file
+from jupyter_autostop.storage.journal import Journal, journal_file
 async def main():
     journal = Journal(journal_file(sys.argv[1], "DE-1", None), logging.getLogger("x"))
     for n in range(60):

@@ -21,8 +21,8 @@ from channels import Kernel, Terminal, running_kernel, running_terminal
 from hub import Hub, running_hub, token_client
 from processes import JupyterServer, emulated, running_emulator, wait_for
 
-from jupyter_autostop.duration import format_duration
-from jupyter_autostop.runtime import CAPABILITY_FILE, CAPABILITY_HEADER
+from jupyter_autostop.client.server_info import CAPABILITY_FILE, CAPABILITY_HEADER
+from jupyter_autostop.times.duration import format_duration
 
 LEFT = 3000
 """Seconds left at the start of the first test."""
@@ -46,8 +46,8 @@ ROUTES = [
 ]
 ASK = """
 import json, os, subprocess
-from jupyter_autostop.client import connect
-from jupyter_autostop.servers import find_server
+from jupyter_autostop.client.client import connect
+from jupyter_autostop.client.discovery import find_server
 done = subprocess.run(["jupyter", "autostop", "status", "-o", "json"], capture_output=True, text=True)
 print(json.dumps({
     "exit": done.returncode,
@@ -59,7 +59,7 @@ print(json.dumps({
 """
 EXTEND = """
 import os
-from jupyter_autostop.client import connect
+from jupyter_autostop.client.client import connect
 print(connect(os.environ, means="kernel").extend(by=3600)["outcome"]["effect"])
 """
 

@@ -24,15 +24,15 @@ from jupyter_autostop.emulator.behaviour import Behaviour
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import Emulator
 from jupyter_autostop.errors import AutostopError, ConflictError, UnavailableError
-from jupyter_autostop.journal import Journal, journal_file
-from jupyter_autostop.locks import FileLocks
-from jupyter_autostop.models import Extend, HoldWish
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.demanager import Demanager
-from jupyter_autostop.platforms.http import CloudHttp
-from jupyter_autostop.platforms.time import PlatformClock
-from jupyter_autostop.record_file import DiskRecords, RecordFile
-from jupyter_autostop.service import AutostopService
+from jupyter_autostop.platforms.clock import PlatformClock
+from jupyter_autostop.platforms.credentials.base import Credentials
+from jupyter_autostop.platforms.modelarts.client import CloudHttp
+from jupyter_autostop.platforms.modelarts.demanager import Demanager
+from jupyter_autostop.service.requests import Extend, HoldWish
+from jupyter_autostop.service.service import AutostopService
+from jupyter_autostop.storage.journal import Journal, journal_file
+from jupyter_autostop.storage.locks import FileLocks
+from jupyter_autostop.storage.slots import DiskRecords, RecordFile
 
 HOUR = 3600
 GRACE = 900

@@ -18,7 +18,7 @@ import pytest
 from keeper_rig import HOUR, PRIOR, Rig, Server
 
 from jupyter_autostop.emulator import defaults
-from jupyter_autostop.locks import FileLocks
+from jupyter_autostop.storage.locks import FileLocks
 
 GRACE = 900
 

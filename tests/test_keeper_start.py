@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 from processes import emulated, running_emulator, running_jupyter, wait_for
 
-from jupyter_autostop.record_file import RecordFile, something_kept
-from jupyter_autostop.server.places import choose_place
+from jupyter_autostop.storage.slots import RecordFile, something_kept
+from jupyter_autostop.storage.state_dir import choose_place
 
 
 def state(control: httpx.Client) -> dict[str, Any]:

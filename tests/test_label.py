@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import own_environment
 
-from jupyter_autostop.kernel.home import notebook_name
+from jupyter_autostop.kernel.context import notebook_name
 from jupyter_autostop.label import LONGEST, label
-from jupyter_autostop.models import REASON_MAX, parse_hold
+from jupyter_autostop.service.requests import REASON_MAX, parse_hold
 
 LONG = "exp_" + 8 * "lr0.001_bs64_wd0.05_seed42_" + "train.ipynb"
 

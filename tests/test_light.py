@@ -17,7 +17,7 @@ from processes import own_environment
 ROOT = Path(__file__).parent.parent
 NEWEST = (3, 9)
 WITH_IPYTHON = {
-    "jupyter_autostop/kernel/magic.py",
+    "jupyter_autostop/kernel/magics.py",
     "jupyter_autostop/kernel/cell.py",
     "jupyter_autostop/kernel/completion.py",
     "jupyter_autostop/kernel/line.py",
@@ -68,7 +68,7 @@ called = threading.Event()
 handle = on_stop_soon(called.set, before="23h")
 told.append(called.wait(30))
 handle.cancel()
-from jupyter_autostop.cli import main
+from jupyter_autostop.cli.main import main
 told.append(main(["status"]))
 told.append(main(["hold", "--", sys.executable, "-c", "import sys; sys.exit(3)"]))
 told.append(autostop.panel()._repr_mimebundle_()["application/vnd.jupyter-autostop.panel+json"]["widget"])
@@ -183,7 +183,7 @@ def test_an_old_python_is_told_what_it_cannot_do() -> None:
     code = (
         "import sys; sys.version_info = (3, 9, 18); import jupyter_autostop as a\n"
         "try:\n    a._jupyter_server_extension_points()\nexcept ImportError as error:\n    print(error)\n"
-        "from jupyter_autostop.cli import main\nmain(['serve'])"
+        "from jupyter_autostop.cli.main import main\nmain(['serve'])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "needs Python 3.10 or newer" in result.stdout

@@ -36,7 +36,14 @@ server.io_loop.run_sync(come_to_rest, timeout=30)
 assert "jupyter_autostop" in server.extension_manager.extensions
 json.dump({"asked": asked, "imported": sorted(set(sys.modules) - before)}, sys.stdout)
 """
-HEAVY = {"httpx", "httpcore", "pydantic", "pydantic_core", "jupyter_autostop.service", "jupyter_autostop.models"}
+HEAVY = {
+    "httpx",
+    "httpcore",
+    "pydantic",
+    "pydantic_core",
+    "jupyter_autostop.service.service",
+    "jupyter_autostop.service.requests",
+}
 
 
 def test_loading_asks_nobody_and_imports_little(tmp_path: Path) -> None:

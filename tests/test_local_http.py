@@ -17,11 +17,11 @@ from test_ways_in_finding import STATE, Door, home, raw_door, served, write
 from test_ways_in_finding import door as one_door
 from test_ways_in_finding import runtime as runtime_folder
 
-from jupyter_autostop.client import LocalClient, connect
+from jupyter_autostop.client.client import LocalClient, connect
+from jupyter_autostop.client.discovery import parse_server_url
+from jupyter_autostop.client.server_info import Server
+from jupyter_autostop.client.transport import LONGEST_ANSWER, Conversation, UnreachableError
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.local_http import LONGEST_ANSWER, Conversation, UnreachableError
-from jupyter_autostop.runtime import Server
-from jupyter_autostop.servers import parse_server_url
 
 door, runtime = one_door, runtime_folder
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from jupyter_autostop.errors import UnavailableError
-from jupyter_autostop.locks import FileLocks, SuspendedError
+from jupyter_autostop.storage.locks import FileLocks, SuspendedError
 
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from jupyter_autostop.locks import FileLocks
+from jupyter_autostop.storage.locks import FileLocks
 locks = FileLocks(Path(sys.argv[1]), "DE-1")
 async def hold():
     async with locks.operation(int):

@@ -27,10 +27,10 @@ from jupyter_autostop.errors import (
     ThrottledError,
     UnavailableError,
 )
-from jupyter_autostop.models import parse_change, parse_extend
-from jupyter_autostop.platforms.port import Reading
-from jupyter_autostop.service import NEAR, NEAR_INTERVAL, WATCH, AutostopService
-from jupyter_autostop.wire import UpdateRequest
+from jupyter_autostop.platforms.base import Reading
+from jupyter_autostop.platforms.modelarts.models import UpdateRequest
+from jupyter_autostop.service.requests import parse_change, parse_extend
+from jupyter_autostop.service.service import NEAR, NEAR_INTERVAL, WATCH, AutostopService
 
 HERE = Path(__file__).parent
 LIMIT = 5_000_000

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_iam import Iam
 
-from jupyter_autostop.platforms.credentials import PasswordLogin
+from jupyter_autostop.platforms.credentials.base import PasswordLogin
 from jupyter_autostop.platforms.masking import mask_secrets
 
 HARD = "pä\"ss\\wo/rd € 😀'x"

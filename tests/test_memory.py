@@ -17,10 +17,10 @@ from fakes import FakePlatform, remembering_service, until
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_autostop.container import container_marker
-from jupyter_autostop.deadline import KnownRun
+from jupyter_autostop.domain.run import KnownRun
 from jupyter_autostop.errors import NoAnswerError
-from jupyter_autostop.memory import LiveMemory, Memory, MemoryFile
+from jupyter_autostop.keeper.container import container_marker
+from jupyter_autostop.storage.run_history import LiveMemory, Memory, MemoryFile
 
 LOG = logging.getLogger("jupyter_autostop.tests")
 RUN = KnownRun(1795000000000, 1795007200000, 7200)

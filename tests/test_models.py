@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jupyter_autostop.domain.limits import DESCRIPTION_FORBIDDEN, DESCRIPTION_MAX
 from jupyter_autostop.errors import InvalidInputError
-from jupyter_autostop.models import (
+from jupyter_autostop.service.requests import (
     Change,
     Extend,
     check_description,

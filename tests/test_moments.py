@@ -18,9 +18,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jupyter_autostop.duration import DurationError, plain
-from jupyter_autostop.moments import EXAMPLES, read_moment
-from jupyter_autostop.zones import Zone, machine_zone, named_zone, unknown_tz
+from jupyter_autostop.times.duration import DurationError, plain
+from jupyter_autostop.times.moments import EXAMPLES, read_moment
+from jupyter_autostop.times.zones import Zone, machine_zone, named_zone, unknown_tz
 
 TABLE = json.loads((Path(__file__).parent / "data" / "durations.json").read_text(encoding="utf-8"))["moments"]
 NOON = int(datetime(2026, 11, 23, 12, 0, tzinfo=timezone.utc).timestamp() * 1000)
@@ -279,7 +279,7 @@ def test_a_machine_without_zone_data_says_so() -> None:
     """A name cannot be looked up there; offsets go on working."""
     script = (
         "import sys, zoneinfo; sys.modules['tzdata'] = None; zoneinfo.reset_tzpath([])\n"
-        "from jupyter_autostop.zones import named_zone, ZoneError\n"
+        "from jupyter_autostop.times.zones import named_zone, ZoneError\n"
         "print(named_zone('+08:00').offset(0))\n"
         "try:\n    named_zone('Asia/Shanghai')\nexcept ZoneError as error:\n    print(error)\n"
     )

@@ -10,9 +10,9 @@ import pytest
 from conftest import Ask
 from traitlets.config import Config
 
-from jupyter_autostop.platforms.endpoint import REGIONS, region_hint, region_hint_for
+from jupyter_autostop.platforms.modelarts.endpoint import REGIONS, region_hint, region_hint_for
 from jupyter_autostop.server.app import AutostopApp
-from jupyter_autostop.server.build import build_service
+from jupyter_autostop.server.factory import build_service
 from jupyter_autostop.server.names import (
     POLICY,
     VARIABLES,

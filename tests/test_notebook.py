@@ -127,7 +127,7 @@ def test_no_secret_is_in_a_notebook(server: JupyterServer) -> None:
         server,
         "%autostop",
         "autostop.status()",
-        "from jupyter_autostop.kernel.home import open_client\nclient = open_client()\nclient, vars(client)",
+        "from jupyter_autostop.kernel.context import open_client\nclient = open_client()\nclient, vars(client)",
         "client._server = __import__('dataclasses').replace(client._server, port=9)\nclient.instance()",
         "import ipywidgets\nipywidgets.Widget.get_manager_state()",
         "handle = autostop.hold()\nhandle, vars(handle)",

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from conftest import Ask
 
+from jupyter_autostop.domain.record import Hold, Owner
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.errors import InvalidInputError, NotFoundError
-from jupyter_autostop.models import HoldWish, parse_hold
-from jupyter_autostop.owners import Owners
+from jupyter_autostop.keeper.owners import Owners
 from jupyter_autostop.process import claim, pid_space, start_of
-from jupyter_autostop.record import Hold, Owner
 from jupyter_autostop.server.kernels import ServerKernels
-from jupyter_autostop.work_lock import WorkLock
+from jupyter_autostop.service.requests import HoldWish, parse_hold
+from jupyter_autostop.storage.work_lock import WorkLock
 
 HOUR = 3_600_000
 
@@ -309,9 +309,8 @@ class TestRealKernels:
     async def test_a_hold_ends_with_a_lock(self, ask: Ask, jp_runtime_dir: Path) -> None:
         """Of a process that this server cannot see, over HTTP; and that it ended so is told to whoever ends it."""
         folder = jp_runtime_dir
-        code = (
-            "import os; from jupyter_autostop.work_lock import WorkLock; print(WorkLock.take(os.environ).name); input()"
-        )
+        take = "from jupyter_autostop.storage.work_lock import WorkLock"
+        code = f"import os; {take}; print(WorkLock.take(os.environ).name); input()"
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-uc", code),
             stdin=subprocess.PIPE,

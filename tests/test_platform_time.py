@@ -11,8 +11,8 @@ from conftest import ManualClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_autostop.clock import SystemClock
-from jupyter_autostop.platforms.time import PlatformClock, parse_http_date
+from jupyter_autostop.platforms.clock import PlatformClock, parse_http_date
+from jupyter_autostop.times.clock import SystemClock
 
 NINE = 1795510800.0
 """2026-11-24 09:00:00 UTC."""

@@ -18,9 +18,9 @@ from fake_autostop import HOUR, FakeAutostop, running_fake
 from processes import emulated, own_environment, running_emulator, running_jupyter, running_kernel
 
 import jupyter_autostop as autostop
-from jupyter_autostop.client import connect
-from jupyter_autostop.duration import DurationError
+from jupyter_autostop.client.client import connect
 from jupyter_autostop.server.page_zones import EXPIRY_S, MOST_PAGES, PageZones
+from jupyter_autostop.times.duration import DurationError
 
 NIGHT = 1_796_085_720_000
 """2026-12-01 00:42 UTC."""

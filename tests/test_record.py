@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_autostop.record import EMPTY, MOST_HOLDS, Hold, Owner, Pending, Record, Setting, decode, encode
-from jupyter_autostop.record_file import SLOT, DamagedRecordError, NoRecords, RecordFile, pack, something_kept
+from jupyter_autostop.domain.record import EMPTY, MOST_HOLDS, Hold, Owner, Pending, Record, Setting, decode, encode
+from jupyter_autostop.storage.slots import SLOT, DamagedRecordError, NoRecords, RecordFile, pack, something_kept
 
 NOW = 1_795_000_000_000
 OLD = replace(EMPTY, probe=7201, prior=Setting(True, 3600, True))
@@ -241,7 +241,7 @@ def test_a_record_that_makes_no_sense_is_damaged(
     """A whole slot of another format, another instance or with wrong values is not believed."""
     data = {**json.loads(encode(RECORD, "DE-1")), **changes}
     why = data.pop("why", "its content makes no sense")
-    monkeypatch.setattr("jupyter_autostop.record_file.encode", lambda *_: json.dumps(data).encode())
+    monkeypatch.setattr("jupyter_autostop.storage.slots.encode", lambda *_: json.dumps(data).encode())
     file_in(tmp_path).save(RECORD)
     with pytest.raises(DamagedRecordError, match=re.escape(why)):
         file_in(tmp_path).load()

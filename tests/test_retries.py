@@ -15,11 +15,11 @@ from fake_cloud import KEY, TOKEN, Cloud
 from fakes import until
 
 from jupyter_autostop.errors import CredentialsError, NoAnswerError, ThrottledError, UnavailableError
-from jupyter_autostop.platforms.connection import LONGEST_BODY
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.port import person_waits_since
-from jupyter_autostop.platforms.refusals import LONGEST_REST
-from jupyter_autostop.platforms.signing import sdk_date
+from jupyter_autostop.platforms.base import person_waits_since
+from jupyter_autostop.platforms.credentials.base import Credentials
+from jupyter_autostop.platforms.modelarts.connection import LONGEST_BODY
+from jupyter_autostop.platforms.modelarts.refusals import LONGEST_REST
+from jupyter_autostop.platforms.modelarts.signing import sdk_date
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])

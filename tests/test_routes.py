@@ -406,7 +406,7 @@ async def test_what_could_not_be_made_is_made_later(ask: Ask, monkeypatch: pytes
         raise OSError(24, "Too many open files")
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr("jupyter_autostop.server.build.find_setup", no_handle)
+        meanwhile.setattr("jupyter_autostop.server.factory.find_setup", no_handle)
         reply = await ask("GET", "instance")
         assert (reply.status, reply.json["problem"]["code"]) == (200, "setup_failed")
         assert "Too many open files" in reply.json["problem"]["message"]

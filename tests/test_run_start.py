@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_autostop.deadline import KnownRun, Run, learn_run, next_start
-from jupyter_autostop.wire import Instance
+from jupyter_autostop.domain.run import KnownRun, Run, learn_run, next_start
+from jupyter_autostop.platforms.modelarts.models import Instance
 
 NOW = 1_795_000_000_000
 HOUR = 3_600_000

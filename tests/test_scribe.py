@@ -13,14 +13,14 @@ import pytest
 from conftest import ManualClock, settle
 from fakes import FakePlatform, at_rest, at_some_time, lost, remembering_service, service_for, until
 
-from jupyter_autostop.changes import change_words
+from jupyter_autostop.domain.policy import Policy
 from jupyter_autostop.errors import AutostopError, BadAnswerError, InvalidInputError, NoAnswerError
-from jupyter_autostop.extensions import extension_words
-from jupyter_autostop.journal import Journal
-from jupyter_autostop.journal_file import Entry, JournalFile
-from jupyter_autostop.models import parse_change, parse_extend
-from jupyter_autostop.policy import Policy
-from jupyter_autostop.service import AutostopService
+from jupyter_autostop.service.extend import extension_words
+from jupyter_autostop.service.requests import parse_change, parse_extend
+from jupyter_autostop.service.service import AutostopService
+from jupyter_autostop.service.update import change_words
+from jupyter_autostop.storage.journal import Journal
+from jupyter_autostop.storage.journal_file import Entry, JournalFile
 
 
 @pytest.fixture

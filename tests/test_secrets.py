@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jupyter_autostop.platforms.public_fields import shown_instance
-from jupyter_autostop.wire import Instance
+from jupyter_autostop.platforms.modelarts.models import Instance
+from jupyter_autostop.platforms.modelarts.public_fields import shown_instance
 
 CANARY = "canary-5f3a"
 RUNNING: dict[str, Any] = {"id": "DE-1", "status": "RUNNING"}

@@ -9,7 +9,7 @@ from conftest import ManualClock, settle
 from fakes import FakeLife, FakePlatform, MemoryRecords, at_rest, service_for
 
 from jupyter_autostop.errors import CredentialsError, NoAnswerError, UnavailableError
-from jupyter_autostop.models import parse_change, parse_extend, parse_hold
+from jupyter_autostop.service.requests import parse_change, parse_extend, parse_hold
 
 
 def reads(platform: FakePlatform) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_autostop.platforms.public_fields import shown_instance
-from jupyter_autostop.wire import Instance
+from jupyter_autostop.platforms.modelarts.models import Instance
+from jupyter_autostop.platforms.modelarts.public_fields import shown_instance
 
 HIDDEN = "a-thing-that-nobody-may-see"
 # An answer with every documented field (its Tables 5 to 23), those that clients do not see marked.

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_autostop.errors import UpstreamError
-from jupyter_autostop.platforms.auth import CloudAuth
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.signing import authorization, sdk_date, sign
+from jupyter_autostop.platforms.credentials.base import Credentials
+from jupyter_autostop.platforms.modelarts.auth import CloudAuth
+from jupyter_autostop.platforms.modelarts.signing import authorization, sdk_date, sign
 
 AK, SK = "AKIDEXAMPLE0123456789", "skexampleskexampleskexampleskexample0123"
 HOST = "modelarts.cn-north-4.myhuaweicloud.com"

@@ -19,8 +19,8 @@ from conftest import Ask
 from processes import JupyterServer, emulated, running_emulator, running_jupyter, running_kernel
 
 from jupyter_autostop.disk import shown, within
-from jupyter_autostop.record_file import RECORD_SIZE
-from jupyter_autostop.server.places import choose_place, default_state_dir, try_folder
+from jupyter_autostop.storage.slots import RECORD_SIZE
+from jupyter_autostop.storage.state_dir import choose_place, default_state_dir, try_folder
 
 SECRETS = {
     "HUAWEICLOUD_SDK_AK": "CANARYAK0123456789AB",

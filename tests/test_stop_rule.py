@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from trial_walk import Walk
 from trial_world import GRACE, HOUR, START
 
-from jupyter_autostop.keeping import ended_early, expired
-from jupyter_autostop.models import Extend, HoldWish
-from jupyter_autostop.record import EMPTY, Hold, Owner, Record, Setting
+from jupyter_autostop.domain.record import EMPTY, Hold, Owner, Record, Setting
+from jupyter_autostop.domain.rules import ended_early, expired
+from jupyter_autostop.domain.stop_rule import Stop, begun, next_stop, stop_by_server
+from jupyter_autostop.service.requests import Extend, HoldWish
 from jupyter_autostop.state import EXTENSION, Deadline
-from jupyter_autostop.stop_rule import Stop, begun, next_stop, stop_by_server
 
 MINUTE = 60_000
 TOLD = 1000

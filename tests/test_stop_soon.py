@@ -19,10 +19,10 @@ from fake_autostop import FakeAutostop, running_fake
 from processes import own_environment
 
 import jupyter_autostop as autostop
-from jupyter_autostop.duration import HOUR, MINUTE, DurationError
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.kernel.stop_soon import FAR, NEAR, OnStopSoon, StopSoon, Watchman
 from jupyter_autostop.state import State
+from jupyter_autostop.times.duration import HOUR, MINUTE, DurationError
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 START = 1_795_000_000_000

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import trustme
 
-from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.errors import NoAnswerError, NotConfiguredError
-from jupyter_autostop.platforms.credentials import Credentials
-from jupyter_autostop.platforms.http import CloudHttp
-from jupyter_autostop.platforms.time import PlatformClock
+from jupyter_autostop.platforms.clock import PlatformClock
+from jupyter_autostop.platforms.credentials.base import Credentials
+from jupyter_autostop.platforms.modelarts.client import CloudHttp
+from jupyter_autostop.times.clock import SystemClock
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\n" + b'{"ok":true}'
 

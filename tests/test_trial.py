@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from trial_ablations import ABLATIONS, NoLock
 from trial_walk import ACTS, Walk, history
 
-from jupyter_autostop.keeper import Keeper
-from jupyter_autostop.reach import Reach
+from jupyter_autostop.keeper.extender import Reach
+from jupyter_autostop.keeper.reconciler import Keeper
 
 SHORT, LONG = 2000, 50_000
 LATE = [1000, 1900, 5000, 20_000]

@@ -12,11 +12,11 @@ from conftest import ManualClock
 from fakes import FakePlatform, MemoryRecords, at_rest, service_for
 from keeper_rig import HOUR, PRIOR, Rig
 
+from jupyter_autostop.domain.record import Record
 from jupyter_autostop.errors import UnavailableError
-from jupyter_autostop.models import parse_extend, parse_hold
-from jupyter_autostop.platforms.time import HOLDS
-from jupyter_autostop.record import Record
-from jupyter_autostop.service import AutostopService
+from jupyter_autostop.platforms.clock import HOLDS
+from jupyter_autostop.service.requests import parse_extend, parse_hold
+from jupyter_autostop.service.service import AutostopService
 
 DECADE = 315_360_000
 LEAPS = [4 * HOUR, DECADE, -4 * HOUR, -DECADE]

@@ -19,8 +19,8 @@ import httpx
 import pytest
 from processes import emulated, ended, own_environment, running_emulator, running_jupyter, wait_for
 
+from jupyter_autostop.cli.watch import JsonLines, Line, Lines, as_of, fitted, timeless
 from jupyter_autostop.state import State
-from jupyter_autostop.watch import JsonLines, Line, Lines, as_of, fitted, timeless
 
 NOW = 1_795_507_200_000
 

@@ -28,11 +28,11 @@ from processes import (
     wait_for,
 )
 
-from jupyter_autostop.client import LocalClient, MissingExtensionError, NoWayInError, RefusedError, connect
+from jupyter_autostop.client.client import LocalClient, MissingExtensionError, NoWayInError, RefusedError, connect
+from jupyter_autostop.client.discovery import find_server
+from jupyter_autostop.client.transport import UnreachableError
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.local_http import UnreachableError
-from jupyter_autostop.servers import find_server
 
 PASSWORD = "correct horse"
 PASSWORD_LOGIN = (f"--PasswordIdentityProvider.hashed_password={passwd(PASSWORD, 'sha256')}",)
@@ -42,7 +42,7 @@ DEAD_PROXY = "http://127.0.0.1:9"
 PROXIES = dict.fromkeys(
     ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), DEAD_PROXY
 )
-KERNEL = "import os; from jupyter_autostop.client import connect; client = connect(os.environ, means='kernel'); "
+KERNEL = "import os; from jupyter_autostop.client.client import connect; client = connect(os.environ, means='kernel'); "
 
 
 @pytest.fixture(scope="module")

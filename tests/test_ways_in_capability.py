@@ -19,7 +19,7 @@ from tornado.httpclient import HTTPClientError
 
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.process import started
-from jupyter_autostop.server.capability import Capability
+from jupyter_autostop.server.auth import Capability
 
 Raw = Callable[..., Awaitable[Any]]
 HEADER = "X-Autostop-Capability"

@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 from processes import ended
 
-from jupyter_autostop.client import PROOF, LocalClient, NoWayInError, RefusedError, connect
+from jupyter_autostop.client.client import PROOF, LocalClient, NoWayInError, RefusedError, connect
+from jupyter_autostop.client.discovery import FINDING, find_server, parse_server_url
+from jupyter_autostop.client.server_info import running_servers
+from jupyter_autostop.client.transport import UnreachableError
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.local_http import UnreachableError
 from jupyter_autostop.process import started
-from jupyter_autostop.runtime import running_servers
-from jupyter_autostop.runtime_folder import runtime_folder
-from jupyter_autostop.servers import FINDING, find_server, parse_server_url
+from jupyter_autostop.storage.runtime_dir import runtime_folder
 
 STATE = {"emulated": True}
 PAIR = "2|0a|1b|1700000000"

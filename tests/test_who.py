@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jupyter_server.auth import User
 
-from jupyter_autostop.server.who import means, person, who_asks
+from jupyter_autostop.server.actor import means, person, who_asks
 
 RANDOM = "0123456789abcdef0123456789abcdef"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from jupyter_autostop import wire
-from jupyter_autostop.wire import Instance, UpdateRequest, Wire
+from jupyter_autostop.platforms.modelarts import models
+from jupyter_autostop.platforms.modelarts.models import Instance, UpdateRequest, Wire
 
 DATA = Path(__file__).parent / "data"
 CANARY = "canary-5f3a"
@@ -18,30 +18,30 @@ RUNNING = {"id": "DE-1", "status": "RUNNING"}
 
 # The answer's tables of the reference page, field by field with the documented type.
 TABLES: dict[type[Wire], str] = {
-    wire.Instance: "id:String name:String description:String status:String creation_timestamp:String "
+    models.Instance: "id:String name:String description:String status:String creation_timestamp:String "
     "latest_update_timestamp:String profile:Object flavor:String flavor_details:Object pool:Object spec:Object "
     "workspace:Object ai_project:Object error_code:String queuing_info:Object user:Object repository:Object",
-    wire.Profile: "id:String name:String description:String de_type:String provision:Object labels:Map "
+    models.Profile: "id:String name:String description:String de_type:String provision:Object labels:Map "
     "flavor_type:String",
-    wire.Provision: "type:String spec:Object",
-    wire.ProvisionSpec: "engine:String params:Object",
-    wire.FlavorDetails: "name:String status:String queuing_num:Integer queue_left_time:Integer storage_list:Array "
+    models.Provision: "type:String spec:Object",
+    models.ProvisionSpec: "engine:String params:Object",
+    models.FlavorDetails: "name:String status:String queuing_num:Integer queue_left_time:Integer storage_list:Array "
     "is_permitted:Boolean type:String params:Map promo_type:String instance_num:Integer duration:Integer "
     "store_time:Integer billing_flavor:String billing_params:Integer",
-    wire.Pool: "id:String name:String type:String owner:Object",
-    wire.AiProject: "id:String",
-    wire.InstanceSpec: "log_path:String custom_script_path:String storage:Object credential:Secret repository:Object "
+    models.Pool: "id:String name:String type:String owner:Object",
+    models.AiProject: "id:String",
+    models.InstanceSpec: "log_path:String custom_script_path:String storage:Object credential:Secret repository:Object "
     "resource_reserved_timestamp:Integer auto_stop:Object failed_reasons:Object annotations:Map extend_params:Map",
-    wire.Storage: "type:String location:Object",
-    wire.Location: "path:String",
-    wire.AutoStop: "enable:Boolean duration:Integer prompt:Boolean stop_timestamp:Integer remain_time:Integer",
-    wire.FailedReasons: "code:String message:String detail:Map",
-    wire.Workspace: "id:String",
-    wire.QueuingInfo: "id:String name:String de_type:String flavor:String flavor_details:Object status:String "
+    models.Storage: "type:String location:Object",
+    models.Location: "path:String",
+    models.AutoStop: "enable:Boolean duration:Integer prompt:Boolean stop_timestamp:Integer remain_time:Integer",
+    models.FailedReasons: "code:String message:String detail:Map",
+    models.Workspace: "id:String",
+    models.QueuingInfo: "id:String name:String de_type:String flavor:String flavor_details:Object status:String "
     "begin_timestamp:Integer remain_time:Integer end_timestamp:Integer rank:Integer",
-    wire.User: "id:String name:String",
-    wire.Repository: "id:String branch:String user_name:String user_email:String type:String connection_info:Object",
-    wire.ConnectionInfo: "protocol:String url:String credential:Secret",
+    models.User: "id:String name:String",
+    models.Repository: "id:String branch:String user_name:String user_email:String type:String connection_info:Object",
+    models.ConnectionInfo: "protocol:String url:String credential:Secret",
 }
 EXAMPLES: dict[str, Any] = {
     "String": "a text",
@@ -90,7 +90,7 @@ def test_every_documented_field(model: type[Wire], name: str, kind: str) -> None
     assert name in model.model_fields
     document = {**(RUNNING if model is Instance else {}), name: EXAMPLES[kind]}
     parsed = model.model_validate(document)
-    expected = wire.MASK if kind == "Secret" else EXAMPLES[kind]
+    expected = models.MASK if kind == "Secret" else EXAMPLES[kind]
     assert parsed.model_dump(exclude_unset=True)[name] == expected
     assert name in parsed.model_fields_set
 

@@ -8,11 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from jupyter_autostop.domain.messages import OFF
-from jupyter_autostop.moments import clock_time, utc_time
-from jupyter_autostop.reading import tz_trouble, whose_zone
-from jupyter_autostop.state import State
-from jupyter_autostop.words import (
+from jupyter_autostop.client.reader_zone import tz_trouble, whose_zone
+from jupyter_autostop.client.rendering import (
     ago,
     aside,
     check_lines,
@@ -22,6 +19,9 @@ from jupyter_autostop.words import (
     report_text,
     status_line,
 )
+from jupyter_autostop.domain.messages import OFF
+from jupyter_autostop.state import State
+from jupyter_autostop.times.moments import clock_time, utc_time
 
 NOW = 1_795_507_200_000
 """2026-11-24 08:00:00 UTC, a Tuesday; 16:00 in Shanghai."""

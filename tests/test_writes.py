@@ -9,6 +9,7 @@ import pytest
 from conftest import ManualClock, settle
 from fakes import FakePlatform, lost, service_for
 
+from jupyter_autostop.domain.policy import Policy
 from jupyter_autostop.errors import (
     ConflictError,
     ForbiddenError,
@@ -17,8 +18,7 @@ from jupyter_autostop.errors import (
     NotAppliedError,
     UnavailableError,
 )
-from jupyter_autostop.models import parse_change
-from jupyter_autostop.policy import Policy
+from jupyter_autostop.service.requests import parse_change
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from jupyter_autostop.deadline import setting
-from jupyter_autostop.keeper import Keeper
-from jupyter_autostop.keeping import over, people_chose
-from jupyter_autostop.reach import Reach
-from jupyter_autostop.record import EMPTY, Hold, Record
+from jupyter_autostop.domain.record import EMPTY, Hold, Record
+from jupyter_autostop.domain.rules import over, people_chose
+from jupyter_autostop.domain.run import setting
+from jupyter_autostop.keeper.extender import Reach
+from jupyter_autostop.keeper.reconciler import Keeper
 
 
 class NoPending(Keeper):

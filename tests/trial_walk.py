@@ -8,11 +8,11 @@ from typing import Any
 
 from trial_world import GRACE, HOUR, START, Crash, Server, ViolationError, World
 
+from jupyter_autostop.domain.record import EMPTY
 from jupyter_autostop.errors import AutostopError
-from jupyter_autostop.keeper import Keeper
-from jupyter_autostop.models import AutoStopChange, Change, Extend, HoldWish
-from jupyter_autostop.reach import Reach
-from jupyter_autostop.record import EMPTY
+from jupyter_autostop.keeper.extender import Reach
+from jupyter_autostop.keeper.reconciler import Keeper
+from jupyter_autostop.service.requests import AutoStopChange, Change, Extend, HoldWish
 
 LENGTHS = [3600, 5400, 7200, 10800]
 PAUSES = [1, 20, 31, 120, 600, 850, 920, 1800, 3600, 7200, 4 * 3600]

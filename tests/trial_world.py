@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from jupyter_autostop.changes import Changes
+from jupyter_autostop.domain.policy import Policy
+from jupyter_autostop.domain.record import EMPTY, Hold, Owner, Record
 from jupyter_autostop.errors import (
     AutostopError,
     ConflictError,
@@ -24,19 +25,18 @@ from jupyter_autostop.errors import (
     ThrottledError,
     UnavailableError,
 )
-from jupyter_autostop.extensions import Extensions
-from jupyter_autostop.holds import Holds
-from jupyter_autostop.keeper import Keeper
-from jupyter_autostop.memory import Memory, MemoryFile
-from jupyter_autostop.models import HoldWish
-from jupyter_autostop.platforms.port import Reading
-from jupyter_autostop.platforms.time import PlatformClock
-from jupyter_autostop.policy import Policy
-from jupyter_autostop.reach import Reach
-from jupyter_autostop.record import EMPTY, Hold, Owner, Record
-from jupyter_autostop.snapshot import Snapshot
-from jupyter_autostop.wire import Instance, UpdateRequest
-from jupyter_autostop.writing import Writer
+from jupyter_autostop.keeper.extender import Reach
+from jupyter_autostop.keeper.reconciler import Keeper
+from jupyter_autostop.platforms.base import Reading
+from jupyter_autostop.platforms.cache import Snapshot
+from jupyter_autostop.platforms.clock import PlatformClock
+from jupyter_autostop.platforms.modelarts.models import Instance, UpdateRequest
+from jupyter_autostop.platforms.writer import Writer
+from jupyter_autostop.service.extend import Extensions
+from jupyter_autostop.service.hold import Holds
+from jupyter_autostop.service.requests import HoldWish
+from jupyter_autostop.service.update import Changes
+from jupyter_autostop.storage.run_history import Memory, MemoryFile
 
 START = 1_795_000_000_000
 GRACE = 900

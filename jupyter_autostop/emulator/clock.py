@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, runtime_checkable
 
-from jupyter_autostop.clock import Clock, SystemClock
+from jupyter_autostop.times.clock import Clock, SystemClock
 
 
 @runtime_checkable

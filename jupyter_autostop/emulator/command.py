@@ -9,14 +9,14 @@ import signal
 import time
 from collections.abc import Callable
 
-from jupyter_autostop.duration import format_duration
+from jupyter_autostop.cli.output import say
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.clock import OffsetClock
 from jupyter_autostop.emulator.message import SettingError
 from jupyter_autostop.emulator.server import EmulatorServer
 from jupyter_autostop.emulator.state import HOUR, Emulator
-from jupyter_autostop.output import say
-from jupyter_autostop.zones import machine_zone
+from jupyter_autostop.times.duration import format_duration
+from jupyter_autostop.times.zones import machine_zone
 
 DONE, FAILED = 0, 1
 _LOOK_EVERY = 0.5

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_autostop.clock import Clock
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.message import GatewayError, Request, SettingError
 from jupyter_autostop.emulator.tokens import Tokens
-from jupyter_autostop.platforms.signing import ALGORITHM, DATE_FORMAT, sign
+from jupyter_autostop.platforms.modelarts.signing import ALGORITHM, DATE_FORMAT, sign
+from jupyter_autostop.times.clock import Clock
 
 DATE_TOLERANCE = 15 * 60
 """Seconds by which X-Sdk-Date may be off (API signing guide)."""

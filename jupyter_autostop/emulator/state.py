@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jupyter_autostop.clock import Clock
-from jupyter_autostop.duration import format_duration
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.emulator.behaviour import Behaviour
 from jupyter_autostop.emulator.faults import Faults
@@ -21,6 +19,8 @@ from jupyter_autostop.emulator.message import Answer, PlatformError, Refusal, Se
 from jupyter_autostop.emulator.permissions import Permissions
 from jupyter_autostop.emulator.record import Record
 from jupyter_autostop.emulator.rules import LONGEST_DURATION, Edit
+from jupyter_autostop.times.clock import Clock
+from jupyter_autostop.times.duration import format_duration
 
 HOUR = 3600
 NAME = "example-notebook"

@@ -10,14 +10,22 @@ import warnings
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from jupyter_autostop import wishes
-from jupyter_autostop.duration import DAY, LONGEST, DurationError
+from jupyter_autostop.client import actions
+from jupyter_autostop.client.actions import seconds_of
+from jupyter_autostop.client.rendering import (
+    NO_JOURNAL,
+    doctor_lines,
+    hold_lines,
+    journal_line,
+    latest,
+    marked,
+    report_text,
+)
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.kernel.home import ask, open_client
-from jupyter_autostop.kernel.picture import ShownList, ShownState
+from jupyter_autostop.kernel.context import ask, open_client
+from jupyter_autostop.kernel.display import ShownList, ShownState
 from jupyter_autostop.kernel.plain_panel import WIDGETS, PlainPanel
-from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import NO_JOURNAL, doctor_lines, hold_lines, journal_line, latest, marked, report_text
+from jupyter_autostop.times.duration import DAY, LONGEST, DurationError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,7 +71,7 @@ def _shown(state: State, remark: str = "") -> State:
 
 def _told(wish: str, state: State, remark: str = "") -> State:
     """Return the State; whoever does not look at it is warned if what was asked for is not so."""
-    if not wishes.is_so(wish, state):
+    if not actions.is_so(wish, state):
         warnings.warn(marked(report_text(state), emulated=state["emulated"]), NotDoneWarning, stacklevel=3)
     return _shown(state, remark)
 
@@ -78,7 +86,7 @@ def panel() -> AutostopPanel | PlainPanel:
 
 def status() -> State:
     """Return the State: when this instance stops, who sees to it, and what is known of it."""
-    return _shown(wishes.status(open_client()))
+    return _shown(actions.status(open_client()))
 
 
 def extend(by: str | timedelta | None = None, *, seconds: int | None = None) -> State:
@@ -87,7 +95,7 @@ def extend(by: str | timedelta | None = None, *, seconds: int | None = None) -> 
     Warns with `NotDoneWarning` where this run still stops when it did.
     """
     longer = _length(by, seconds)
-    return _told("extend", wishes.extend(open_client(), longer))
+    return _told("extend", actions.extend(open_client(), longer))
 
 
 def _length(given: str | timedelta | None, seconds: int | None, likely: tuple[int, int] = (1, DAY)) -> int:
@@ -108,24 +116,24 @@ def until(time: str | datetime) -> State:
     notebook, else in this machine's. Never shortens the run.
     """
     client = open_client()
-    moment = wishes.read_until(client, time)
-    return _told("until", wishes.until(client, moment), moment.remark)
+    moment = actions.read_until(client, time)
+    return _told("until", actions.until(client, moment), moment.remark)
 
 
 def off() -> State:
     """Switch auto-stop off: the instance runs, and bills, until somebody stops it."""
-    return _told("off", wishes.off(open_client()))
+    return _told("off", actions.off(open_client()))
 
 
 def on(duration: str | timedelta | None = None, *, seconds: int | None = None) -> State:
     """Switch auto-stop on; `duration` or `seconds`, 1 h to 24 h, is the running time from each start."""
-    length = None if duration is None and seconds is None else _length(duration, seconds, wishes.RUN_LENGTHS)
-    return _told("on", wishes.on(open_client(), length))
+    length = None if duration is None and seconds is None else _length(duration, seconds, actions.RUN_LENGTHS)
+    return _told("on", actions.on(open_client(), length))
 
 
 def describe(text: str) -> State:
     """Change the instance's description; "" clears it."""
-    return _told("describe", wishes.describe(open_client(), text))
+    return _told("describe", actions.describe(open_client(), text))
 
 
 def holds() -> list[dict[str, Any]]:
@@ -139,7 +147,7 @@ def end(hold_id: str | None = None) -> State:
 
     The run then stops at ModelArts' own time, or after this site's grace where that has passed.
     """
-    return _told("end", wishes.end(open_client(), hold_id))
+    return _told("end", actions.end(open_client(), hold_id))
 
 
 def stop(*, yes: bool = False) -> State | None:
@@ -147,7 +155,7 @@ def stop(*, yes: bool = False) -> State | None:
 
     Raises `ClientError` where no person can be asked.
     """
-    state = wishes.stop(open_client(), None if yes else lambda question: ask(question, "Write stop(yes=True)."))
+    state = actions.stop(open_client(), None if yes else lambda question: ask(question, "Write stop(yes=True)."))
     return None if state is None else _told("stop", state)
 
 

@@ -10,7 +10,7 @@ try:
 except ImportError:  # before IPython 8.6
     context_matcher = None  # type: ignore[assignment]
 
-from jupyter_autostop.holding import ENDINGS
+from jupyter_autostop.client.hold import ENDINGS
 from jupyter_autostop.kernel.spoken import COMMANDS
 
 _EXAMPLES = {

@@ -6,12 +6,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from jupyter_autostop.client.actions import seconds_of
+from jupyter_autostop.client.hold import ENDINGS, Holding, ended
+from jupyter_autostop.client.rendering import aside, report_text
 from jupyter_autostop.foreign_text import printable
-from jupyter_autostop.holding import ENDINGS, Holding, ended
-from jupyter_autostop.kernel.home import open_client, owner
-from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import aside, report_text
-from jupyter_autostop.work_lock import WorkLock
+from jupyter_autostop.kernel.context import open_client, owner
+from jupyter_autostop.storage.work_lock import WorkLock
 
 if TYPE_CHECKING:
     from datetime import timedelta

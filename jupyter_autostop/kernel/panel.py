@@ -32,8 +32,8 @@ from typing import Any
 import ipywidgets
 from traitlets import Dict, List, Unicode, observe
 
-from jupyter_autostop.kernel.home import shell
-from jupyter_autostop.kernel.picture import Picture, ShownOnce
+from jupyter_autostop.kernel.context import shell
+from jupyter_autostop.kernel.display import Picture, ShownOnce
 from jupyter_autostop.kernel.plain_panel import CONTRACT, MIME_TYPE, look, picture, picture_of
 from jupyter_autostop.state import State
 

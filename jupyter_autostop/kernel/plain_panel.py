@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_autostop.clock import SystemClock
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.kernel.home import open_client
-from jupyter_autostop.kernel.picture import Picture, ShownOnce, panel_picture
+from jupyter_autostop.kernel.context import open_client
+from jupyter_autostop.kernel.display import Picture, ShownOnce, panel_picture
+from jupyter_autostop.times.clock import SystemClock
 
 if TYPE_CHECKING:
     from jupyter_autostop.state import State

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 
-from jupyter_autostop import wishes
+from jupyter_autostop.client import actions
+from jupyter_autostop.client.actions import seconds_of
+from jupyter_autostop.client.rendering import NOT_STOPPED
 from jupyter_autostop.kernel import api
-from jupyter_autostop.kernel.home import ask, open_client
-from jupyter_autostop.kernel.picture import Picture, ShownState
-from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import NOT_STOPPED
+from jupyter_autostop.kernel.context import ask, open_client
+from jupyter_autostop.kernel.display import Picture, ShownState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,34 +46,34 @@ def text_of(words: list[str], comment: str) -> str:
 
 
 def _status(_line: Line) -> Any:
-    return ShownState(wishes.status(open_client()))
+    return ShownState(actions.status(open_client()))
 
 
 def _extend(line: Line) -> Any:
     seconds = seconds_of(" ".join(line.words))
-    return ShownState(wishes.extend(open_client(), seconds))
+    return ShownState(actions.extend(open_client(), seconds))
 
 
 def _until(line: Line) -> Any:
     client = open_client()
-    moment = wishes.read_until(client, " ".join(line.words))
-    return ShownState(wishes.until(client, moment), moment.remark)
+    moment = actions.read_until(client, " ".join(line.words))
+    return ShownState(actions.until(client, moment), moment.remark)
 
 
 def _off(_line: Line) -> Any:
-    return ShownState(wishes.off(open_client()))
+    return ShownState(actions.off(open_client()))
 
 
 def _on(line: Line) -> Any:
-    seconds = seconds_of(" ".join(line.words), wishes.RUN_LENGTHS) if line.words else None
-    return ShownState(wishes.on(open_client(), seconds))
+    seconds = seconds_of(" ".join(line.words), actions.RUN_LENGTHS) if line.words else None
+    return ShownState(actions.on(open_client(), seconds))
 
 
 def _describe(line: Line) -> Any:
     text = text_of(line.words, line.comment)
     if not line.words:
         refuse('Write the new description behind it; %autostop describe "" clears it.')
-    return ShownState(wishes.describe(open_client(), text))
+    return ShownState(actions.describe(open_client(), text))
 
 
 def _holds(_line: Line) -> Any:
@@ -83,14 +83,14 @@ def _holds(_line: Line) -> Any:
 def _end(line: Line) -> Any:
     if len(line.words) > 1:
         refuse("Name one hold, as %autostop holds shows it: %autostop end ID.")
-    return ShownState(wishes.end(open_client(), line.words[0] if line.words else None))
+    return ShownState(actions.end(open_client(), line.words[0] if line.words else None))
 
 
 def _stop(line: Line) -> Any:
     if line.words not in ([], ["--yes"]):
         refuse(f"%autostop stop takes --yes or nothing, not “{' '.join(line.words)[:_LONGEST]}”.")
     way_out = "Write %autostop stop --yes."
-    state = wishes.stop(open_client(), None if line.words else lambda question: ask(question, way_out))
+    state = actions.stop(open_client(), None if line.words else lambda question: ask(question, way_out))
     return Picture([NOT_STOPPED]) if state is None else ShownState(state)
 
 

@@ -12,23 +12,23 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, Any, TextIO
 
-from jupyter_autostop.duration import MINUTE, format_duration
+from jupyter_autostop.client.actions import seconds_of
+from jupyter_autostop.client.reader_zone import reader_zone
+from jupyter_autostop.client.rendering import aside, status_text
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.foreign_text import printable
 from jupyter_autostop.kernel.callbacks import check, identity_of, name_of, run
-from jupyter_autostop.kernel.home import open_client
-from jupyter_autostop.moments import clock_time
+from jupyter_autostop.kernel.context import open_client
 from jupyter_autostop.process import OwnProcess
-from jupyter_autostop.reading import reader_zone
-from jupyter_autostop.wishes import seconds_of
-from jupyter_autostop.words import aside, status_text
+from jupyter_autostop.times.duration import MINUTE, format_duration
+from jupyter_autostop.times.moments import clock_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from datetime import timedelta
 
     from jupyter_autostop.state import State
-    from jupyter_autostop.zones import Zone
+    from jupyter_autostop.times.zones import Zone
 
 FAR, NEAR = 5 * MINUTE, MINUTE
 """Seconds between looks at the server: far from the moment, and near it or while the server does not answer."""
@@ -209,7 +209,7 @@ class OnStopSoon:
         run again; a lambda or a method is known as an object. `on_stop_soon.all()` returns what is going to be called,
         `on_stop_soon.cancel_all()` cancels it.
         """
-        from jupyter_autostop.clock import SystemClock  # noqa: PLC0415 - takes a while to load
+        from jupyter_autostop.times.clock import SystemClock  # noqa: PLC0415 - takes a while to load
 
         check(callback)
         seconds = seconds_of(before)

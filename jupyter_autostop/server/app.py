@@ -19,23 +19,23 @@ from traitlets import Bool, TraitError, TraitType, Unicode, default
 from traitlets.config.loader import DeferredConfig
 
 from jupyter_autostop.errors import NotConfiguredError
-from jupyter_autostop.platforms.credentials import DEFAULT_PROFILE, Credentials, PasswordLogin, TakenSecrets
-from jupyter_autostop.server.capability import Capability, address_of
+from jupyter_autostop.platforms.credentials.base import DEFAULT_PROFILE, Credentials, PasswordLogin, TakenSecrets
+from jupyter_autostop.server.auth import Capability, address_of
 from jupyter_autostop.server.handlers import handlers
 from jupyter_autostop.server.names import VARIABLES, Misnamed, misnamed_sections, misnamed_settings, misnamed_variables
 from jupyter_autostop.server.page_zones import PageZones
-from jupyter_autostop.server.places import WORK, default_state_dir, is_something_kept
 from jupyter_autostop.server.seconds import Seconds
+from jupyter_autostop.storage.state_dir import WORK, default_state_dir, is_something_kept
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
     from traitlets.config import Config
 
-    from jupyter_autostop.journal_file import JournalFile
-    from jupyter_autostop.server.build import Setup
     from jupyter_autostop.server.doctor import Doctor
-    from jupyter_autostop.service import AutostopService
+    from jupyter_autostop.server.factory import Setup
+    from jupyter_autostop.service.service import AutostopService
     from jupyter_autostop.state import State
+    from jupyter_autostop.storage.journal_file import JournalFile
 
 EVENT_SCHEMAS = tuple(Path(__file__).parent / name for name in ("event.yaml", "look_event.yaml"))
 EVENT_ID = "https://events.jupyter.org/jupyter_autostop/changed/v1"
@@ -325,7 +325,7 @@ class AutostopApp(ExtensionApp):
 
     def _build(self) -> AutostopService:
         # Heavy, so at first use.
-        from jupyter_autostop.server.build import build_service, build_stand_in  # noqa: PLC0415
+        from jupyter_autostop.server.factory import build_service, build_stand_in  # noqa: PLC0415
 
         if self.failure is not None:
             return build_stand_in(self, self.failure)

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from jupyter_core.paths import jupyter_runtime_dir
 
 from jupyter_autostop.disk import shown
-from jupyter_autostop.duration import format_duration
 from jupyter_autostop.errors import (
     AutostopError,
     ConflictError,
@@ -26,16 +25,17 @@ from jupyter_autostop.errors import (
     NotFoundError,
     PermissionRefusedError,
 )
-from jupyter_autostop.platforms.discovery import has_an_ids_form
-from jupyter_autostop.platforms.endpoint import is_loopback
-from jupyter_autostop.platforms.files import nothing_found
-from jupyter_autostop.platforms.proxy import environments_proxy, proxy_name
-from jupyter_autostop.server.build import PLATFORMS
+from jupyter_autostop.platforms.credentials.files import nothing_found
+from jupyter_autostop.platforms.modelarts.discovery import has_an_ids_form
+from jupyter_autostop.platforms.modelarts.endpoint import is_loopback
+from jupyter_autostop.platforms.modelarts.proxy import environments_proxy, proxy_name
 from jupyter_autostop.server.doctor_files import NOT_TRIED, FileChecks, check
+from jupyter_autostop.server.factory import PLATFORMS
 from jupyter_autostop.server.front_end import front_end_version
-from jupyter_autostop.server.places import WORK
-from jupyter_autostop.service import AutostopService
+from jupyter_autostop.service.service import AutostopService
 from jupyter_autostop.state import Check
+from jupyter_autostop.storage.state_dir import WORK
+from jupyter_autostop.times.duration import format_duration
 
 if TYPE_CHECKING:
     from jupyter_autostop.server.app import AutostopApp

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jupyter_autostop.disk import PATIENCE_S, is_there, names_in, shown, within
-from jupyter_autostop.journal_file import LARGEST, JournalFile
-from jupyter_autostop.record_file import ENDING, RECORD_SIZE, DamagedRecordError, RecordFile
-from jupyter_autostop.regular_file import opened, why_not_ours
-from jupyter_autostop.server.places import try_folder
 from jupyter_autostop.state import Check
+from jupyter_autostop.storage.files import opened, why_not_ours
+from jupyter_autostop.storage.journal_file import LARGEST, JournalFile
+from jupyter_autostop.storage.slots import ENDING, RECORD_SIZE, DamagedRecordError, RecordFile
+from jupyter_autostop.storage.state_dir import try_folder
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _ANOTHER_FOLDER = "Set `state_dir` to a folder of yours, on a disk that is not full, and restart the Jupyter server."

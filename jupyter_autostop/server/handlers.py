@@ -12,10 +12,10 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
+from jupyter_autostop.client.server_info import CAPABILITY_HEADER, KERNEL_HEADER
 from jupyter_autostop.errors import AutostopError, ConflictError, ForbiddenError, InvalidInputError, UnavailableError
-from jupyter_autostop.runtime import CAPABILITY_HEADER, KERNEL_HEADER
+from jupyter_autostop.server.actor import who_asks
 from jupyter_autostop.server.page_zones import EXPIRY_S
-from jupyter_autostop.server.who import who_asks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +56,11 @@ _REFUSALS = {
 }
 
 
-def _models() -> ModuleType:
+def _requests() -> ModuleType:
     """Return the request models, which are heavy and so come with the first request that needs them."""
-    from jupyter_autostop import models  # noqa: PLC0415
+    from jupyter_autostop.service import requests  # noqa: PLC0415
 
-    return models
+    return requests
 
 
 class AutostopHandler(APIHandler):
@@ -247,7 +247,7 @@ class InstanceHandler(AutostopHandler):
         """Change description or auto-stop."""
         data, if_match = self.required_body(), self.if_match()
         service = await self.app.service()
-        self.finish_state(await service.change(_models().parse_change(data), if_match, who=self.who()))
+        self.finish_state(await service.change(_requests().parse_change(data), if_match, who=self.who()))
 
 
 class ExtendHandler(AutostopHandler):
@@ -259,7 +259,7 @@ class ExtendHandler(AutostopHandler):
         """Move the stop time later, as far as the platform does that."""
         data, if_match = self.required_body(), self.if_match()
         service = await self.app.service()
-        self.finish_state(await service.extend(_models().parse_extend(data), if_match, who=self.who()))
+        self.finish_state(await service.extend(_requests().parse_extend(data), if_match, who=self.who()))
 
 
 class HoldsHandler(AutostopHandler):
@@ -271,7 +271,7 @@ class HoldsHandler(AutostopHandler):
         """Hold the run, and send the hold."""
         data, if_match = self.required_body(), self.if_match()
         service = await self.app.service()
-        hold = await service.hold(_models().parse_hold(data), if_match, who=self.who())
+        hold = await service.hold(_requests().parse_hold(data), if_match, who=self.who())
         self.set_status(201)
         self.finish(json.dumps(hold))
 
@@ -288,7 +288,7 @@ class HoldHandler(AutostopHandler):
         if by not in ("", "person"):
             raise InvalidInputError("`by` is `person` or left out.", code="invalid_query")
         service = await self.app.service()
-        _models().parse_nothing(data)
+        _requests().parse_nothing(data)
         self.finish_state(await service.release(hold_id, who=self.who(), by_person=by == "person"))
 
 
@@ -301,7 +301,7 @@ class StopHandler(AutostopHandler):
         """Stop the instance now."""
         data = self.body()
         service = await self.app.service()
-        _models().parse_nothing(data)
+        _requests().parse_nothing(data)
         state = await service.stop(who=self.who())
         self.set_status(202)
         self.finish_state(state)
@@ -315,8 +315,8 @@ class ZoneHandler(AutostopHandler):
     async def post(self) -> None:
         """Take a page's zone, and say how long (s) it is remembered."""
         data = self.required_body()
-        models = await asyncio.to_thread(_models)
-        told = models.parse_page_zone(data)
+        requests = await asyncio.to_thread(_requests)
+        told = requests.parse_page_zone(data)
         self.app.page_zones.tell(told.page, told.zone, told.kernels)
         self.finish(json.dumps({"expires_in": EXPIRY_S}))
 

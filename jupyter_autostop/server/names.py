@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from jupyter_autostop.platforms.credentials import IAM_DOMAIN, IAM_PASSWORD, IAM_USER, SDK, TOKEN
-from jupyter_autostop.platforms.endpoint import nearest
+from jupyter_autostop.platforms.credentials.base import IAM_DOMAIN, IAM_PASSWORD, IAM_USER, SDK, TOKEN
+from jupyter_autostop.platforms.modelarts.endpoint import nearest
 
 PREFIX = "JUPYTER_AUTOSTOP_"
 SECTION = "AutostopApp"

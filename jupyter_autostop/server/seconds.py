@@ -8,7 +8,7 @@ from typing import Any
 
 from traitlets import TraitError, TraitType
 
-from jupyter_autostop.duration import DurationError, format_duration, parse_duration, plain, shortened
+from jupyter_autostop.times.duration import DurationError, format_duration, parse_duration, plain, shortened
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _MANY = 15

@@ -1,0 +1,1 @@
+"""The client of the server's routes, for kernels and terminals. Standard library only."""

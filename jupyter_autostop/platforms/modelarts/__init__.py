@@ -1,0 +1,1 @@
+"""ModelArts, the cloud of Huawei."""

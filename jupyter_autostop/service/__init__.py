@@ -1,0 +1,1 @@
+"""The application: one write at a time, and the State."""

@@ -1,0 +1,1 @@
+"""Files in the state directory, and the locks beside them."""

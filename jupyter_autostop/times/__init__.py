@@ -1,0 +1,1 @@
+"""Durations, clock times and time zones. Standard library only."""
