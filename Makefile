@@ -20,7 +20,7 @@ help:
 	@echo 'make demo    JupyterLab with an emulated instance (REMAINING=6m brings the stop near, END=real ends JupyterLab at it)'
 	@echo 'make test    every Python, TypeScript and browser test but the long ones'
 	@echo 'make test-long  the long proofs'
-	@echo 'make lint    ruff, mypy, eslint, prettier'
+	@echo 'make lint    ruff, mypy, import rules, eslint, prettier'
 	@echo 'make bench   the figures, each beside its peer'
 	@echo 'make mutants  how many small mistakes the tests would notice (MODULES="times/duration" for one)'
 	@echo 'make pictures  the pictures in the README'
@@ -43,6 +43,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	cd labextension && jlpm lint:check
 
 bench: $(READY)
