@@ -123,8 +123,8 @@ def given_by_the_sources() -> set[str]:
 
 def test_the_sources_are_found() -> None:
     """What is looked at is the server's whole side, and nothing of the terminal's."""
-    assert {f"{PACKAGE}.{name}" for name in ("service", "server.build", "writing", "platforms.iam")} <= MODULES.keys()
-    assert f"{PACKAGE}.cli" not in MODULES
+    assert {f"{PACKAGE}.{name}" for name in ("service.service", "server.factory", "platforms.writer", "platforms.modelarts.iam")} <= MODULES.keys()
+    assert f"{PACKAGE}.cli.main" not in MODULES
 
 
 def test_every_code_of_the_sources_is_in_the_document() -> None:
