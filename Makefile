@@ -31,12 +31,12 @@ demo: $(READY)
 	@$(BIN)/jupyter-autostop demo $(if $(REMAINING),--remaining $(REMAINING)) $(if $(PORT),--port $(PORT)) $(if $(END),--end $(END))
 
 test: $(READY) $(PROXY)
-	@sh tests/get_chromium.sh
+	@sh tests/tools/get_chromium.sh
 	@# They wait more than they compute, so that three have room on two cores.
 	$(BIN)/python -m pytest --numprocesses=3 --dist=loadfile $(ARGS)
 
 test-long: $(READY) $(PROXY)
-	@sh tests/get_chromium.sh
+	@sh tests/tools/get_chromium.sh
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: $(READY)
@@ -47,15 +47,15 @@ lint: $(READY)
 	cd labextension && jlpm lint:check
 
 bench: $(READY)
-	$(BIN)/python tests/bench.py
+	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/bench.py
 
 mutants: $(READY)
 	@$(BIN)/python -m pip install --quiet 'mutmut>=3.8,<3.9'
-	$(BIN)/python tests/mutants.py $(MODULES)
+	$(BIN)/python tests/tools/mutants.py $(MODULES)
 
 pictures: $(READY)
-	@sh tests/get_chromium.sh
-	$(BIN)/python tests/pictures.py
+	@sh tests/tools/get_chromium.sh
+	PYTHONPATH=tests:tests/support:tests/browser $(BIN)/python tests/tools/pictures.py
 
 build: $(READY)
 	$(BIN)/python -m build
