@@ -47,7 +47,7 @@ lint: $(READY)
 	cd labextension && jlpm lint:check
 
 bench: $(READY)
-	PYTHONPATH=tests/support $(BIN)/python tests/benchmarks/bench.py
+	PYTHONPATH=tests:tests/support:tests/browser $(BIN)/python tests/benchmarks/bench.py
 
 mutants: $(READY)
 	@$(BIN)/python -m pip install --quiet 'mutmut>=3.8,<3.9'
