@@ -21,6 +21,9 @@ export const COMMANDS = [
 ] as const;
 export type Command = (typeof COMMANDS)[number];
 
+/** What is done once it is wanted. */
+type Run = () => Promise<IResult>;
+
 export function commandId(command: Command): string {
   return `jupyter-autostop:${command}`;
 }
@@ -130,19 +133,24 @@ export class Commands implements IDisposable {
   /** Say what would happen, do it if that is wanted, and tell what came of it; null: nothing was done. */
   private async _ask(plan: () => Planned): Promise<IResult | null> {
     const { dialogs, words } = this._options;
-    return this._alone(async () => {
+    const run = await this._alone(async () => {
       const planned = plan();
       if (typeof planned === 'string') {
         await dialogs.insist(words.trans.__('Auto-Stop'), planned);
         return null;
       }
       const { title, body, accept, grave, run } = planned;
-      return (await dialogs.ask(title, body, accept, grave)) ? this._do(run) : null;
+      return (await dialogs.ask(title, body, accept, grave)) ? run : null;
     });
+    return run && this._do(run);
   }
 
-  /** One question at a time: a page full of them would be answered without being read. */
-  private async _alone(question: () => Promise<IResult | null>): Promise<IResult | null> {
+  /**
+   * One question at a time: a page full of them would be answered without being read.
+   *
+   * What was wanted is done afterwards, so that the next question need not wait for the platform.
+   */
+  private async _alone(question: () => Promise<Run | null>): Promise<Run | null> {
     if (this._asking) {
       return null;
     }
@@ -162,7 +170,7 @@ export class Commands implements IDisposable {
       // Says why not.
       return this._ask(() => planDescribe({ description: '' }, model, words));
     }
-    return this._alone(async () => {
+    const run = await this._alone(async () => {
       const { trans } = words;
       let text: string | null = state.instance?.description ?? '';
       let fault = '';
@@ -176,11 +184,12 @@ export class Commands implements IDisposable {
         fault = text === null ? '' : descriptionFault(text, state, words);
       } while (fault && text !== null);
       const description = text;
-      return description === null ? null : this._do(() => model.change({ description }, state.version));
+      return description === null ? null : () => model.change({ description }, state.version);
     });
+    return run && this._do(run);
   }
 
-  private async _do(run: () => Promise<IResult>): Promise<IResult> {
+  private async _do(run: Run): Promise<IResult> {
     const { dialogs, model, words } = this._options;
     const { trans, locale } = words;
     const before = model.state?.deadline?.stop_timestamp;

@@ -116,6 +116,20 @@ describe('a command that changes something', () => {
     expect(dialogs.ask).toHaveBeenCalledTimes(2);
   });
 
+  it('asks the next question while what was wanted is still being done', async () => {
+    let answered: (result: typeof DONE) => void = () => undefined;
+    dialogs.ask.mockResolvedValueOnce(true);
+    model.change.mockReturnValueOnce(new Promise(resolve => (answered = resolve)));
+    const first = run('turn-off');
+    while (written() === 0) {
+      await Promise.resolve();
+    }
+    await run('describe');
+    expect(dialogs.askText).toHaveBeenCalledTimes(1);
+    answered(DONE);
+    expect(await first).toBe(DONE);
+  });
+
   it.each<[(typeof COMMANDS)[number], Args, string]>([
     ['extend', { by: 3600, until: NOON + HOUR }, 'not both'],
     ['extend', { by: '1h' }, 'whole number of seconds'],

@@ -69,7 +69,7 @@ class Page:
         self.sent: list[Any] = []
         self.tab.page.on("request", self._on_request)
         path, self._item = FRONT_ENDS[front_end][1:]
-        self.tab.open(path)
+        self.tab.open(path).settled()
         expect(self.item).to_be_visible()
 
     def _on_request(self, request: Any) -> None:
@@ -93,11 +93,6 @@ class Page:
         """Wait until the countdown shows a text, confirmed."""
         expect(self.item.locator(".jp-AutostopCountdown")).to_have_text(text)
         expect(self.item).not_to_have_attribute("data-pending", "")
-
-    def settled(self) -> Page:
-        """Wait until the notebook is open, which takes the focus then, and its kernel there."""
-        expect(self.tab.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible()
-        return self
 
     def open_card(self) -> Locator:
         self.item.locator(".jp-AutostopCountdown").click()
@@ -197,7 +192,6 @@ def test_the_button_is_what_is_pressed(page: Page) -> None:
 
 def test_no_barrier_on_the_way_to_the_card(page: Page) -> None:
     """Axe finds nothing in the countdown, what focus tells and the card beside it."""
-    page.settled()
     assert faults(page.tab.page, ".jp-AutostopItem") == []
     page.open_card()
     assert faults(page.tab.page, ".jp-AutostopPopover") == []
@@ -215,7 +209,7 @@ def test_what_is_refused_goes_back(page: Page, platform: Platform) -> None:
 
 def test_a_click_without_a_network(page: Page, platform: Platform) -> None:
     """What the server never heard is not claimed: the stop time goes back, and the page says that nobody knows."""
-    card = page.settled().open_card()
+    card = page.open_card()
     # What JupyterLab itself still asks as it starts would end in a dialog of its own, over the card.
     page.tab.page.wait_for_load_state("networkidle")
     page.tab.context.set_offline(True)
@@ -242,7 +236,6 @@ def test_by_keyboard_alone(page: Page) -> None:
     """Focus tells what hovering does, Enter opens the card, Tab finds its controls, Escape closes and gives back."""
     keyboard = page.tab.page.keyboard
     button = page.item.get_by_role("button")
-    page.settled()
     page.tab.page.evaluate("document.activeElement.blur()")
     keyboard.press("Shift")
     button.focus()

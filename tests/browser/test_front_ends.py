@@ -50,7 +50,7 @@ def test_it_works_there(browser: Browser, environment: Environment, module: str,
         with running_jupyter(tmp_path, *options, module=module, settings=settings, python=environment.python) as server:
             tab = Tab(browser, server)
             path, selector = PAGES[module]
-            tab.open(path)
+            tab.open(path).settled()
             page, item = tab.page, tab.page.locator(selector)
             expect(item.locator('.jp-AutostopCountdown[role="timer"]')).to_have_text("2 h 13 min")
             expect(item.locator(".jp-AutostopBadge")).to_have_text("emulated")

@@ -36,7 +36,7 @@ def test_letters_are_typed(browser: Browser, server: JupyterServer, script: str,
     """
     tab = Tab(browser, server, script=script)
     try:
-        page = tab.open("lab/tree/first.ipynb").page
+        page = tab.open("lab/tree/first.ipynb").settled().page
         page.evaluate("() => window.jupyterapp.commands.execute('notebook:insert-cell-below')")
         panel = page.locator("#jupyter-autostop-panel:visible")
         editor = page.locator(".jp-Notebook .jp-Cell .cm-content").first

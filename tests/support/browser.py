@@ -152,6 +152,16 @@ class Tab:
         self.page.evaluate(_RECORD, self._front_end.item)
         return self
 
+    def settled(self) -> Tab:
+        """Wait until the kernel of the notebook that was opened is there, and its editor has the focus.
+
+        It takes it once, as the last thing a front end does of itself: on a slow machine seconds after the kernel is
+        idle, and then from whatever a test has focused meanwhile.
+        """
+        expect(self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible()
+        expect(self.page.locator(".jp-Notebook .cm-content:focus")).to_have_count(1)
+        return self
+
     def close(self) -> None:
         """Close it."""
         self.context.close()
