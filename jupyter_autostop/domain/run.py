@@ -130,6 +130,15 @@ def unsettled() -> Problem:
     }
 
 
+def cut_short() -> Problem:
+    """Return the problem of a hold that the platform's own stop comes before: others have moved that nearer."""
+    return {
+        "code": "hold_cut_short",
+        "message": "ModelArts stops this run before its hold ends, since its stop time was moved elsewhere.",
+        "hint": "Extend the run to keep it, or end the hold.",
+    }
+
+
 def damaged(what: str, *, off: bool) -> Problem:
     """Return the problem of a record of holds that was found damaged."""
     hint = "Auto-stop is OFF and nothing will stop this run: switch it on, or stop the instance yourself."

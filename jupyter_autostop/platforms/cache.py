@@ -13,6 +13,7 @@ from jupyter_autostop.domain.record import EMPTY, ROUNDING, Record
 from jupyter_autostop.domain.run import (
     ENDED,
     Run,
+    cut_short,
     damaged,
     differing,
     follows,
@@ -241,7 +242,15 @@ class Snapshot:
             return overdue()
         if self.run.kind == "off" and self._record.off in ("intent", "ending") and self._record.stop_at is None:
             return unsettled()
+        if kept_by == "platform" and self._is_cut_short():
+            return cut_short()
         return self.run.problem
+
+    def _is_cut_short(self) -> bool:
+        """Tell whether a hold relies on a stop time of the platform that has been moved nearer since it began."""
+        record, own = self._record, self.run.stop_timestamp
+        relies = record.off == "no" and record.holds and not record.over and not record.pending
+        return bool(relies) and own is not None and own < record.last.until - ROUNDING
 
     def _run_times(self) -> RunTimes | None:
         """Return the moments of the run that goes on, `None` where no run is known."""

@@ -310,6 +310,25 @@ async def test_a_hold_the_platform_lasts_for_switches_nothing_off(platform: Clos
     await service.close()
 
 
+@pytest.mark.parametrize("then", ["restore", "stop"])
+async def test_a_hold_says_so_where_the_platform_stops_before_it_after_all(
+    platform: ClosingPlatform, then: str
+) -> None:
+    """Its stop time was moved nearer elsewhere: no hold undoes that, and no one is left to believe in it."""
+    service = service_for(platform)
+    await hold(service, platform, 1800, then=then)
+    assert (await service.look(refresh=True))["problem"] is None
+    platform.in_force = 1500
+    state = await service.look(refresh=True)
+    assert state["deadline"] == {"stop_timestamp": platform.start + 1_500_000, "kept_by": "platform"}
+    assert state["problem"] is not None
+    assert state["problem"]["code"] == "hold_cut_short"
+    assert state["limits"]["can_extend"]
+    platform.in_force = 3600
+    assert (await service.look(refresh=True))["problem"] is None
+    await service.close()
+
+
 async def test_a_retry_is_harmless(platform: ClosingPlatform) -> None:
     """The same wish with the same id is the same hold; another wish with that id is refused."""
     service = service_for(platform)
