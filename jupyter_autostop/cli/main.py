@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from jupyter_autostop import SERVER_PYTHON
@@ -100,6 +101,16 @@ class _Version(argparse.Action):
 
 class _Helpful(argparse.ArgumentParser):
     """Prints its help as any other answer, where argparse keeps quiet about an output that takes none."""
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the nearest of the words that are known beside one that is not."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            near = get_close_matches(str(value), map(str, action.choices or ()), 1)
+            if near and "maybe you meant" not in error.message:  # as newer versions of Python say
+                error.message += f"; is {near[0]} meant?"
+            raise
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print it to standard output."""

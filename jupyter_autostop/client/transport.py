@@ -94,6 +94,17 @@ def _usual_context(cafile: str | None) -> ssl.SSLContext:
         ) from error
 
 
+def _handshake(context: ssl.SSLContext, door: socket.socket, server: Server) -> ssl.SSLSocket:
+    """Begin TLS; a server of plain HTTP may wait for more instead of saying that it understands nothing."""
+    try:
+        return context.wrap_socket(door, server_hostname=server.host)
+    except TimeoutError:
+        raise UnreachableError(
+            f"What answers at {server.url} does not begin TLS in time.",
+            hint="Give its address with http:// if it is a Jupyter server without a certificate.",
+        ) from None
+
+
 def _secured(door: socket.socket, server: Server, cafile: str | None, own: ClientCertificate) -> ssl.SSLSocket:
     """Return the socket behind TLS, to a server that is surely the one meant.
 
@@ -105,12 +116,12 @@ def _secured(door: socket.socket, server: Server, cafile: str | None, own: Clien
         context = _usual_context(cafile)
         own.trust(context)
         own.load(context)
-        return context.wrap_socket(door, server_hostname=server.host)
+        return _handshake(context, door, server)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # what is verified is below, before anything is said
     own.load(context)
-    secured = context.wrap_socket(door, server_hostname=server.host)
+    secured = _handshake(context, door, server)
     if secured.getpeercert(binary_form=True) != known:
         secured.close()
         raise UnreachableError(

@@ -36,6 +36,15 @@ def kernel_id() -> str | None:
     return found[1] if found else None
 
 
+def running_cell() -> tuple[str, int] | None:
+    """Return the id of the cell that runs and the number of this run of it, `None` where no front end tells it."""
+    ipython = shell()
+    if not hasattr(ipython, "get_parent"):  # a terminal's
+        return None
+    cell = (ipython.get_parent() or {}).get("metadata", {}).get("cellId")
+    return (cell, ipython.execution_count) if isinstance(cell, str) and cell else None
+
+
 def notebook_name() -> str | None:
     """Return the name of the notebook that this kernel was started for, where the front end or the server tells it."""
     ipython = shell()

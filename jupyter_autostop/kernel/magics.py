@@ -20,7 +20,7 @@ from jupyter_autostop.kernel.context import notebook_name
 from jupyter_autostop.kernel.display import Picture, ShownOnce
 from jupyter_autostop.kernel.hold import hold
 from jupyter_autostop.kernel.line import LineError, parse_line
-from jupyter_autostop.kernel.spoken import HELP_WORDS, NotDoneError, do, refuse, text_of
+from jupyter_autostop.kernel.spoken import NotDoneError, asks_for_help, do, refuse, text_of
 from jupyter_autostop.times.duration import DurationError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class AutostopMagics(magic.Magics):
         %autostop journal [-n 20]    what was changed, when, by which means, with what result; the newest last
         %autostop doctor             what does not work yet, and what to do about it
         %autostop help               this text
+        %autostop version            the version of this package
 
         %%autostop hold [--max 8h] [--then stop] [--reason TEXT]
         …                            the instance is not stopped while this cell runs; it ends with the cell, with the
@@ -92,7 +93,7 @@ class AutostopMagics(magic.Magics):
         __tracebackhide__ = True
         try:
             words = parse_line(line)
-            if words.words and words.words[0].casefold() in HELP_WORDS:
+            if asks_for_help(words.words):
                 return self._shown(Picture.of_text(inspect.cleandoc(self.autostop.__doc__ or "")), silent=words.silent)
             if cell is not None:
                 return self._hold(words, cell)

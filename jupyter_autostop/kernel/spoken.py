@@ -9,6 +9,7 @@ from IPython.core.error import UsageError
 
 from jupyter_autostop.client import actions
 from jupyter_autostop.client.actions import seconds_of
+from jupyter_autostop.client.client import installed_version
 from jupyter_autostop.client.rendering import NOT_STOPPED
 from jupyter_autostop.kernel import api
 from jupyter_autostop.kernel.context import ask, open_client
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jupyter_autostop.kernel.line import Line
 
 HELP_WORDS = ("help", "--help", "-h", "?")
+_VERSION_WORDS = ("version", "--version")
 _LONGEST = 40
 """Characters of a text that a refusal repeats."""
 
@@ -29,6 +31,11 @@ class NotDoneError(UsageError):
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
+
+
+def asks_for_help(words: list[str]) -> bool:
+    """Tell whether a line asks for help: in general, or as the terminal takes it behind a command."""
+    return bool(words) and (words[0].casefold() in HELP_WORDS or words[1:] in (["--help"], ["-h"]))
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -129,6 +136,8 @@ def do(line: Line) -> Any:
     if not line.words:
         return api.panel()
     name, rest = line.words[0].casefold(), line._replace(words=line.words[1:])
+    if name in _VERSION_WORDS:
+        return Picture([f"jupyter_autostop {installed_version()}"])
     if name == "hold":
         refuse("A hold is for a whole cell: write %%autostop hold into its first line.")
     if name not in _DO:

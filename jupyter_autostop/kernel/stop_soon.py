@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from jupyter_autostop.client.actions import seconds_of
 from jupyter_autostop.client.reader_zone import reader_zone
@@ -18,7 +18,7 @@ from jupyter_autostop.client.rendering import aside, status_text
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.foreign_text import printable
 from jupyter_autostop.kernel.callbacks import check, identity_of, name_of, run
-from jupyter_autostop.kernel.context import open_client
+from jupyter_autostop.kernel.context import open_client, running_cell
 from jupyter_autostop.process import OwnProcess
 from jupyter_autostop.times.duration import MINUTE, format_duration
 from jupyter_autostop.times.moments import clock_time
@@ -139,16 +139,36 @@ class Watchman:
         print(f"{aside(line, emulated=self.emulated)}\n", end="", file=stream, flush=True)
 
 
+class Given(NamedTuple):
+    """What was given to be called: its name, what it is known by, and in which run of which cell, if that is told."""
+
+    name: str
+    identity: Hashable
+    cell: tuple[str, int] | None
+
+    def replaces(self, other: Given) -> bool:
+        """Tell whether this is the same function again, or its cell has run again since `other` was given there."""
+        if self.identity == other.identity:
+            return True
+        if self.cell is None or other.cell is None:
+            return False
+        (cell, run), (others_cell, others_run) = self.cell, other.cell
+        return cell == others_cell and run != others_run
+
+
 class StopSoon:
     """A function that is called before each stop time, until `cancel()` or the end of the kernel."""
 
-    def __init__(self, watchman: Watchman, name: str, before: int, monotonic: Callable[[], float]) -> None:
+    def __init__(self, watchman: Watchman, given: Given, before: int, monotonic: Callable[[], float]) -> None:
         self._watchman = watchman
         self._monotonic = monotonic
-        self._text = f"{name}, {format_duration(before)} before each stop"
+        self.given = given
+        self._text = f"{given.name}, {format_duration(before)} before each stop"
         self._over = threading.Event()
         self._process = OwnProcess()
-        self._thread = threading.Thread(target=self._run, name=f"jupyter_autostop on_stop_soon {name}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"jupyter_autostop on_stop_soon {given.name}", daemon=True
+        )
 
     def __repr__(self) -> str:
         state = f"calls so far: {self.calls}"
@@ -192,7 +212,7 @@ class OnStopSoon:
     """`on_stop_soon(save, before="10m")`; knows what it calls, so that a cell that is run again changes nothing."""
 
     def __init__(self) -> None:
-        self._handles: dict[Hashable, StopSoon] = {}
+        self._handles: list[StopSoon] = []
 
     def __repr__(self) -> str:
         return "<on_stop_soon(save, before='10m'): calls save once before each stop time>"
@@ -205,8 +225,9 @@ class OnStopSoon:
         an event loop of that thread. If the stop time is nearer already, it is called at once. Below the cell stands
         that it has run, or what went wrong.
 
-        The same function given again, by its module and name, takes the place of the one before, as when its cell is
-        run again; a lambda or a method is known as an object. `on_stop_soon.all()` returns what is going to be called,
+        The same function given again, by its module and name, takes the place of the one before; a lambda or a method
+        is known as an object. A cell that is run again replaces all that it gave before, where the front end tells
+        which cell runs, as JupyterLab does. `on_stop_soon.all()` returns what is going to be called,
         `on_stop_soon.cancel_all()` cancels it.
         """
         from jupyter_autostop.times.clock import SystemClock  # noqa: PLC0415 - takes a while to load
@@ -217,22 +238,22 @@ class OnStopSoon:
         def look() -> Any:
             return open_client().instance()
 
-        name = name_of(callback)
         monotonic = SystemClock().monotonic
-        handle = StopSoon(Watchman(callback, seconds, look, monotonic), name, seconds, monotonic)
-        key = identity_of(callback)
-        earlier = self._handles.pop(key, None)
-        self._handles = {known: other for known, other in self._handles.items() if other.is_on}
-        self._handles[key] = handle
-        if earlier is not None and earlier.is_on:
-            earlier.cancel()
-            said = f"on_stop_soon: {name} takes the place of the one given before."
-            print(aside(said, emulated=earlier.emulated), flush=True)  # noqa: T201 - below the cell
+        watchman = Watchman(callback, seconds, look, monotonic)
+        given = Given(name_of(callback), identity_of(callback), running_cell())
+        handle = StopSoon(watchman, given, seconds, monotonic)
+        replaced = [other for other in self.all() if given.replaces(other.given)]
+        self._handles = [other for other in self.all() if other not in replaced] + [handle]
+        for other in replaced:
+            other.cancel()
+            which = "the one" if other.given.name == given.name else f"{other.given.name},"
+            said = f"on_stop_soon: {given.name} takes the place of {which} given before."
+            print(aside(said, emulated=other.emulated), flush=True)  # noqa: T201 - below the cell
         return handle.start()
 
     def all(self) -> list[StopSoon]:
         """Return what is going to be called, the earliest given first."""
-        return [handle for handle in self._handles.values() if handle.is_on]
+        return [handle for handle in self._handles if handle.is_on]
 
     def cancel_all(self) -> None:
         """Call none of them any more."""

@@ -38,6 +38,10 @@ class DurationError(ValueError):
         super().__init__(message)
         self.kind = kind
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of it: the sentence, without the frames of the parser."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 def plain(text: str) -> str:
     """Return a text in ASCII's forms of its characters, with one blank where there are several, and none around it."""

@@ -123,6 +123,8 @@ def test_json_for_scripts(server: JupyterServer) -> None:
         (["on", "later"], "not a duration"),
         (["describe"], "required"),
         (["fly"], "invalid choice"),
+        (["stauts"], "is status meant?"),
+        (["hold", "--then", "stopp", "--", "true"], "is stop meant?"),
         ([], "required"),
         (["emulator", "--port", "70000"], "65535"),
     ],

@@ -74,6 +74,14 @@ class Kernel:
         self._channels.execute_interactive(code, output_hook=hear, timeout=60)
         return "".join(said)
 
+    def run_cell(self, cell: str, code: str) -> None:
+        """Run the code of a cell, whose id is told as JupyterLab tells it."""
+        content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+        request = self._channels.session.msg("execute_request", content, metadata={"cellId": cell})
+        self._channels.shell_channel.send(request)
+        while self._channels.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != request["header"]["msg_id"]:
+            pass
+
     def hold(self, body: str = "time.sleep(600)", options: str = "--max 8h") -> Any:
         """Start a held cell and return its hold."""
         self.start(f"%%autostop hold {options}\n{body}")
@@ -206,3 +214,17 @@ def test_then_stop(tmp_path: Path) -> None:
         assert program.returncode == 0
         assert "Then the instance stops; if that ends sooner, after this site's grace." in said.splitlines()[0]
         wait_for(lambda: state(client)["instance"]["status"] in ("STOPPING", "STOPPED"))
+
+
+def test_a_cell_that_runs_again_replaces_all_it_has_given(kernel: Kernel) -> None:
+    """What has no name of its own as well, also where it was edited meanwhile; what other cells gave stays."""
+    registered = "print([handle.given.name for handle in autostop.on_stop_soon.all()])"
+    twice = "for name in 'ab': autostop.on_stop_soon(lambda name=name: None)"
+    kernel.run_cell("other", "autostop.on_stop_soon(lambda: 0)")
+    kernel.run_cell("mine", f"{twice}\nautostop.on_stop_soon([].clear)")
+    assert kernel.run(registered) == "['<lambda>', '<lambda>', '<lambda>', 'list.clear']\n"
+    kernel.run_cell("mine", "autostop.on_stop_soon([].copy)")
+    assert kernel.run(registered) == "['<lambda>', 'list.copy']\n"
+    kernel.run_cell("mine", twice)
+    assert kernel.run(registered) == "['<lambda>', '<lambda>', '<lambda>']\n"
+    kernel.run("autostop.on_stop_soon.cancel_all()")

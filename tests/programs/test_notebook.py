@@ -105,6 +105,22 @@ def test_misuse_stops_a_notebook(server: JupyterServer) -> None:
         assert words in output["evalue"]
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ('extend("banana")', "DurationError: “banana” is not a duration"),
+        ("extend(seconds=1.5)", "DurationError: seconds=1.5 is no whole number"),
+        ('until("25:00")', "DurationError: “25:00” is not a time"),
+        ('describe("R&D")', "RefusedError: The description cannot contain “&”."),
+    ],
+)
+def test_misuse_of_a_function_is_one_sentence(server: JupyterServer, call: str, words: str) -> None:
+    """A person who mistypes a length is shown what is wrong with it, not the parser."""
+    [output] = outputs(executed(server, f"autostop.{call}", allow_errors=True), 1)
+    [line] = output["traceback"]
+    assert line.startswith(words)
+
+
 def test_on_stop_soon_tells_in_the_notebook(server: JupyterServer) -> None:
     """It runs while the main thread is busy, and its own words and ours stand below a cell."""
     notebook = executed(

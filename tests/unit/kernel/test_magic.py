@@ -6,6 +6,7 @@ import html
 import re
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -159,15 +160,21 @@ class TestCommands:
         assert (cell.error, cell.outputs) == (None, [])
         assert notebook.fake.wishes != []
 
-    @pytest.mark.parametrize("line", ["%autostop help", "%autostop --help", "%autostop -h", "%%autostop help\n1/0"])
+    @pytest.mark.parametrize("line", ["help", "--help", "status --help", "extend -h"])
     def test_help(self, notebook: Notebook, line: str) -> None:
         """Every command, in the words of the question mark; a cell below it is not run."""
-        cell = notebook.run(line)
+        cell = notebook.run(f"%autostop {line}")
         assert cell.error is None
         [text] = cell.texts
+        assert notebook.run("%%autostop help\n1/0").texts == [text]
         for command in EVERY_COMMAND:
             assert f"%autostop {command}" in text
         assert notebook.fake.wishes == []
+
+    @pytest.mark.parametrize("word", ["version", "--version"])
+    def test_the_version(self, notebook: Notebook, word: str) -> None:
+        """As the terminal tells it."""
+        assert notebook.run(f"%autostop {word}").texts == [f"jupyter_autostop {version('jupyter_autostop')}"]
 
     def test_what_was_begun_can_be_ended(self, notebook: Notebook) -> None:
         """The only hold without a name; of several the one that is named, by its id or the beginning of it."""

@@ -21,7 +21,7 @@ from processes import own_environment
 
 import jupyter_autostop as autostop
 from jupyter_autostop.errors import ClientError
-from jupyter_autostop.kernel.stop_soon import FAR, NEAR, OnStopSoon, StopSoon, Watchman
+from jupyter_autostop.kernel.stop_soon import FAR, NEAR, Given, OnStopSoon, StopSoon, Watchman
 from jupyter_autostop.state import State
 from jupyter_autostop.times.duration import HOUR, MINUTE, DurationError
 
@@ -409,7 +409,7 @@ def test_no_call_once_it_is_cancelled_while_the_server_is_asked() -> None:
         return site.look()
 
     watchman = Watchman(site.save, 10 * MINUTE, look, site.clock.monotonic)
-    handle = StopSoon(watchman, "save", 10 * MINUTE, site.clock.monotonic)
+    handle = StopSoon(watchman, Given("save", "save", None), 10 * MINUTE, site.clock.monotonic)
     handle.start()._thread.join(30)
     assert not handle._thread.is_alive()
     assert (len(site.looks), site.called, handle.calls) == (1, [], 0)
