@@ -308,6 +308,23 @@ def test_commands_ask_first(page: Page, platform: Platform) -> None:
     expect(page.item).to_have_attribute("data-kind", re.compile("^stopp(ing|ed)$"))
 
 
+def test_the_next_command_asks_at_once(page: Page) -> None:
+    """While the answer to one question is carried out, which may take seconds, another command asks its own."""
+    held: list[Route] = []
+    page.tab.page.route(
+        "**/jupyter-autostop/instance*",
+        lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_(),
+    )
+    page.command("turn-off")
+    with page.tab.page.expect_request(lambda request: request.method == "PATCH"):
+        page.answer("Turn Off")
+    page.command("describe")
+    expect(page.dialog.locator("input")).to_have_value("An example")
+    page.answer("Cancel")
+    held[0].continue_()
+    page.shows("Auto-stop off")
+
+
 def test_the_side_panel(page: Page) -> None:
     """The panel opens by its shortcut and takes the focus, with the same card; the one for more time asks first."""
     page.item.get_by_role("button").focus()

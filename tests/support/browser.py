@@ -58,6 +58,13 @@ NOTEBOOK = FrontEnd("notebook", "notebooks/first.ipynb", ".jp-AutostopChip")
 _KERNEL = {"name": "python3", "display_name": "Python 3"}
 _FIRST = {"cells": [], "metadata": {"kernelspec": _KERNEL}, "nbformat": 4, "nbformat_minor": 5}
 
+# The indicator in its toolbar does not tell whether the kernel is there: before that it shows "idle" as well.
+_NOTEBOOK_IS_OPEN = """() => {
+  const panel = window.jupyterapp?.shell.currentWidget;
+  const kernel = panel?.sessionContext?.session?.kernel;
+  return kernel?.status === 'idle' && panel.content.node.contains(document.activeElement);
+}"""
+
 # Keeps each thing the status item has shown, and when (epoch ms, by the clock that no test turns).
 _RECORD = """selector => {
   const item = document.querySelector(selector);
@@ -153,13 +160,11 @@ class Tab:
         return self
 
     def settled(self) -> Tab:
-        """Wait until the kernel of the notebook that was opened is there, and its editor has the focus.
+        """Wait until the kernel of the notebook that was opened is there, and the notebook has the focus.
 
-        It takes it once, as the last thing a front end does of itself: on a slow machine seconds after the kernel is
-        idle, and then from whatever a test has focused meanwhile.
+        It takes it once, as the last thing a front end does of itself, from whatever a test has focused meanwhile.
         """
-        expect(self.page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]')).to_be_visible()
-        expect(self.page.locator(".jp-Notebook .cm-content:focus")).to_have_count(1)
+        self.page.wait_for_function(_NOTEBOOK_IS_OPEN)
         return self
 
     def close(self) -> None:

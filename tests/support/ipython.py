@@ -69,6 +69,8 @@ class Notebook:
 def running_ipython(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Notebook]:
     """Run an IPython with the extension loaded; it finds a fake of its server."""
     patch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    # Jedi writes the files of its cache in place: another process that reads one meanwhile gets no completion at all.
+    patch.setattr("jedi.settings.cache_directory", str(folder / "jedi"))
     fake = FakeAutostop()
     with running_fake(folder / "runtime", fake) as environment:
         config = Config(

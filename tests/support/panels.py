@@ -91,7 +91,7 @@ class Notebook:
         lab = f"lab/workspaces/{Path(self.name).stem}/tree/{self.name}"
         self.tab.open(lab if module == "jupyterlab" else f"notebooks/{self.name}")
         expect(self.cell(0)).to_be_visible()
-        self.tab.page.wait_for_function(IS_IDLE)
+        self.tab.settled()
         return self
 
     def cell(self, index: int) -> Locator:
