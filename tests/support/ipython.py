@@ -71,6 +71,8 @@ def running_ipython(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Noteboo
     patch.setenv("IPYTHONDIR", str(folder / "ipython"))
     # Jedi writes the files of its cache in place: another process that reads one meanwhile gets no completion at all.
     patch.setattr("jedi.settings.cache_directory", str(folder / "jedi"))
+    # The fake shares this process with the cells: on a busy machine it may take more than a moment to answer.
+    patch.setattr("jupyter_autostop.client.client.PROOF", 60.0)
     fake = FakeAutostop()
     with running_fake(folder / "runtime", fake) as environment:
         config = Config(
