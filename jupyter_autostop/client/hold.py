@@ -126,7 +126,10 @@ def _was_not_done(error: BaseException) -> bool:
 
 
 class Holding:
-    """One hold, of the process that begins it. `longest` (s) is a ceiling, `None` the site's."""
+    """One hold, of the process that begins it. `longest` (s) is a ceiling, `None` the site's.
+
+    `notebook` is the name in `reason` that the server may know better.
+    """
 
     def __init__(
         self,
@@ -135,12 +138,14 @@ class Holding:
         longest: int | None = None,
         then: str = "restore",
         reason: str | None = None,
+        notebook: str | None = None,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._connect = connect
         self._longest = longest
         self._then = then
         self._reason = reason
+        self._notebook = notebook
         self._pause = pause or threading.Event().wait
         self._id = str(uuid.uuid4())
         self._process = OwnProcess()
@@ -207,6 +212,8 @@ class Holding:
         wish: dict[str, Any] = {"id": self._id, "until": until, "then": self._then, **owner}
         if self._reason:
             wish["reason"] = self._reason
+        if self._notebook:
+            wish["notebook"] = self._notebook
         self.hold = self._ask(client, wish, again=False)
         self.remark = remark_on_hold(state)
         return self.hold

@@ -49,8 +49,16 @@ def notebook_name() -> str | None:
     """Return the name of the notebook that this kernel was started for, where the front end or the server tells it."""
     ipython = shell()
     told = ipython.user_ns.get(_FILE_IN_VSCODE) if ipython else None
-    path = told if isinstance(told, str) else os.environ.get("JPY_SESSION_NAME", "")
-    name = label(path)  # in VS Code it is a path of the reader's own system
+    return _notebook(told) if isinstance(told, str) else session_name()  # told, it is a path of the reader's own system
+
+
+def session_name() -> str | None:
+    """Return what the server called the notebook when it started this kernel; it may know another name by now."""
+    return _notebook(os.environ.get("JPY_SESSION_NAME", ""))
+
+
+def _notebook(path: str) -> str | None:
+    name = label(path)
     return name if name.endswith(".ipynb") else None
 
 

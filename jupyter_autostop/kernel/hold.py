@@ -27,8 +27,8 @@ class HeldBlock:
     does to the instance; whoever `shows` that better does so where the block succeeds.
     """
 
-    def __init__(self, longest: int | None, then: str, reason: str | None) -> None:
-        self._holding = Holding(open_client, longest=longest, then=then, reason=reason)
+    def __init__(self, longest: int | None, then: str, reason: str | None, notebook: str | None = None) -> None:
+        self._holding = Holding(open_client, longest=longest, then=then, reason=reason, notebook=notebook)
         self.state: State | None = None
         self.remark = ""
         self.shows = False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core import magic
@@ -16,9 +15,9 @@ from jupyter_autostop.client.rendering import marked, report_lines
 from jupyter_autostop.errors import ClientError
 from jupyter_autostop.kernel import completion
 from jupyter_autostop.kernel.cell import Work
-from jupyter_autostop.kernel.context import notebook_name
+from jupyter_autostop.kernel.context import notebook_name, session_name
 from jupyter_autostop.kernel.display import Picture, ShownOnce
-from jupyter_autostop.kernel.hold import hold
+from jupyter_autostop.kernel.hold import HeldBlock
 from jupyter_autostop.kernel.line import LineError, parse_line
 from jupyter_autostop.kernel.spoken import NotDoneError, asks_for_help, do, refuse, text_of
 from jupyter_autostop.times.duration import DurationError
@@ -121,10 +120,15 @@ class AutostopMagics(magic.Magics):
         args, more = _hold_parser().parse_known_args(split_options(line.words[1:]))
         if more:
             refuse(f"“{more[0][:40]}” is nothing that %%autostop hold knows. {_HOLD_USAGE}")
-        reason = text_of([args.reason], line.comment) if args.reason else _reason()
+        notebook = notebook_name()
+        if args.reason:
+            reason = text_of([args.reason], line.comment)
+        else:  # the cell's own text might be a secret
+            reason = f"a cell of {notebook}" if notebook else "a cell"
+        by_server = notebook if not args.reason and notebook == session_name() else None
         # Before anything is held: a cell with a mistake in it needs no hold.
         work = Work(self.shell, cell)
-        held = hold(None if args.max is None else timedelta(seconds=args.max), args.then, reason)
+        held = HeldBlock(args.max, args.then, reason, by_server)
         held.shows = True
         with held:
             show(Picture([marked(held.begun(), emulated=held.emulated)]))
@@ -132,12 +136,6 @@ class AutostopMagics(magic.Magics):
         if held.state:
             show(Picture(report_lines(ended(held.state, held.remark))))
         return value
-
-
-def _reason() -> str:
-    """Return what a hold is for where nobody says so; the cell's text might be a secret."""
-    name = notebook_name()
-    return f"a cell of {name}" if name else "a cell"
 
 
 def load(shell: Any) -> None:

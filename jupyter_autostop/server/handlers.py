@@ -15,6 +15,7 @@ from tornado import web
 from jupyter_autostop.client.server_info import CAPABILITY_HEADER, KERNEL_HEADER
 from jupyter_autostop.errors import AutostopError, ConflictError, ForbiddenError, InvalidInputError, UnavailableError
 from jupyter_autostop.server.actor import who_asks
+from jupyter_autostop.server.kernels import notebook_of
 from jupyter_autostop.server.page_zones import EXPIRY_S
 
 if TYPE_CHECKING:
@@ -271,7 +272,10 @@ class HoldsHandler(AutostopHandler):
         """Hold the run, and send the hold."""
         data, if_match = self.required_body(), self.if_match()
         service = await self.app.service()
-        hold = await service.hold(_requests().parse_hold(data), if_match, who=self.who())
+        wish = _requests().parse_hold(data)
+        if wish.notebook and wish.kernel_id:
+            wish = wish.called(await notebook_of(getattr(self.app.serverapp, "session_manager", None), wish.kernel_id))
+        hold = await service.hold(wish, if_match, who=self.who())
         self.set_status(201)
         self.finish(json.dumps(hold))
 

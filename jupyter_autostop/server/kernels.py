@@ -1,8 +1,12 @@
-"""The processes of this server's kernels, whatever kernel manager it has."""
+"""The processes of this server's kernels, whatever kernel manager it has, and the notebooks that they are of."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from tornado.web import HTTPError
+
+from jupyter_autostop.label import label
 
 
 class ServerKernels:
@@ -20,3 +24,14 @@ class ServerKernels:
         process = getattr(provisioner, "process", None)
         pid = getattr(process, "pid", None)
         return pid if isinstance(pid, int) and pid > 0 else 0
+
+
+async def notebook_of(sessions: Any, kernel_id: str) -> str:
+    """Return what the notebook of a kernel is called now, by a server's session manager; empty where it has none."""
+    if sessions is None:
+        return ""
+    try:
+        session = await sessions.get_session(kernel_id=kernel_id)
+    except HTTPError:  # of no session
+        return ""
+    return label(str(session.get("path") or "")) if session.get("type") == "notebook" else ""

@@ -96,8 +96,10 @@ class Holds:
         return outcome("now", words if decides else f"{words} {OUTLASTED}")
 
     def _same(self, hold: Hold, wish: HoldWish) -> Hold:
+        # A notebook may have been renamed between two tries.
+        reason = hold.reason if wish.notebook else wish.reason
         same = (hold.until, hold.then, hold.reason, hold.owner.kernel_id) == (
-            *(wish.until, wish.then, wish.reason, wish.kernel_id),
+            *(wish.until, wish.then, reason, wish.kernel_id),
         )
         if not same or hold.id == EXTENSION:
             raise ConflictError(

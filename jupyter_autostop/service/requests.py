@@ -62,6 +62,7 @@ class HoldWish(_Asked):
     """A wish that the run lasts until `until` (ms), or until a kernel or the process `pid` ends.
 
     `pid_space` and `pid_started` say which process that is, `lock` which lock it holds in Jupyter's runtime folder.
+    `notebook` is the name in `reason` by which the client knows its notebook, which may have been renamed since.
     """
 
     until: StrictInt
@@ -73,6 +74,13 @@ class HoldWish(_Asked):
     pid_space: StrictStr | None = None
     pid_started: StrictStr | None = None
     lock: StrictStr | None = None
+    notebook: StrictStr | None = None
+
+    def called(self, notebook: str) -> HoldWish:
+        """Return the wish with the name that its notebook has now; an empty one changes nothing."""
+        if not (self.notebook and notebook):
+            return self
+        return self.model_copy(update={"reason": clean(self.reason.replace(self.notebook, notebook), REASON_MAX)})
 
 
 class PageZone(_Asked):
@@ -202,19 +210,26 @@ def parse_hold(data: Any) -> HoldWish:
         wrong = "“kernel_id” is no kernel's id"
     elif len(wish.reason) > REASON_MAX or wish.reason != clean(wish.reason, REASON_MAX):
         wrong = f"“reason” is one line of {REASON_MAX} characters at most"
-    elif wish.pid is not None and not 0 < wish.pid < 2**31:
-        wrong = "“pid” is no process id"
-    elif wish.pid is None and (wish.pid_space, wish.pid_started, wish.lock) != (None, None, None):
-        wrong = "“pid_space”, “pid_started” and “lock” are of a process, so give its “pid” too"
-    elif wish.pid_space is not None and not _PID_SPACE.fullmatch(wish.pid_space):
-        wrong = "“pid_space” is of 1 to 200 printable characters of ASCII"
-    elif wish.pid_started is not None and not _PID_STARTED.fullmatch(wish.pid_started):
-        wrong = "“pid_started” is a number of ticks since the boot, as a text"
-    elif wish.lock is not None and not _LOCK.fullmatch(wish.lock):
-        wrong = "“lock” is a name of 32 hexadecimal digits"
-    if wrong:
+    elif wish.notebook is not None and not 0 < len(wish.notebook) <= REASON_MAX:
+        wrong = f"“notebook” has 1 to {REASON_MAX} characters"
+    if wrong := wrong or _wrong_of_process(wish):
         raise InvalidInputError(f"{wrong}.", code="invalid_body")
     return wish
+
+
+def _wrong_of_process(wish: HoldWish) -> str:
+    """Return what is wrong with the process that a hold is to end with; empty if nothing is."""
+    if wish.pid is not None and not 0 < wish.pid < 2**31:
+        return "“pid” is no process id"
+    if wish.pid is None and (wish.pid_space, wish.pid_started, wish.lock) != (None, None, None):
+        return "“pid_space”, “pid_started” and “lock” are of a process, so give its “pid” too"
+    if wish.pid_space is not None and not _PID_SPACE.fullmatch(wish.pid_space):
+        return "“pid_space” is of 1 to 200 printable characters of ASCII"
+    if wish.pid_started is not None and not _PID_STARTED.fullmatch(wish.pid_started):
+        return "“pid_started” is a number of ticks since the boot, as a text"
+    if wish.lock is not None and not _LOCK.fullmatch(wish.lock):
+        return "“lock” is a name of 32 hexadecimal digits"
+    return ""
 
 
 def parse_page_zone(data: Any) -> PageZone:

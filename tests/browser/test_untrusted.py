@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from browser import Tab
-from panels import OPTIONS
-from playwright.sync_api import Browser
-from processes import emulated, running_emulator, running_jupyter
-from untrusted import check_untrusted, without_widgets
+from panels import IS_IDLE, OPTIONS
+from playwright.sync_api import Browser, expect
+from processes import JupyterServer, emulated, running_emulator, running_jupyter
+from untrusted import TRUST_HINT, check_captured, check_untrusted, without_widgets, write_captured
 
 pytestmark = pytest.mark.browser
 
@@ -34,3 +34,40 @@ def test_it_gets_a_picture(
             check_untrusted(tab, server, module, widgets=widgets)
         finally:
             tab.close()
+
+
+@pytest.fixture(scope="module")
+def server(endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    folder = tmp_path_factory.mktemp("ways")
+    with running_jupyter(folder, *OPTIONS, module="jupyterlab", settings=emulated(endpoint)) as server:
+        yield server
+
+
+@pytest.fixture
+def tab(browser: Browser, server: JupyterServer) -> Iterator[Tab]:
+    tab = Tab(browser, server)
+    yield tab
+    tab.close()
+
+
+def test_an_output_widget_gives_no_more(tab: Tab, server: JupyterServer) -> None:
+    """A saved `ipywidgets.Output`, which trusts all that it holds, is drawn in a trusted notebook alone."""
+    write_captured(server.folder / "work", "captured.ipynb")
+    check_captured(tab)
+
+
+def test_in_a_code_console(tab: Tab, server: JupyterServer) -> None:
+    """What a user runs in a console is trusted, as JupyterLab has it: the card with its controls."""
+    tab.open("lab/workspaces/console")
+    tab.page.evaluate(
+        "() => window.jupyterapp.commands.execute('console:create', { kernelPreference: { name: 'python3' } })"
+    )
+    tab.page.locator(".jp-CodeConsole-input .cm-content").click()
+    tab.page.wait_for_function(IS_IDLE)
+    tab.page.keyboard.type("%load_ext jupyter_autostop")
+    tab.page.keyboard.press("Shift+Enter")
+    tab.page.keyboard.type("%autostop")
+    tab.page.keyboard.press("Shift+Enter")
+    card = tab.page.locator(".jp-CodeConsole-content .jp-AutostopCard:visible")
+    expect(card.get_by_role("button", name="Extend 1 h")).to_be_enabled()
+    expect(card.get_by_text(TRUST_HINT)).to_have_count(0)

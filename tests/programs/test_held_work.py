@@ -127,6 +127,19 @@ def test_a_held_cell(kernel: Kernel, client: httpx.Client, endpoint: str) -> Non
     assert state(client)["deadline"]["kept_by"] == "platform"
 
 
+@pytest.mark.parametrize(
+    ("options", "reason"), [("", "a cell of final.ipynb"), ("--reason train.ipynb", "train.ipynb")]
+)
+def test_a_notebook_is_called_what_it_is_called_now(
+    kernel: Kernel, client: httpx.Client, options: str, reason: str
+) -> None:
+    """The kernel knows the name of its start alone; what a person has written as the reason is left as it is."""
+    [session] = [one for one in client.get("api/sessions").json() if one["kernel"]["id"] == kernel.id]
+    client.patch(f"api/sessions/{session['id']}", json={"path": "runs/final.ipynb"}).raise_for_status()
+    said = kernel.run(f"%%autostop hold --max 8h {options}\nautostop.status()['holds'][0]['reason']")
+    assert f"'{reason}'" in said
+
+
 ENDS: dict[str, Callable[[Kernel], None]] = {
     "interrupted": lambda kernel: kernel.ask("interrupt"),
     "restarted": lambda kernel: kernel.ask("restart"),

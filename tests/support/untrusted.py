@@ -68,6 +68,36 @@ def write_untrusted(folder: Path, name: str, value: str, *, source: str = "", **
     (folder / name).write_text(nbformat.writes(book), encoding="utf-8")
 
 
+def write_captured(folder: Path, name: str) -> None:
+    """Write a notebook whose cell shows an `ipywidgets.Output` that holds a panel."""
+    book = nbformat.v4.new_notebook()
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    saved = html_widget("first", "")
+    held = {"output_type": "display_data", "metadata": {}, "data": dict(shown({"version": 1, "model_id": None}).data)}
+    saved["captured"] = {
+        "model_name": "OutputModel",
+        "model_module": "@jupyter-widgets/output",
+        "model_module_version": "1.0.0",
+        "state": {"outputs": [held], "layout": "IPY_MODEL_first-layout"},
+    }
+    state = {"version_major": 2, "version_minor": 0, "state": saved}
+    book.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": state}
+    outputs = [shown({"version": 1, "model_id": None, "container": "captured"}, "captured")]
+    book.cells = [nbformat.v4.new_code_cell("name", outputs=outputs)]
+    (folder / name).write_text(nbformat.writes(book), encoding="utf-8")
+
+
+def check_captured(tab: Tab) -> None:
+    """Check that it is a picture until the notebook is trusted, and the card in the widget from then on."""
+    output = _open(tab, "jupyterlab", "captured.ipynb").first
+    _expect_picture(output)
+    expect(output.locator(".jupyter-widgets, .widget-output")).to_have_count(0)
+    trust(tab)
+    inside = output.locator(".widget-output, .jupyter-widget-output")
+    expect(inside.get_by_role("button", name="Extend 1 h")).to_be_enabled()
+    expect(output.locator(".jp-AutostopCard:visible")).to_have_count(1)
+
+
 def check_untrusted(tab: Tab, server: JupyterServer, module: str, *, widgets: bool) -> None:
     """Check that a hostile notebook gets pictures alone, and its trusted twin the controls and its own widgets."""
     _check_hostile(tab, server, module, widgets=widgets)
