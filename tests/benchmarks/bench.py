@@ -19,7 +19,7 @@ from bench_load import bundle_rows, cycle_rows, import_rows, load_rows
 from bench_pages import browser_rows
 from bench_peers import OURS, PEERS, install_peers
 from bench_table import Table, say
-from bench_traffic import Site, flat_out, open_pages, percentile, timed
+from bench_traffic import Site, as_at_a_cloud, flat_out, open_pages, percentile, timed
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
 
 from jupyter_autostop.emulator import defaults
@@ -72,7 +72,7 @@ class Running:
         """Run a Jupyter server with all the extensions of an environment."""
         folder = self._folder / name
         folder.mkdir()
-        options = ("--ServerApp.log_level=ERROR", *options)
+        options = ("--ServerApp.log_level=ERROR", *as_at_a_cloud(python), *options)
         return self._stack.enter_context(
             running_jupyter(folder, *options, settings=emulated(self._endpoint), python=python)
         )

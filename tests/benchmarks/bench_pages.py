@@ -14,8 +14,9 @@ from typing import Any
 from bench_kernel import message_rows
 from bench_peers import PEERS
 from bench_table import Table
-from bench_traffic import percentile
+from bench_traffic import as_at_a_cloud, percentile
 from browser import Tab, running_browser
+from panels import IS_IDLE
 from playwright.sync_api import Browser, expect
 from processes import JupyterServer, emulated, running_emulator, running_jupyter
 from test_browser import Platform
@@ -59,7 +60,8 @@ def lab(folder: Path, name: str, endpoint: str, python: str = sys.executable) ->
     """Run JupyterLab in a folder of its own."""
     place = folder / f"pages-{name}"
     place.mkdir()
-    with running_jupyter(place, EXPOSED, module="jupyterlab", settings=emulated(endpoint), python=python) as server:
+    options = (EXPOSED, *as_at_a_cloud(python))
+    with running_jupyter(place, *options, module="jupyterlab", settings=emulated(endpoint), python=python) as server:
         yield server
 
 
@@ -138,6 +140,7 @@ def panel_rows(table: Table, browser: Browser, server: JupyterServer, platform: 
         (server.folder / "work" / f"{count}.ipynb").write_text(json.dumps(with_panels(count)), encoding="utf-8")
         tab = Tab(browser, server).open(f"lab/workspaces/panels-{count}/tree/{count}.ipynb")
         # An untrusted notebook would show pictures, which cost less.
+        tab.page.wait_for_function(IS_IDLE)
         trust(tab)
         expect(tab.page.locator(".jp-AutostopOutput").get_by_role("button", name="Extend 1 h")).to_have_count(count)
         tabs.append(tab)
