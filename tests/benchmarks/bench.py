@@ -72,7 +72,9 @@ class Running:
         """Run a Jupyter server with all the extensions of an environment."""
         folder = self._folder / name
         folder.mkdir()
-        options = ("--ServerApp.log_level=ERROR", *as_at_a_cloud(python), *options)
+        if not any("refresh_interval" in option for option in options):
+            options = (*options, *as_at_a_cloud(python))
+        options = ("--ServerApp.log_level=ERROR", *options)
         return self._stack.enter_context(
             running_jupyter(folder, *options, settings=emulated(self._endpoint), python=python)
         )
