@@ -23,6 +23,7 @@ from jupyter_server.auth.identity import IdentityProvider, User
 from jupyter_autostop.client.server_info import CAPABILITY_FILE, CAPABILITY_HEADER, read_file
 from jupyter_autostop.disk import absolute, names_in
 from jupyter_autostop.process import is_alive, started
+from jupyter_autostop.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -91,18 +92,8 @@ class Capability:
         """Write the file, which appears whole and is its owner's alone; raises `OSError` where that is not possible."""
         remove_stale(folder)
         path = folder / CAPABILITY_FILE.format(self._pid)
-        draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         content = {**address, "pid": self._pid, "started": started(self._pid), "secret": self._secret}
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(descriptor, 0o600)  # whatever the umask
-                json.dump(content, file, indent=2)
-            # A link in its place is replaced, not followed.
-            draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
+        atomic_write(path, json.dumps(content, indent=2).encode())
         self._path, self._address = path, address
         # A server that is interrupted ends without asking its extensions to stop.
         atexit.register(self.withdraw)

@@ -108,6 +108,23 @@ def put_aside(path: Path) -> Path:
     return aside
 
 
+def atomic_write(path: Path, content: bytes) -> None:
+    """Replace a file, its owner's alone, in one step: a crash leaves the old one or the new one. May raise `OSError`.
+
+    A link in its place is replaced, not followed.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".autostop-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
 def read_end(path: Path, most: int, *, own: bool = False) -> tuple[int, bytes]:
     """Return a file's size and its last `most` bytes, or raise `OSError`."""
     with opened(path, os.O_RDONLY, own=own) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +20,7 @@ from typing import Any, TypedDict
 
 from jupyter_autostop.disk import make_folder
 from jupyter_autostop.foreign_text import one_line
-from jupyter_autostop.storage.files import NotOursError, opened, put_aside, read_end
+from jupyter_autostop.storage.files import NotOursError, atomic_write, opened, put_aside, read_end
 
 KEPT = 500
 """Entries that a cut leaves, and that are shown at most."""
@@ -148,16 +147,7 @@ class JournalFile:
             if left < 0:
                 break
             lines.append(line)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=".autostop-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines(reversed(lines))
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(self.path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        atomic_write(self.path, b"".join(reversed(lines)))
 
     @contextmanager
     def _locked(self) -> Iterator[bool]:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jupyter_autostop.disk import make_folder
 from jupyter_autostop.domain.run import KnownRun
-from jupyter_autostop.storage.files import NotOursError, put_aside, read_end
+from jupyter_autostop.storage.files import NotOursError, atomic_write, put_aside, read_end
 
 _FORMAT = 1
 _LARGEST = 64 * 1024
@@ -102,16 +100,7 @@ class MemoryFile:
             return
         try:
             make_folder(self._path.parent)
-            handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=".autostop-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump({"format": _FORMAT, **asdict(memory)}, file)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(self._path)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+            atomic_write(self._path, json.dumps({"format": _FORMAT, **asdict(memory)}).encode())
         except OSError as error:
             self._log.warning("jupyter_autostop: %s cannot be written (%s)", self._path, error.strerror or error)
 
