@@ -246,8 +246,7 @@ class AutostopService:
         return held[0]
 
     async def release(self, hold_id: str, *, who: str = "script", by_person: bool = False) -> State:
-        """End a hold, by a person's wish or because its work is over; a page has no work of its own."""
-        by_person = by_person or who.startswith("page")
+        """End a hold, `by_person`: by a person's wish, and not because its work is over."""
         what = release_words(hold_id, self.snapshot.record.hold(hold_id))
         return await self._written(lambda: self._holds.release(hold_id, by_person=by_person), who, what)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -366,6 +367,18 @@ async def test_a_hanging_platform_delays_no_look(ask: Ask, emulator: EmulatorSer
     assert (await refresh).json["stale"]
     reply = await ask("PATCH", "instance", {"description": "new"})
     assert (reply.status, reply.json["code"]) == (504, "no_answer")
+
+
+@pytest.mark.parametrize("agent", ["Mozilla/5.0 (X11; Linux x86_64)", "jupyter_autostop/0.1.0 (script)"])
+async def test_who_ends_a_hold_is_said_by_the_query_only(ask: Ask, emulator: EmulatorServer, agent: str) -> None:
+    """`by=person` calls off the stop that was to follow the work; without it the work is over, whoever asks."""
+    until = emulator.emulator.instance.run.stop_at + 7_200_000
+    for name, query, follows in (("one", {"by": "person"}, False), ("two", {}, True)):
+        wish = {"id": name, "until": until, "then": "stop", "pid": os.getpid()}
+        assert (await ask("POST", "holds", wish)).status == 201
+        reply = await ask("DELETE", f"holds/{name}", params=query, headers={"User-Agent": agent})
+        assert reply.status == 200
+        assert ("As was wished for" in reply.json["outcome"]["message"]) is follows
 
 
 async def test_the_journal(ask: Ask, clock: ManualClock) -> None:

@@ -213,7 +213,7 @@ async def test_a_stop_that_was_wished_for_is_said_to_be(clock: ManualClock, plat
     await hold(service, platform, 7200, id="two", then="stop", kernel_id="k1")
     called_off = (await service.journal.entries())[0]["result"]
     assert called_off.endswith(" The stop that was to come is called off; the end of this hold decides what follows.")
-    ended = (await service.release("two", who="page"))["outcome"]
+    ended = (await service.release("two", by_person=True))["outcome"]
     assert ended["message"] == "The hold has ended. ModelArts stops this run at its own time."
     await hold(service, platform, 7200, id="three", kernel_id="k1")
     assert "called off" not in (await service.journal.entries())[0]["result"]

@@ -162,7 +162,7 @@ async def test_a_hold_that_is_ended_while_the_disk_refuses(clock: ManualClock, p
     service = service_for(platform, records=records)
     await hold(service, platform, 6 * 3600, id="h")
     records.fail = OSError(5, "Input/output error")
-    await service.release("h", who="page")
+    await service.release("h", by_person=True)
     await pass_time(clock, service, 120)
     assert (await service.look())["holds"] == []
     await service.close()
@@ -280,7 +280,7 @@ async def test_off_by_our_doing_is_not_off_for_good(clock: ManualClock, platform
     service = service_for(platform)
     await hold(service, platform, 7200, id="h")
     platform.fail_update = ThrottledError("Busy.")
-    await service.release("h", who="page")
+    await service.release("h", by_person=True)
     with pytest.raises(ConflictError, match="put back"):
         await service.extend(parse_extend({"by": 3600}))
     state = await service.look()
@@ -423,7 +423,7 @@ async def test_an_early_end_near_the_platforms_stop_time_says_why(
     own = (await service.look())["deadline"]["stop_timestamp"]
     await hold(service, platform, 7200, id="h")
     await pass_time(clock, service, (own - now(platform)) / 1000 - 60)
-    state = await service.release("h", who="page")
+    state = await service.release("h", by_person=True)
     why = "ModelArts' own stop time is less than 15 min away, so this server stops the instance at "
     assert why in state["outcome"]["message"]
     assert state["deadline"]["stop_timestamp"] > own
@@ -455,7 +455,7 @@ async def test_a_stop_after_the_grace_is_handed_back_too(clock: ManualClock, pla
     own = shown["stop_timestamp"]
     await hold(service, platform, 7200, id="h")
     await pass_time(clock, service, (own - now(platform)) / 1000 - 600)
-    assert (await service.release("h", who="page"))["deadline"]["kept_by"] == "server"
+    assert (await service.release("h", by_person=True))["deadline"]["kept_by"] == "server"
     await service.close()
     assert platform.setting["enable"]
     assert records.record.idle
@@ -633,7 +633,7 @@ async def test_a_hold_shows_the_end_that_a_deferred_run_length_leaves(
     platform.setting["duration"] = 3600
     await hold(service, platform, 6 * 3600, id="long")
     await hold(service, platform, 600, id="short")
-    state = await service.release("long", who="page")
+    state = await service.release("long", by_person=True)
     assert state["deadline"]["stop_timestamp"] == own["stop_timestamp"]
     await pass_time(clock, service, 660)
     assert (await service.look())["deadline"] == own
@@ -697,7 +697,7 @@ async def test_what_the_next_start_has_is_shown_while_a_run_is_held(
     assert (await service.look())["next_start"] is None
     state = await service.change(parse_change({"auto_stop": {"duration": 4 * 3600}}))
     assert state["next_start"] == {"enable": True, "duration": 4 * 3600}
-    state = await service.release("h", who="page")
+    state = await service.release("h", by_person=True)
     assert state["next_start"] == {"enable": True, "duration": 4 * 3600}
     await service.close()
 
