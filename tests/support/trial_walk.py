@@ -232,6 +232,16 @@ class Walk:
         self.world.ghost.acts += 1
         self.world.console(self.rng.random() < 0.7, self.rng.choice(LENGTHS))
 
+    def stop_comes_nearer(self) -> None:
+        """Move this run's own stop time nearer, by no rule of the platform's and with nothing else to be seen."""
+        world, model = self.world, self.world.model
+        if model.status == "RUNNING" and model.stop_at is not None and model.stop_at > world.now + 60_000:
+            model.stop_at = world.now + (model.stop_at - world.now) // 2
+            model.moving = None
+            world.lower(0)
+            world.consoles += 1
+            world.tell("the platform's own stop time comes nearer")
+
     def console_stop(self) -> None:
         """Stop the instance at the console."""
         if self.world.model.status == "RUNNING":
@@ -282,9 +292,18 @@ class Walk:
             return {}
         for server in world.servers:
             server.look()
+            self._says_if_cut_short(server)
         # What a look finds done by others is acted on at once.
         shown = ((server.name, server.shown()) for server in world.servers if not server.keeper.calls_for_step())
         return {name: stop for name, stop in shown if stop is not None and stop > world.now}
+
+    def _says_if_cut_short(self, server: Server) -> None:
+        """R3: nobody is left to believe in a hold that the platform's own stop comes before."""
+        record, own, shown = self.world.stored, self.world.model.stop_at, server.shown()
+        if not record.holds or shown is None or own is None or server.keeper.calls_for_step():
+            return
+        if own < record.last.until - 1000 and server.snapshot.state()["problem"] is None:
+            raise ViolationError(f"R3: the stop comes {(record.last.until - own) / 1000:.0f} s before a hold's end")
 
     def _as_told(self, before: dict[str, int]) -> None:
         """A deadline that was shown is what happens: time alone moves it no nearer, and no farther than the grace."""
@@ -388,6 +407,7 @@ ACTS: dict[str, int] = {
     "set_length": 1,
     "stop": 1,
     "console": 2,
+    "stop_comes_nearer": 1,
     "console_stop": 1,
     "console_start": 4,
     "wait": 7,
