@@ -59,10 +59,16 @@ _KERNEL = {"name": "python3", "display_name": "Python 3"}
 _FIRST = {"cells": [], "metadata": {"kernelspec": _KERNEL}, "nbformat": 4, "nbformat_minor": 5}
 
 # The indicator in its toolbar does not tell whether the kernel is there: before that it shows "idle" as well.
-_NOTEBOOK_IS_OPEN = """() => {
-  const panel = window.jupyterapp?.shell.currentWidget;
-  const kernel = panel?.sessionContext?.session?.kernel;
-  return kernel?.status === 'idle' && panel.content.node.contains(document.activeElement);
+_KERNEL_IS_IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+
+# A front end gives the notebook the focus once it is loaded, but only where its spinner had it until then. Asked for
+# anew, it comes by messages, all of which have been delivered before a timer fires.
+_FOCUS_NOTEBOOK = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.revealed;
+  panel.activate();
+  await new Promise(resolve => setTimeout(resolve));
+  return panel.content.node.contains(document.activeElement);
 }"""
 
 # Keeps each thing the status item has shown, and when (epoch ms, by the clock that no test turns).
@@ -147,8 +153,14 @@ class Tab:
             self.page.add_init_script(script)
 
     def open(self, path: str = "") -> Tab:
-        """Load a page of the front end and wait until every plugin has started."""
-        self.page.goto(f"{self._server.url}{path or self._front_end.path}?token={self._server.token}")
+        """Load a page of the front end and wait until every plugin has started.
+
+        A notebook that is named is not restored from an earlier page: it would take the focus once more, some time
+        after that, when JupyterLab follows the path.
+        """
+        path = path or self._front_end.path
+        reset = "reset&" if path.startswith("lab/tree/") else ""
+        self.page.goto(f"{self._server.url}{path}?{reset}token={self._server.token}")
         self.page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
         return self
 
@@ -160,11 +172,12 @@ class Tab:
         return self
 
     def settled(self) -> Tab:
-        """Wait until the kernel of the notebook that was opened is there, and the notebook has the focus.
+        """Wait until the kernel of the notebook that was opened is there, and give the notebook the focus.
 
-        It takes it once, as the last thing a front end does of itself, from whatever a test has focused meanwhile.
+        A front end takes the focus once, as the last thing that it does of itself, from whatever a test has focused.
         """
-        self.page.wait_for_function(_NOTEBOOK_IS_OPEN)
+        self.page.wait_for_function(_KERNEL_IS_IDLE)
+        assert self.page.evaluate(_FOCUS_NOTEBOOK), "The notebook did not take the focus."
         return self
 
     def close(self) -> None:
