@@ -43,7 +43,7 @@ export default tseslint.config(
     plugins: { ...config.plugins, jupyter }
   })),
   {
-    files: ['src/index.ts'],
+    files: ['src/plugins/*.ts'],
     rules: {
       // What the status bar shows is wanted at once; another file to wait for would only delay it.
       'jupyter/prefer-lazy-imports': 'off'

@@ -12,7 +12,7 @@ const modules = [
 
 module.exports = {
   testEnvironment: '<rootDir>/test/environment.js',
-  testMatch: ['<rootDir>/test/*.spec.ts'],
+  testMatch: ['<rootDir>/test/**/*.spec.ts'],
   // Of these only the tokens are used, and a name; the rest would load half of JupyterLab.
   moduleNameMapper: {
     '^@jupyterlab/application$': '@jupyterlab/application/lib/layoutrestorer',

@@ -2,7 +2,7 @@ import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
-import type { ITicker } from './ticker';
+import type { ITicker } from './model/ticker';
 
 /** Which generation of the platform's API the server speaks. */
 export type Platform = 'demanager' | 'notebooks';

@@ -1,6 +1,6 @@
 import { Signal } from '@lumino/signaling';
 
-import { Ticker } from '../src/ticker';
+import { Ticker } from '../src/model/ticker';
 import type { IAutostopModel, IChange, IJournalEntry, IResult, ISituation } from '../src/tokens';
 import { situationOf } from './samples';
 

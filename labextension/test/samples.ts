@@ -1,7 +1,7 @@
 import { nullTranslator } from '@jupyterlab/translation';
 
+import type { IWords } from '../src/format/words';
 import type { IAutoStop, ISituation, IState } from '../src/tokens';
-import type { IWords } from '../src/view';
 
 export const HOUR = 3_600_000;
 export const MINUTE = 60_000;

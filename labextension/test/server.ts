@@ -1,7 +1,7 @@
 import { ServerConnection } from '@jupyterlab/services';
 
-import type { IClock } from '../src/clock';
-import type { IConnection } from '../src/request';
+import type { IConnection } from '../src/api/request';
+import type { IClock } from '../src/model/serverTime';
 
 export const BASE = 'http://jupyter.test/user/someone/';
 
