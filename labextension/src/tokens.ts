@@ -2,116 +2,8 @@ import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
+import type { IChange, IJournalEntry, IOutcome, IState } from './api/types';
 import type { ITicker } from './model/ticker';
-
-/** Which generation of the platform's API the server speaks. */
-export type Platform = 'demanager' | 'notebooks';
-
-/** Who stops the instance at the deadline: the cloud platform, or this Jupyter server. */
-export type Keeper = 'platform' | 'server';
-
-/** The platform's instance, as far as the server lets it through; only what is read here is named. */
-export interface IInstance {
-  id?: string | null;
-  name?: string | null;
-  description?: string | null;
-  status?: string | null;
-  [field: string]: unknown;
-}
-
-/** What the platform last said about auto-stop; lengths in seconds, times in epoch ms. */
-export interface IAutoStop {
-  enable: boolean | null;
-  duration: number | null;
-  prompt: boolean | null;
-  stop_timestamp: number | null;
-  remain_time: number | null;
-}
-
-/** When this run of the instance ends, in epoch ms, and who sees to it. */
-export interface IDeadline {
-  stop_timestamp: number;
-  kept_by: Keeper;
-}
-
-/** What holds from the next start of the instance on, where that differs from this run. */
-export interface INextStart {
-  enable: boolean | null;
-  duration: number | null;
-}
-
-/** A time until which the instance is kept running, and by whom. */
-export interface IHold {
-  id: string;
-  until: number;
-  then: 'restore' | 'stop';
-  reason: string | null;
-  owner: { kind: 'person' | 'kernel' | 'command'; kernel_id?: string };
-  created_at: number;
-}
-
-/** What the write that was just made has done. */
-export interface IOutcome {
-  effect: 'now' | 'held' | 'next_start' | 'none' | 'unconfirmed';
-  message: string;
-  clamped: boolean;
-}
-
-/** The moments of the run that goes on, in epoch ms; each null where it is not known. */
-export interface IRunTimes {
-  started_at: number | null;
-  /** When the platform stops this run, or would once auto-stop is back as people set it. */
-  platform_stop: number | null;
-  hard_stop: number | null;
-}
-
-/** What may be asked for, and why something may not. */
-export interface ILimits {
-  duration: [number, number];
-  until: [number, number];
-  description_max: number;
-  description_forbidden: string;
-  can_extend: boolean;
-  can_disable: boolean;
-  can_stop: boolean;
-  /** The seconds that at least pass between the early end of a hold and a stop. */
-  grace: number;
-  why_not: { [what: string]: string };
-}
-
-/** Why something is stale or unknown, in sentences to show. */
-export interface IProblem {
-  code: string;
-  message: string;
-  hint: string | null;
-}
-
-/** Everything the server knows; every time in epoch ms UTC, every length in seconds. */
-export interface IState {
-  instance: IInstance | null;
-  auto_stop: IAutoStop | null;
-  /** Null without a problem: nothing will stop this run. Null with one: unknown. */
-  deadline: IDeadline | null;
-  next_start: INextStart | null;
-  run: IRunTimes | null;
-  holds: IHold[];
-  outcome: IOutcome | null;
-  limits: ILimits;
-  version: string;
-  /** When this was said, on the clock that every time in it is measured by. */
-  server_time: number;
-  confirmed_at: number | null;
-  stale: boolean;
-  problem: IProblem | null;
-  platform: Platform;
-  emulated: boolean;
-}
-
-/** What a PATCH may ask for: the update API's own names. */
-export interface IChange {
-  description?: string;
-  auto_stop?: { enable?: boolean; duration?: number; prompt?: boolean };
-}
 
 /** What stands between this page and the State, when the last request did not bring one. */
 export interface ILinkProblem {
@@ -161,14 +53,6 @@ export interface IRefusal {
 export interface IResult {
   outcome: IOutcome | null;
   refusal: IRefusal | null;
-}
-
-/** A change of the instance that was made from here. */
-export interface IJournalEntry {
-  at: number;
-  who: string;
-  what: string;
-  result: string;
 }
 
 /** The one place in a page that knows the State, how it was come by, and what time it is there. */

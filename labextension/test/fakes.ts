@@ -1,7 +1,8 @@
 import { Signal } from '@lumino/signaling';
 
+import type { IChange, IJournalEntry } from '../src/api/types';
 import { Ticker } from '../src/model/ticker';
-import type { IAutostopModel, IChange, IJournalEntry, IResult, ISituation } from '../src/tokens';
+import type { IAutostopModel, IResult, ISituation } from '../src/tokens';
 import { situationOf } from './samples';
 
 /** What a write comes to that has worked. */

@@ -1,7 +1,8 @@
 import { nullTranslator } from '@jupyterlab/translation';
 
+import type { IAutoStop, IState } from '../src/api/types';
 import type { IWords } from '../src/format/words';
-import type { IAutoStop, ISituation, IState } from '../src/tokens';
+import type { ISituation } from '../src/tokens';
 
 export const HOUR = 3_600_000;
 export const MINUTE = 60_000;

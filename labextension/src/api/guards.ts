@@ -1,4 +1,4 @@
-import type { IDeadline, IJournalEntry, ILimits, IProblem, IState } from '../tokens';
+import type { IDeadline, IJournalEntry, ILimits, IProblem, IState } from './types';
 
 /** The furthest moment that a JavaScript date can name, in ms; formatting a later one throws. */
 const LAST_MOMENT = 8.64e15;

@@ -2,8 +2,8 @@ import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
 import type { IClock } from '../model/serverTime';
-import type { IState } from '../tokens';
 import { isState } from './guards';
+import type { IState } from './types';
 
 /** Where requests go, and by which clock their answers are timed. */
 export interface IConnection {

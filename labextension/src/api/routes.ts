@@ -1,7 +1,7 @@
-import type { IChange, IJournalEntry } from '../tokens';
 import { isJournal } from './guards';
 import type { IConnection, IReceived } from './request';
 import { receive, route, send } from './request';
+import type { IChange, IJournalEntry } from './types';
 
 /** The State; with `refresh` the server asks the platform first. */
 export function getInstance(

@@ -1,10 +1,11 @@
 import type { CommandRegistry } from '@lumino/commands';
 import type { IDisposable } from '@lumino/disposable';
 
+import type { IState } from '../api/types';
 import { formatDuration } from '../format/duration';
 import { formatMoment } from '../format/moments';
 import type { IWords } from '../format/words';
-import type { IAutostopModel, IResult, IState } from '../tokens';
+import type { IAutostopModel, IResult } from '../tokens';
 import type { IDialogs } from '../widgets/dialogs';
 import type { Args, Planned } from './confirmations';
 import {

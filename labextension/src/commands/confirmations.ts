@@ -1,9 +1,10 @@
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
+import type { IState } from '../api/types';
 import { formatDuration } from '../format/duration';
 import { formatMoment } from '../format/moments';
 import type { IWords } from '../format/words';
-import type { IAutostopModel, IResult, ISituation, IState } from '../tokens';
+import type { IAutostopModel, IResult, ISituation } from '../tokens';
 
 export type Args = ReadonlyPartialJSONObject;
 

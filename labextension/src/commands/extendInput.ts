@@ -1,9 +1,10 @@
+import type { ILimits } from '../api/types';
 import { shownStop } from '../format/countdown';
 import { DurationError, formatDuration, parseDuration, plain, shortened } from '../format/duration';
 import { dayTime } from '../format/moments';
 import { isMoment, readUntil } from '../format/until';
 import type { IWords } from '../format/words';
-import type { ILimits, ISituation } from '../tokens';
+import type { ISituation } from '../tokens';
 
 /** What somebody wishes for, and what it would come to. */
 export interface IWish {

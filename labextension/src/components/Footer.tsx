@@ -1,7 +1,7 @@
 import React, { useId, useState } from 'react';
 
+import type { IState } from '../api/types';
 import { planStop } from '../commands/confirmations';
-import type { IState } from '../tokens';
 import { Button, Hint } from './controls';
 import type { IPart } from './hooks';
 import { reasonOf, useWrite } from './hooks';

@@ -1,7 +1,7 @@
 import React, { useEffect, useState } from 'react';
 
+import type { IJournalEntry } from '../api/types';
 import { dayTime } from '../format/moments';
-import type { IJournalEntry } from '../tokens';
 import { Hint } from './controls';
 import type { IPart } from './hooks';
 

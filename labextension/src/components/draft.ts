@@ -1,6 +1,7 @@
 import { Signal } from '@lumino/signaling';
 
-import type { IAutostopModel, IState } from '../tokens';
+import type { IState } from '../api/types';
+import type { IAutostopModel } from '../tokens';
 
 /** A description that is being written and not saved. */
 export interface IDraft {

@@ -1,11 +1,12 @@
 import type { ISignal } from '@lumino/signaling';
 import { useEffect, useReducer, useRef, useState } from 'react';
 
+import type { IState } from '../api/types';
 import type { Planned } from '../commands/confirmations';
 import { dayTime } from '../format/moments';
 import { said as inWords } from '../format/problems';
 import type { IWords } from '../format/words';
-import type { IAutostopModel, IResult, ISituation, IState } from '../tokens';
+import type { IAutostopModel, IResult, ISituation } from '../tokens';
 
 /** Asks whether something is meant; `grave` where Enter alone must not do it. */
 export type Ask = (title: string, body: string, accept: string, grave?: boolean) => Promise<boolean>;

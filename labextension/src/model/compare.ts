@@ -1,4 +1,4 @@
-import type { IState } from '../tokens';
+import type { IState } from '../api/types';
 
 /**
  * Whether two States say the same, the passing of time aside.

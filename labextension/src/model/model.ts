@@ -6,16 +6,9 @@ import { Signal } from '@lumino/signaling';
 import { linkProblem, retryDelay } from '../api/errors';
 import type { IConnection, IReceived } from '../api/request';
 import { getInstance, getJournal } from '../api/routes';
+import type { IChange, IJournalEntry, IState } from '../api/types';
 import { shownStop, timeLeft } from '../format/countdown';
-import type {
-  IAutostopModel,
-  IChange,
-  IJournalEntry,
-  ILinkProblem,
-  IResult,
-  ISituation,
-  IState
-} from '../tokens';
+import type { IAutostopModel, ILinkProblem, IResult, ISituation } from '../tokens';
 import { sameState } from './compare';
 import { Hints } from './hints';
 import type { IClock } from './serverTime';

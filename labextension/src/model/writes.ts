@@ -4,8 +4,9 @@ import { linkProblem } from '../api/errors';
 import type { IConnection, IReceived } from '../api/request';
 import { ApiError, ConnectionLostError } from '../api/request';
 import { deleteHold, extendInstance, patchInstance, stopInstance } from '../api/routes';
+import type { IChange, IState } from '../api/types';
 import { said } from '../format/problems';
-import type { IChange, IPending, IRefusal, IResult, IState } from '../tokens';
+import type { IPending, IRefusal, IResult } from '../tokens';
 
 /** Clicks that follow each other within this many ms are one wish. */
 export const GATHER = 500;

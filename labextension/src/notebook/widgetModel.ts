@@ -3,8 +3,9 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { Widget } from '@lumino/widgets';
 import { PanelLayout } from '@lumino/widgets';
 
+import type { IState } from '../api/types';
 import { sameState } from '../model/compare';
-import type { IAutostopModel, IState } from '../tokens';
+import type { IAutostopModel } from '../tokens';
 import type { ClosedPanels } from './mimeRenderer';
 
 /**

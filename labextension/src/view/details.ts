@@ -1,11 +1,12 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import type { IState } from '../api/types';
 import { shownStop } from '../format/countdown';
 import { formatDuration } from '../format/duration';
 import { age, dayTime, formatMoment } from '../format/moments';
 import { said } from '../format/problems';
 import type { IWords } from '../format/words';
-import type { ISituation, IState } from '../tokens';
+import type { ISituation } from '../tokens';
 import { farewell } from './serverGone';
 import type { Kind } from './viewModel';
 
@@ -75,7 +76,7 @@ function ofState(state: IState, kind: Kind, situation: ISituation, words: IWords
     lines.push(what.length > 0 ? known : '');
   }
   if (state.problem) {
-    lines.push(said(state.problem.code, state.problem.message, trans), state.problem.hint ?? '');
+    lines.push(said(state.problem.code, state.problem.message, trans), state.problem.hint);
   }
   return lines;
 }

@@ -1,6 +1,6 @@
+import type { IHold, IState } from '../api/types';
 import { dayTime } from '../format/moments';
 import type { IWords } from '../format/words';
-import type { IHold, IState } from '../tokens';
 
 /** When the run stops once a hold has been ended by hand at `now`, in epoch ms; null: nothing then stops it. */
 export function stopAfterEnding(state: IState, id: string, now: number): number | null {

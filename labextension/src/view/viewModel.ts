@@ -1,5 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import type { IState } from '../api/types';
 import type { Level } from '../format/countdown';
 import { formatCountdown, levelOf, shownStop, timeLeft } from '../format/countdown';
 import { formatDuration } from '../format/duration';
@@ -7,7 +8,7 @@ import { age, dayTime } from '../format/moments';
 import type { Phase, ProblemClass } from '../format/problems';
 import { classify, phaseOf } from '../format/problems';
 import type { IWords } from '../format/words';
-import type { ILinkProblem, IPending, ISituation, IState } from '../tokens';
+import type { ILinkProblem, IPending, ISituation } from '../tokens';
 import { details } from './details';
 import { hasGone } from './serverGone';
 

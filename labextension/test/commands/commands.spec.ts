@@ -208,7 +208,7 @@ describe('a command that changes something', () => {
 
 describe('a description without one', () => {
   it('is typed until it is one, and nothing that was typed is lost', async () => {
-    model.know({ state: stateOf({ instance: { description: 'old' } }) });
+    model.know({ state: stateOf({ instance: { id: 'DE-1', status: 'RUNNING', description: 'old' } }) });
     dialogs.askText.mockResolvedValueOnce('a/b').mockResolvedValueOnce('a b');
     await run('describe');
     expect(dialogs.askText.mock.calls.map(([, label, text]) => [label, text])).toEqual([

@@ -1,8 +1,9 @@
 import { Widget } from '@lumino/widgets';
 import { act } from 'react';
 
+import type { IJournalEntry, IState } from '../../src/api/types';
 import { Picture } from '../../src/components/Card';
-import type { IJournalEntry, IResult, IState } from '../../src/tokens';
+import type { IResult } from '../../src/tokens';
 import { CardWidget } from '../../src/widgets/cardWidget';
 import { DONE, FakeModel } from '../fakes';
 import { endingIn, HOUR, MINUTE, NOON, OFF, stateOf, troubled, words } from '../samples';
@@ -171,7 +172,9 @@ describe('the head', () => {
       ...['not_configured', 'no_credentials', 'credentials_refused', 'not_found', 'no_answer'].map(code =>
         troubled(code)
       ),
-      ...['STARTING', 'STOPPING', 'STOPPED', 'FROZEN'].map(status => stateOf({ instance: { status } }))
+      ...['STARTING', 'STOPPING', 'STOPPED', 'FROZEN'].map(status =>
+        stateOf({ instance: { id: 'DE-1', status } })
+      )
     ];
     const texts = states.map(state => {
       know({ state });
@@ -193,7 +196,10 @@ describe('the head', () => {
       created_at: NOON
     };
     know({
-      state: stateOf({ instance: { name: evil, description: evil, status: 'RUNNING' }, holds: [hold] })
+      state: stateOf({
+        instance: { id: 'DE-1', name: evil, description: evil, status: 'RUNNING' },
+        holds: [hold]
+      })
     });
     expect(card.node.querySelector('img')).toBeNull();
     expect(text()).toContain(evil);
@@ -618,7 +624,7 @@ describe('the rest', () => {
       state: stateOf({
         holds: [
           { ...hold, id: 'a', then: 'restore', reason: 'train', owner: { kind: 'kernel' } },
-          { ...hold, id: 'b', then: 'stop', reason: null, owner: { kind: 'command' } }
+          { ...hold, id: 'b', then: 'stop', reason: '', owner: { kind: 'command' } }
         ]
       })
     });
@@ -628,7 +634,7 @@ describe('the rest', () => {
       state: stateOf({
         holds: [
           { ...hold, id: 'a', then: 'restore', reason: 'train', owner: { kind: 'kernel' } },
-          { ...hold, id: 'extension', then: 'stop', reason: null, owner: { kind: 'person' } }
+          { ...hold, id: 'extension', then: 'stop', reason: '', owner: { kind: 'person' } }
         ]
       })
     });
@@ -725,7 +731,7 @@ describe('the rest', () => {
     know({
       state: limited(
         { extend: sentence, stop: sentence },
-        { instance: { status: 'STOPPED' }, deadline: null }
+        { instance: { id: 'DE-1', status: 'STOPPED' }, deadline: null }
       )
     });
     expect(text().split(sentence)).toHaveLength(2);

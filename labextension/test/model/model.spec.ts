@@ -1,9 +1,9 @@
 import type { Event } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 
+import type { IState } from '../../src/api/types';
 import { CHANGED_EVENT } from '../../src/model/hints';
 import { AutostopModel, LOOKED_EVENT } from '../../src/model/model';
-import type { IState } from '../../src/tokens';
 import { endingIn, HOUR, MINUTE, NOON, stateOf, trans } from '../samples';
 import type { Answer } from '../server';
 import { FakeServer, json, silence } from '../server';
@@ -159,7 +159,7 @@ describe('a model', () => {
     const hold = {
       id: 'h',
       then: 'restore',
-      reason: null,
+      reason: '',
       owner: { kind: 'person' },
       created_at: NOON
     } as const;

@@ -1,6 +1,6 @@
+import type { IState } from '../../src/api/types';
 import { AutostopModel } from '../../src/model/model';
 import { GATHER } from '../../src/model/writes';
-import type { IState } from '../../src/tokens';
 import { endingIn, HOUR, MINUTE, NOON, stateOf, trans } from '../samples';
 import type { Answer } from '../server';
 import { FakeServer, json } from '../server';

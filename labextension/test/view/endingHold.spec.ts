@@ -1,4 +1,4 @@
-import type { IHold, IState } from '../../src/tokens';
+import type { IHold, IState } from '../../src/api/types';
 import { endingBrings, stopAfterEnding } from '../../src/view/endingHold';
 import { HOUR, MINUTE, NOON, stateOf, words } from '../samples';
 

@@ -1,5 +1,6 @@
+import type { IState } from '../../src/api/types';
 import { classify, phaseOf } from '../../src/format/problems';
-import type { ILinkProblem, IState } from '../../src/tokens';
+import type { ILinkProblem } from '../../src/tokens';
 import { iconOf } from '../../src/view/icons';
 import type { IView } from '../../src/view/viewModel';
 import { describe as describeSituation } from '../../src/view/viewModel';
@@ -12,7 +13,7 @@ function viewOf(state: IState | null, now = NOON, link: ILinkProblem | null = nu
 }
 
 function link(kind: ILinkProblem['kind']): ILinkProblem {
-  return { kind, message: `The link is ${kind}.`, hint: null };
+  return { kind, message: `The link is ${kind}.`, hint: '' };
 }
 
 describe('a running instance', () => {
@@ -72,7 +73,7 @@ describe('a running instance', () => {
   });
 
   it('says how a stopped one is started again', () => {
-    expect(viewOf(stateOf({ instance: { status: 'STOPPED' }, deadline: null })).title).toContain(
+    expect(viewOf(stateOf({ instance: { id: 'DE-1', status: 'STOPPED' }, deadline: null })).title).toContain(
       'Start it again in the ModelArts console; /home/ma-user/work is kept.'
     );
   });
@@ -113,7 +114,7 @@ describe('a stop time that nobody confirms any more', () => {
   });
 
   it('says what there is to act on, where there is something', () => {
-    const refused = { code: 'APIGW.0301', message: 'Refused.', hint: null };
+    const refused = { code: 'APIGW.0301', message: 'Refused.', hint: '' };
     expect(viewOf({ ...stale, problem: refused }).note).toBe('credentials refused');
     expect(viewOf({ ...stale, problem: { ...refused, code: 'no_credentials' } }).note).toBe('no credentials');
   });
@@ -208,7 +209,7 @@ describe('an instance that does not run', () => {
     ['DELETED', 'deleted']
   ])('with the status %s is %s, whatever the stop time was', (status, kind) => {
     for (const state of [stateOf(), stateOf({ deadline: null }), endingIn(-HOUR)]) {
-      const view = viewOf({ ...state, instance: { status } });
+      const view = viewOf({ ...state, instance: { id: 'DE-1', status } });
       expect(view.kind).toBe(kind);
       expect(view.text).toMatch(/^Instance/);
       expect(view.title).toContain(status);
@@ -219,7 +220,7 @@ describe('an instance that does not run', () => {
   it('with an unknown status hides no stop time', () => {
     expect(phaseOf('SOMETHING_NEW')).toBe('running');
     expect(phaseOf('toString')).toBe('running');
-    expect(viewOf(stateOf({ instance: { status: 'SOMETHING_NEW' } })).text).toBe('2 h 13 min');
+    expect(viewOf(stateOf({ instance: { id: 'DE-1', status: 'SOMETHING_NEW' } })).text).toBe('2 h 13 min');
   });
 });
 

@@ -127,7 +127,7 @@ describe('the status item', () => {
     expect(find('.jp-AutostopStatus-note').hidden).toBe(true);
     model.know({
       state: stateOf({ emulated: true }),
-      link: { kind: 'lost', message: 'No answer.', hint: null }
+      link: { kind: 'lost', message: 'No answer.', hint: '' }
     });
     expect(find('.jp-AutostopBadge').hidden).toBe(false);
     expect(find('.jp-AutostopBadge').textContent).toBe('emulated');
@@ -153,7 +153,7 @@ describe('the status item', () => {
     model.know({
       state: stateOf({
         deadline: null,
-        instance: { name: evil, status: evil },
+        instance: { id: 'DE-1', name: evil, status: evil },
         problem: { code: evil, message: evil, hint: evil }
       })
     });
