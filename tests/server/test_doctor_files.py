@@ -15,6 +15,7 @@ from conftest import Ask, ManualClock
 from jupyter_autostop.domain.record import EMPTY, Hold, Owner, Pending, Record
 from jupyter_autostop.emulator import defaults
 from jupyter_autostop.server.doctor_files import FileChecks
+from jupyter_autostop.state import Check
 from jupyter_autostop.storage.journal_file import LARGEST, JournalFile
 from jupyter_autostop.storage.slots import RecordFile, pack
 
@@ -139,6 +140,14 @@ def look(tmp_path: Path, **changes: Any) -> FileChecks:
     return FileChecks(**given)
 
 
+def fails(check: Check | None, message: str = "", hint: str = "") -> None:
+    """Expect that a check fails, and what it says."""
+    assert check is not None
+    assert not check["ok"]
+    assert message in check["message"]
+    assert hint in check["hint"]
+
+
 @pytest.mark.parametrize("make", [one for one in OBSTACLES if one is not of_the_future])
 def test_the_record_is_opened(make: Callable[[Path], None], tmp_path: Path) -> None:
     """What is no record of this user's fails the check, which says what it is and what becomes of it."""
@@ -163,10 +172,10 @@ def test_the_journal_is_opened(tmp_path: Path) -> None:
     file = JournalFile(tmp_path / "journal", None)
     assert look(tmp_path).journal(file)["ok"]
     file.path.write_bytes(b"x" * (LARGEST + 1))
-    assert "no journal" in look(tmp_path).journal(file)["message"]
+    fails(look(tmp_path).journal(file), "no journal")
     file.path.unlink()
     os.mkfifo(file.path)
-    assert "it is a pipe" in look(tmp_path).journal(file)["message"]
+    fails(look(tmp_path).journal(file), "it is a pipe", "moved aside")
     assert not look(tmp_path).journal(None)["ok"]
 
 
@@ -175,26 +184,30 @@ def test_the_runtime_folder_is_looked_at(tmp_path: Path) -> None:
     checks = look(tmp_path)
     assert checks.runtime_dir()["ok"]
     (tmp_path / "runtime").chmod(0o777)
-    assert "chmod 700" in checks.runtime_dir()["hint"]
+    fails(checks.runtime_dir(), hint="chmod 700")
     (tmp_path / "runtime").chmod(0o700)
     assert checks.foreign_locks() is None
     (tmp_path / "runtime" / f"jupyter_autostop-{defaults.INSTANCE_ID}.keeper.lock").symlink_to("nowhere")
-    foreign = checks.foreign_locks()
-    assert foreign is not None
-    assert "it is a link" in foreign["message"]
+    fails(checks.foreign_locks(), "it is a link")
     (tmp_path / "file").touch()
     assert not look(tmp_path, runtime=tmp_path / "file").runtime_dir()["ok"]
+    if AS_ROOT:
+        os.chown(tmp_path / "runtime", OTHER, OTHER)
+        fails(checks.runtime_dir(), "another user")
 
 
 def test_the_capability_is_looked_at(tmp_path: Path) -> None:
-    """One that is gone, open to others or was never written fails."""
+    """One that is gone, open to others, a link or was never written fails."""
     path = tmp_path / "jpautostop-1.json"
     checks = look(tmp_path)
-    assert "No such file" in checks.capability(path)["message"]
+    fails(checks.capability(path), "No such file")
     path.touch(0o644)
-    assert "chmod 600" in checks.capability(path)["hint"]
+    fails(checks.capability(path), hint="chmod 600")
     path.chmod(0o600)
     assert checks.capability(path)["ok"]
+    link = tmp_path / "jpautostop-2.json"
+    link.symlink_to(path)
+    fails(checks.capability(link), "it is a link")
     assert not checks.capability(None)["ok"]
 
 

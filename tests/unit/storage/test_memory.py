@@ -43,7 +43,7 @@ def on_disk(directory: Path, **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     "memory",
-    [MEMORY, ANEW, Memory("one", 1, KnownRun(None, 1795007200000, None)), Memory("one", 10**6)],
+    [MEMORY, ANEW, Memory("one", 1, KnownRun(None, 1795007200000, None), ended=True), Memory("one", 10**6)],
 )
 def test_what_is_saved_is_loaded(memory: Memory, tmp_path: Path) -> None:
     """All of it comes back, from a folder that is made where it is missing, and nothing else lies there."""
@@ -93,8 +93,8 @@ def test_this_containers_marker_is_stable() -> None:
 
 DAMAGED = [
     "", " ", "\x00", "{", "null", "3", "true", '"text"', "[]", "{}", '{"format": 1}', "[" * 100_000, "\ufeff{}",
-    '{"format": 2, "container": "one", "serial": 9, "run": null, "defers": true}',
-    '{"format": "1", "container": "one", "serial": 9, "run": null, "defers": true}',
+    '{"format": 2, "container": "one", "serial": 9, "run": null, "defers": true, "ended": false}',
+    '{"format": "1", "container": "one", "serial": 9, "run": null, "defers": true, "ended": false}',
 ]  # fmt: skip
 
 
@@ -207,9 +207,18 @@ def test_the_file_is_replaced_and_never_rewritten(tmp_path: Path) -> None:
     assert file.load() == ANEW
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
-def test_what_never_ends_is_not_read(make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A pipe that nobody fills and a device that never ends are no memory, and keep nobody waiting."""
+def another_users(path: Path) -> None:
+    file_in(path.parent).save(MEMORY)
+    os.chown(path, 65534, 65534)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, device, *([another_users] if os.geteuid() == 0 else [])])
+def test_what_is_no_file_of_ours_is_not_read(make: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A pipe that nobody fills, a device that never ends and what another user put there are no memory."""
     make(tmp_path / "DE-1.json")
     assert_anew(tmp_path, caplog)
 
