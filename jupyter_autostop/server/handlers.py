@@ -240,7 +240,13 @@ class InstanceHandler(AutostopHandler):
         if refresh not in ("0", "1"):
             raise InvalidInputError("`refresh` is 0 or 1.", code="invalid_query")
         service = await self.app.service()
+        self._give_xsrf_token()
         self.finish_state(await service.look(refresh=refresh == "1"))
+
+    def _give_xsrf_token(self) -> None:
+        """Give a page the XSRF token that its writes must carry, where it has none: Voila's pages bring none along."""
+        if not self._shows_capability and not self.token_authenticated and self.get_cookie("_xsrf") is None:
+            _ = self.xsrf_token  # which sets the cookie
 
     @web.authenticated
     @authorized(action="write", resource=RESOURCE)

@@ -57,7 +57,7 @@ def open_page(browser: Browser, server: JupyterServer) -> Tab:
 
 
 def test_the_panel_is_live(browser: Browser, environment: Environment, cloud: Cloud, tmp_path: Path) -> None:
-    """By itself and in a box the panel is the card, which follows the server; no script fails."""
+    """By itself and in a box the panel is the card, which follows the server and extends the run; no script fails."""
     with running_jupyter(tmp_path, settings=emulated(cloud.endpoint), python=environment.python) as server:
         tab = open_page(browser, server)
         cards = tab.page.locator(".jp-AutostopCard:visible")
@@ -67,6 +67,10 @@ def test_the_panel_is_live(browser: Browser, environment: Environment, cloud: Cl
         cards.last.get_by_role("button", name="Refresh").click()
         for card in cards.all():
             expect(card.locator(".jp-AutostopCountdown")).to_have_text(re.compile(r"^\d:\d\d$"))
+        cards.last.get_by_role("button", name="Extend 1 h").click()
+        for card in cards.all():
+            expect(card.locator(".jp-AutostopCountdown")).to_have_text(re.compile(r"^1 h \d+ min$"))
+        expect(cards.last.get_by_text("Now stops")).to_be_visible()
         expect(tab.page.get_by_text("javascript error")).to_have_count(0)
         tab.close()
 

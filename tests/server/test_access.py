@@ -166,6 +166,25 @@ async def test_cookies_need_the_xsrf_token(raw: Raw, jp_serverapp: Any, emulator
     assert (await raw("PATCH", "jupyter-autostop/instance", headers=good, body=body)).code == 200
 
 
+async def test_a_page_without_an_xsrf_token_is_given_one(raw: Raw, jp_serverapp: Any) -> None:
+    """Voila's pages bring none along. Whoever needs none, by a token or with one, is given none, nor is a stranger."""
+    token = jp_serverapp.identity_provider.token
+    login = (await raw("GET", f"login?token={token}")).headers.get_list("Set-Cookie")
+    header = {"Cookie": "; ".join(cookie.partition(";")[0] for cookie in login if not cookie.startswith("_xsrf="))}
+    [given] = (await raw("GET", "jupyter-autostop/instance", headers=header)).headers.get_list("Set-Cookie")
+    name, _, value = given.partition(";")[0].partition("=")
+    assert name == "_xsrf"
+    header["Cookie"] += f"; _xsrf={value}"
+    body = '{"description": "by a page"}'
+    refused = await raw("PATCH", "jupyter-autostop/instance", headers=header, body=body)
+    assert (refused.code, json.loads(refused.body)["code"]) == (403, "xsrf")
+    good = {**header, "X-XSRFToken": value}
+    assert (await raw("PATCH", "jupyter-autostop/instance", headers=good, body=body)).code == 200
+    for other in (header, {"Authorization": f"token {token}"}, {}):
+        reply = await raw("GET", "jupyter-autostop/instance", headers=other)
+        assert "_xsrf" not in str(reply.headers.get_list("Set-Cookie"))
+
+
 async def test_nothing_counts_as_activity(ask: Ask, jp_serverapp: Any) -> None:
     """No call of ours, write or refusal included, moves the server's last activity."""
     before = jp_serverapp.web_app.settings.get("api_last_activity")
