@@ -116,6 +116,7 @@ def atomic_write(path: Path, content: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".autostop-")
     try:
         with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
