@@ -14,7 +14,7 @@ from jupyter_autostop.domain.record import LANDS_WITHIN
 from jupyter_autostop.errors import AutostopError
 from jupyter_autostop.keeper.reconciler import Keeper
 from jupyter_autostop.state import Problem
-from jupyter_autostop.storage.locks import SuspendedError
+from jupyter_autostop.storage.lock_holder import StuckError
 from jupyter_autostop.times.clock import Clock
 
 OWNERS = 2.0
@@ -150,8 +150,8 @@ class Vigil:
         try:
             await self._step()
         except AutostopError as error:
-            # While another server is suspended, nothing tells when the stop is due that it cannot note.
-            self._failed = min(self._failed + 1, 4) if isinstance(error, SuspendedError) else self._failed + 1
+            # While another server does not let go, nothing tells when the stop is due that it cannot note.
+            self._failed = min(self._failed + 1, 4) if isinstance(error, StuckError) else self._failed + 1
             self._log.warning("jupyter_autostop: what is held is not in order yet: %s", error.message)
             snapshot.trouble = trouble_of(error)
         except Exception:  # noqa: BLE001 - told as any other, and tried again

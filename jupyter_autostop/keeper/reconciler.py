@@ -23,7 +23,8 @@ from jupyter_autostop.platforms.modelarts.models import Instance
 from jupyter_autostop.platforms.writer import Comparison, Writer
 from jupyter_autostop.service.requests import HoldWish
 from jupyter_autostop.state import EXTENSION
-from jupyter_autostop.storage.locks import Locks, SuspendedError
+from jupyter_autostop.storage.lock_holder import StuckError
+from jupyter_autostop.storage.locks import Locks
 from jupyter_autostop.storage.slots import Records
 
 HAND_BACK = 60
@@ -74,8 +75,8 @@ class Keeper(Settling):
     ) -> None:
         super().__init__(writer, policy, records, locks, life, log)
         self.owners = owners
-        self._suspended_since: int | None = None
-        """When a suspended server was first found to hold the lock (ms), since the last operation."""
+        self._stuck_since: int | None = None
+        """When a server that is suspended or hangs was first found to hold the lock (ms), since the last operation."""
 
     # Time and starts
 
@@ -83,18 +84,18 @@ class Keeper(Settling):
         """Do what is due. Done again it does no harm; an error leaves the rest to the next step."""
         try:
             async with self.operation():
-                self._suspended_since = None
+                self._stuck_since = None
                 if self.record.idle:
                     return
                 instance = await self.begin()
                 await self.go_on(instance)
-        except SuspendedError:
-            self._suspended_since = self._suspended_since or self.surely()
-            if not await self._stop_past_suspended():
+        except StuckError:
+            self._stuck_since = self._stuck_since or self.surely()
+            if not await self._stop_past_stuck():
                 raise
 
-    async def _stop_past_suspended(self) -> bool:
-        """Stop a run whose time has come though a suspended server holds the lock; tell whether that was so.
+    async def _stop_past_stuck(self) -> bool:
+        """Stop a run whose time has come though a server that is suspended or hangs holds the lock; tell if so.
 
         Nothing else is done, and nothing noted: the record stays that server's, which finds the run over when it goes
         on, and settings that are owed are put back in the next run.
@@ -108,7 +109,7 @@ class Keeper(Settling):
             return False
         if await self.writer.send(self.writer.platform.stop, stop_shown):
             self.note(
-                "stop", "Its time has come, and another server is suspended: ModelArts is stopping this instance."
+                "stop", "Its time has come, and another server does not let go: ModelArts is stopping this instance."
             )
         return True
 
@@ -119,7 +120,7 @@ class Keeper(Settling):
             return False  # it was switched on elsewhere, and no hold outlives that
         # Each time as it was when the last hold ended, or when this was first found: the grace counts from there.
         ended = max((hold.until for hold in record.holds), default=0)
-        then = min(self.surely(), max(ended, self._suspended_since or 0))
+        then = min(self.surely(), max(ended, self._stuck_since or 0))
         left = expired(record, then, self.grace, defers=defers)
         if left.holds or left.stop_at is not None or left.sent is not None:
             return self.due(left)

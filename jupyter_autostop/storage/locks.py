@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from jupyter_autostop.errors import UnavailableError
-from jupyter_autostop.process import process_stat, started
+from jupyter_autostop.storage.lock_holder import Holder, sign, signed_by
 
 PATIENCE = 20.0
 """Seconds to wait for another server's operation."""
-SUSPENDED_PATIENCE = 2.0
-"""Seconds to wait for one of a server that is suspended: by a debugger for a moment, or by a person for ever."""
+STUCK_PATIENCE = 2.0
+"""Seconds to wait for one of a server that hangs, or is suspended: by a debugger for a moment, or for ever."""
 _PROCESSES = Path("/proc")
-_SIGNATURE = 64
 _T = TypeVar("_T")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -65,17 +64,6 @@ def _other_processes() -> list[int]:
     except OSError:
         return []
     return [pid for pid in pids if pid != os.getpid()]
-
-
-class SuspendedError(UnavailableError):
-    """The server that holds the operation lock is suspended."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(
-            f"Another Jupyter server (process {pid}) was suspended while it was changing this instance.",
-            code="busy",
-            hint=f"Let it go on (`kill -CONT {pid}`), or end it (`kill -KILL {pid}`).",
-        )
 
 
 class _Taking:
@@ -213,49 +201,41 @@ class FileLocks:
     def _locked(self, taking: _Taking) -> int:
         """Return the descriptor that holds the lock, or raise `UnavailableError`."""
         begun = time.monotonic()
+        first: list[Holder] | None = None
         while True:
             descriptor = self._opened()
             free = _try(descriptor)
-            holders = self._rivals(descriptor) if free else self._signed_by(descriptor)
+            holders = self._rivals(descriptor) if free else signed_by(descriptor)
             if free and not holders:
-                self._sign(descriptor)
+                sign(descriptor)
                 return descriptor
             os.close(descriptor)
             waited = time.monotonic() - begun
             if taking.left:
                 raise UnavailableError("This is not waited for any more.", code="busy")
-            suspended = [pid for pid in holders if process_stat(pid)[:1] in (["T"], ["t"])]
-            if suspended and waited >= min(SUSPENDED_PATIENCE, self._patience):
-                raise SuspendedError(suspended[0])
+            first = holders if first is None else first
+            stuck = next((error for each in holders if each in first and (error := each.stuck())), None)
+            if stuck and waited >= min(STUCK_PATIENCE, self._patience):
+                raise stuck
+            if waited >= self._patience and holders:
+                raise holders[0].busy()
             if waited >= self._patience:
-                which = f" (process {holders[0]})" if holders else ""
-                raise UnavailableError(
-                    f"Another Jupyter server{which} is changing this instance and does not come to an end.",
-                    code="busy",
-                )
+                raise UnavailableError("Another Jupyter server is changing this instance.", code="busy")
             time.sleep(0.01)
 
-    def _sign(self, descriptor: int) -> None:
-        """Name this process in the lock it holds, for those who wait; a full disk leaves it unnamed."""
-        with suppress(OSError):
-            os.pwrite(descriptor, f"{os.getpid()} {started(os.getpid())}".ljust(_SIGNATURE).encode(), 0)
-
-    def _signed_by(self, descriptor: int) -> list[int]:
-        """Return the process that holds a lock, as far as it has named itself and lives."""
-        pid, _, since = os.pread(descriptor, _SIGNATURE, 0).decode("ascii", "replace").strip().partition(" ")
-        return [int(pid)] if pid.isdecimal() and since and started(int(pid)) == since else []
-
-    def _rivals(self, descriptor: int) -> list[int]:
+    def _rivals(self, descriptor: int) -> list[Holder]:
         """Return the processes that may hold a lock of this name that was removed or replaced, which keeps none out."""
         ours = os.fstat(descriptor)
         if self._seen is not None and os.path.samestat(self._seen, ours):
             return []  # it was looked for when this file was first met
         opened = {pid: _open_files(pid, str(self._operation)) for pid in _other_processes()}
-        rivals = [pid for pid, files in opened.items() if any(not os.path.samestat(ours, at) for _, at in files)]
+        rivals = [
+            Holder(pid) for pid, files in opened.items() if any(not os.path.samestat(ours, at) for _, at in files)
+        ]
         if not rivals and _is_at(self._operation, descriptor):
             self._seen = ours
             return []
-        return rivals or self._signed_by(descriptor) or [os.getpid()]
+        return rivals or signed_by(descriptor) or [Holder(os.getpid())]
 
     def _opened(self) -> int:
         """Return the open file of the operation lock; what could not be made at the start is made now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import signal
 import socket
@@ -252,6 +253,10 @@ class Rig:
         """Let servers count their file steps from now on, or no more."""
         flag = self.folder / "state.armed"
         flag.touch() if armed else flag.unlink(missing_ok=True)
+
+    def wake(self) -> None:
+        """Let the server go on that hangs at one of its file steps."""
+        os.close(os.open(self.folder / "state.hangs", os.O_WRONLY | os.O_NONBLOCK))
 
     @property
     def steps(self) -> list[str]:

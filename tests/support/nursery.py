@@ -1,11 +1,12 @@
 """Real Jupyter servers, born by fork from a process that has its imports done, so that a test can afford to kill many.
 
 A server can be told to die at one of its file steps: it counts the calls that write, sync, rename or remove something
-below a folder from the moment that a file `armed` lies beside it, and kills itself at one of them.
+below a folder from the moment that a file `armed` lies beside it, and kills itself at one of them, or hangs there.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -23,19 +24,23 @@ STEPS = ("pwrite", "write", "fsync", "fdatasync", "replace", "rename", "link", "
 class FileSteps:
     """Counts the file steps below a folder in a log of names, and ends the process at one of them.
 
-    `at` is the number of the step from 1 on (0: none), `when` is before it, after it, or half through a write.
+    `at` is the number of the step from 1 on (0: none), `when` is before it, after it, or half through a write. With
+    `hang` the process does not end: all of its threads stand still until somebody writes to the pipe `hangs`.
     """
 
     def __init__(self, folder: str, at: int = 0, when: str = "before") -> None:
         self._folder = os.path.realpath(folder)
         self._armed = f"{self._folder}.armed"
         self._log = f"{self._folder}.steps"
+        self._hangs = f"{self._folder}.hangs"
         self._at = at
         self._when = when
         self._count = 0
 
     def install(self) -> None:
         """Stand in the way of every such call of this process."""
+        if self._when == "hang":
+            os.mkfifo(self._hangs)
         for name in STEPS:
             setattr(os, name, self._counted(name, getattr(os, name)))
 
@@ -58,6 +63,10 @@ class FileSteps:
                     real(target, args[0][: len(args[0]) // 2], *args[1:])
                 elif self._when == "after":
                     real(target, *args, **kwargs)
+                elif self._when == "hang":
+                    # Called so, a function keeps Python's lock; a pipe is not open before it has both its ends.
+                    ctypes.PyDLL(None).open(self._hangs.encode(), os.O_RDONLY)
+                    return real(target, *args, **kwargs)
                 os.kill(os.getpid(), signal.SIGKILL)
             return real(target, *args, **kwargs)
 

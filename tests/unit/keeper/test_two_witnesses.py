@@ -17,6 +17,7 @@ from jupyter_autostop.errors import UnavailableError
 from jupyter_autostop.platforms.clock import HOLDS
 from jupyter_autostop.service.requests import parse_extend, parse_hold
 from jupyter_autostop.service.service import AutostopService
+from jupyter_autostop.storage.lock_holder import HANGS_AFTER
 
 DECADE = 315_360_000
 LEAPS = [4 * HOUR, DECADE, -4 * HOUR, -DECADE]
@@ -254,6 +255,42 @@ def test_a_suspended_server_keeps_no_other_from_a_stop_that_is_due(rig: Rig, the
     writes = [seen for seen in rig.cloud.requests if seen["method"] == "POST" and seen["status"] == 200]
     assert len(writes) == 1
     for each in (halted, server):
+        assert each.look()["holds"] == []
+
+
+@pytest.mark.parametrize("then", ["stop", "restore"])
+def test_a_server_that_hangs_keeps_no_other_from_a_stop_that_is_due(rig: Rig, then: str) -> None:
+    """It hangs in the middle of a change, not suspended; the other one names it, and stops. Awake, it does no harm."""
+    server, hangs = rig.server(), rig.server(at=1, when="hang")
+    until = (rig.cloud.stop_at or 0) + HOUR * 1000
+    assert server.ask("POST", "holds", {"until": until, "then": then}).status_code == 201
+    hangs.look()
+    rig.arm()
+    change = hangs.begin("POST", "holds", {"until": until + HOUR * 1000})
+    rig.until(lambda: rig.steps)
+    [lock] = (rig.folder / "runtime").glob("*.keeper.lock")
+    pid, started, since = lock.read_text(encoding="ascii").split()
+    assert int(pid) == hangs.pid
+    lock.write_text(f"{pid} {started} {float(since) - HANGS_AFTER:.3f}", encoding="ascii")
+    try:
+        busy = server.ask("POST", "holds", {"until": until + HOUR * 1000})
+        assert (busy.status_code, busy.json()["code"]) == (503, "busy")
+        assert f"process {hangs.pid}" in busy.json()["message"]
+        assert "ago, and hangs" in busy.json()["message"]
+        rig.cloud.advance((until - rig.cloud.now()) / 1000 - 20)
+        server.look()
+        assert rig.cloud.stopped_at is None
+        rig.cloud.advance(20)
+        rig.until(lambda: then == "stop" or "hangs" in (server.look()["problem"] or {}).get("message", ""))
+        rig.cloud.advance(0 if then == "stop" else 900)
+        rig.until(lambda: server.look() and rig.cloud.stopped_at)
+        assert (rig.cloud.stopped_at or 0) >= until + (0 if then == "stop" else 900_000)
+    finally:
+        rig.arm(armed=False)
+        rig.wake()
+    change.join()
+    rig.until(lambda: hangs.look() and server.look() and rig.cloud.setting == PRIOR)
+    for each in (hangs, server):
         assert each.look()["holds"] == []
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_autostop.errors import UnavailableError
-from jupyter_autostop.storage.locks import FileLocks, SuspendedError
+from jupyter_autostop.storage.lock_holder import HANGS_AFTER, HangingError, StuckError, SuspendedError
+from jupyter_autostop.storage.locks import FileLocks
 
 HOLDER = """
 import asyncio, sys
@@ -215,13 +218,45 @@ async def test_who_is_busy_is_named(tmp_path: Path) -> None:
     locks = await locks_in(tmp_path)
     async with another_server(tmp_path) as (process, _):
         busy = await is_busy(locks)
-        assert not isinstance(busy, SuspendedError)
-        assert f"(process {process.pid})" in busy.message
+        assert not isinstance(busy, StuckError)
+        assert busy.message.startswith(f"Another Jupyter server (process {process.pid}) has been changing this")
+        assert f"kill {process.pid}" in busy.hint
         process.send_signal(signal.SIGSTOP)
         await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED)
         busy = await is_busy(locks)
         assert isinstance(busy, SuspendedError)
         assert f"kill -CONT {process.pid}" in busy.hint
+
+
+async def test_who_hangs_is_told_from_who_is_slow(tmp_path: Path) -> None:
+    """By how long it has held the lock, which it has written there."""
+    locks = await locks_in(tmp_path)
+    async with another_server(tmp_path) as (process, _):
+        [lock] = (tmp_path / "runtime").glob("*.keeper.lock")
+        pid, started, since = lock.read_text(encoding="ascii").split()
+        for ago in (HANGS_AFTER - 60, HANGS_AFTER + 61):
+            lock.write_text(f"{pid} {started} {float(since) - ago:.3f}", encoding="ascii")
+            busy = await is_busy(locks)
+            assert isinstance(busy, HangingError) == (ago > HANGS_AFTER)
+        assert busy.message.startswith(f"Another Jupyter server (process {process.pid}) began to change this instance ")
+        assert re.search(r" 6 min( [0-9]+ s)? ago, and hangs[.]$", busy.message)
+        assert f"kill -KILL {process.pid}" in busy.hint
+
+
+async def test_a_lock_that_cannot_be_signed_bears_no_other_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk leaves whoever holds it unnamed, and nobody takes the one before for it."""
+    first, second = await locks_in(tmp_path), await locks_in(tmp_path)
+    async with first.operation(int):
+        pass
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    async with first.operation(int):
+        assert "process" not in (await is_busy(second)).message
 
 
 EMPTYINGS = ["removed", "replaced", "one file removed", "files replaced"]
