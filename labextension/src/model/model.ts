@@ -202,7 +202,8 @@ export class AutostopModel implements IAutostopModel {
     }
   }
 
-  private _accept(received: IReceived): void {
+  /** @param settled - whether a write is no longer under way, which is news in itself. */
+  private _accept(received: IReceived, settled = false): void {
     // What a write has done is told to who asked for it; it is no part of what holds.
     const state = { ...received.state, outcome: null };
     const news = !sameState(this.state, state) || this.link !== null;
@@ -215,7 +216,7 @@ export class AutostopModel implements IAutostopModel {
     if (this._time.uncertain) {
       void this.refresh();
     }
-    if (news) {
+    if (news || settled) {
       this._emit();
     }
   }
@@ -223,8 +224,7 @@ export class AutostopModel implements IAutostopModel {
   private _onWritten(received: IReceived): void {
     this._written += 1;
     if (!this.isDisposed) {
-      this._accept(received);
-      this._onPending();
+      this._accept(received, true);
     }
   }
 

@@ -66,10 +66,12 @@ export class Writes {
 
   extendUntil(until: number): Promise<IResult> {
     const gathered = this._gathered ?? this._gather(until);
-    gathered.wish.until = until;
     window.clearTimeout(gathered.timer);
     gathered.timer = window.setTimeout(gathered.send, GATHER);
-    this._options.changed();
+    if (gathered.wish.until !== until) {
+      gathered.wish.until = until;
+      this._options.changed();
+    }
     return gathered.result;
   }
 

@@ -70,6 +70,22 @@ afterEach(() => {
 });
 
 describe('clicks on more time', () => {
+  it('are told once each, and so is the answer', async () => {
+    const changes = jest.fn();
+    model.changed.connect(changes);
+    void model.extendBy(3600);
+    expect(changes).toHaveBeenCalledTimes(1);
+    void model.extendBy(3600);
+    expect(changes).toHaveBeenCalledTimes(2);
+    await pass(GATHER);
+    expect(changes).toHaveBeenCalledTimes(2);
+    answers[0]?.(extended(STOP + 2 * HOUR));
+    await pass(0);
+    expect(changes).toHaveBeenCalledTimes(3);
+    expect(shown()).toBe(STOP + 2 * HOUR);
+    expect(model.situation().pending).toBeNull();
+  });
+
   it('that follow each other are one request with an absolute time, and show at once', async () => {
     const results = [model.extendBy(3600), model.extendBy(3600)];
     await pass(GATHER - 100);
