@@ -89,7 +89,8 @@ def token_client(url: str, token: str) -> httpx.Client:
     return httpx.Client(base_url=url, headers={"Authorization": f"token {token}"}, trust_env=False, timeout=60)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nothing listens now."""
     with ExitStack() as held:
         ports: list[int] = []
         while len(ports) < count:
@@ -103,7 +104,7 @@ def _free_ports(count: int) -> list[int]:
 def _settings(
     folder: Path, users: tuple[str, ...], hub: Hub, environment: dict[str, str], options: tuple[str, ...]
 ) -> dict[str, Any]:
-    port, hub_port, proxy_port = hub.url.rpartition(":")[2], *_free_ports(2)
+    port, hub_port, proxy_port = hub.url.rpartition(":")[2], *free_ports(2)
     # A server's own start takes a second or two, on a busy machine many.
     patience = 120
     return {
@@ -173,7 +174,7 @@ def running_hub(folder: Path, *users: str, environment: dict[str, str], options:
     assert PROXY.exists(), "The hub's proxy is missing; `make test` installs it."
     assert shutil.which("node"), "The hub's proxy needs node."
     mark = secrets.token_hex(8)
-    hub = Hub(f"http://127.0.0.1:{_free_ports(1)[0]}", secrets.token_hex(8), secrets.token_hex(16), folder)
+    hub = Hub(f"http://127.0.0.1:{free_ports(1)[0]}", secrets.token_hex(8), secrets.token_hex(16), folder)
     for user in users:
         hub.home(user).mkdir(parents=True)
     settings = _settings(folder, users, hub, {**environment, MARK: mark}, options)

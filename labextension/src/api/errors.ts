@@ -1,7 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ILinkProblem } from '../tokens';
-import { ApiError, ConnectionLostError, LoggedOutError, MissingError } from './request';
+import { ApiError, ConnectionLostError, LoggedOutError, MissingError, VoilaAloneError } from './request';
 
 /** What a request that failed means for the page, in sentences to show. */
 export function linkProblem(error: unknown, trans: TranslationBundle): ILinkProblem {
@@ -17,6 +17,15 @@ export function linkProblem(error: unknown, trans: TranslationBundle): ILinkProb
       kind: 'logged_out',
       message: trans.__('The Jupyter server no longer knows this browser.'),
       hint: trans.__('Log in to Jupyter again, for example by reloading the page.')
+    };
+  }
+  if (error instanceof VoilaAloneError) {
+    return {
+      kind: 'missing',
+      message: trans.__('Voila runs as a server of its own here, where the controls cannot work.'),
+      hint: trans.__(
+        'Write jupyter autostop extend 1h in a terminal, or open this page from the Jupyter server, below voila/render.'
+      )
     };
   }
   if (error instanceof MissingError) {

@@ -39,6 +39,9 @@ export class LoggedOutError extends RequestError {}
 /** The Jupyter server answers, but runs no server extension of ours. */
 export class MissingError extends RequestError {}
 
+/** Voila runs as a server of its own, which can run no server extension. */
+export class VoilaAloneError extends MissingError {}
+
 /** An error that the server put in words. */
 export class ApiError extends RequestError {
   constructor(
@@ -56,6 +59,8 @@ export class ApiError extends RequestError {
 }
 
 const NAMESPACE = 'jupyter-autostop';
+/** Where Voila, as a server of its own, sends who asks for a path that it does not know. */
+const VOILA_FILE = /^[^?#]*\/voila\/files\//;
 /** Longer than the server needs for a call with its retries; a dead connection would hang for minutes. */
 const TIMEOUT = 45_000;
 /** A write is several such calls: read, send, read back, and perhaps put back. */
@@ -77,6 +82,9 @@ export async function receive<T>(
 ): Promise<{ body: T; at: number }> {
   const { response, at, text } = await exchange(connection, request);
   const body = parsed(text);
+  if (response.redirected && VOILA_FILE.test(response.url)) {
+    throw new VoilaAloneError();
+  }
   if (response.redirected && body === undefined) {
     // Some hubs and proxies send a stranger to a page for logging in, with a good status.
     throw new LoggedOutError();

@@ -1,5 +1,11 @@
 import { linkProblem, retryDelay } from '../../src/api/errors';
-import { ApiError, ConnectionLostError, LoggedOutError, MissingError } from '../../src/api/request';
+import {
+  ApiError,
+  ConnectionLostError,
+  LoggedOutError,
+  MissingError,
+  VoilaAloneError
+} from '../../src/api/request';
 import {
   deleteHold,
   extendInstance,
@@ -33,8 +39,9 @@ function html(status: number): Response {
   return new Response('<html><img src=x onerror=alert(1)></html>', { status });
 }
 
-function redirected(response: Response): Response {
+function redirected(response: Response, url = 'http://localhost/hub/login'): Response {
   Object.defineProperty(response, 'redirected', { value: true });
+  Object.defineProperty(response, 'url', { value: url });
   return response;
 }
 
@@ -191,6 +198,13 @@ describe('a refusal', () => {
     expect(await failureOf(redirected(html(200)))).toBeInstanceOf(LoggedOutError);
     expect(await failureOf(forbidden(), redirected(html(200)))).toBeInstanceOf(LoggedOutError);
   });
+
+  it('is no lost login where Voila, without a Jupyter server, sends it to its files', async () => {
+    const url = 'http://localhost:8866/voila/files/jupyter-autostop/instance';
+    expect(await failureOf(redirected(html(403), url), html(403))).toBeInstanceOf(VoilaAloneError);
+    const login = `http://localhost/hub/login?next=${url}`;
+    expect(await failureOf(redirected(html(200), login))).toBeInstanceOf(LoggedOutError);
+  });
 });
 
 describe('what the page makes of it', () => {
@@ -198,6 +212,7 @@ describe('what the page makes of it', () => {
     [new ConnectionLostError('x'), 'lost'],
     [new LoggedOutError('x'), 'logged_out'],
     [new MissingError('x'), 'missing'],
+    [new VoilaAloneError('x'), 'missing'],
     [new ApiError(403, 'forbidden', 'x'), 'forbidden'],
     [new ApiError(500, 'unexpected', 'It broke.'), 'failed'],
     ['nonsense', 'failed']
