@@ -13,7 +13,7 @@ from paths import ROOT
 SOURCES = ROOT / "labextension"
 BUILT = ROOT / "jupyter_autostop" / "labextension" / "static"
 RAW, PACKED = 120 * 1024, 45 * 1024
-"""Bytes of JavaScript (PROMISES.md, Cost)."""
+"""Bytes of JavaScript."""
 
 
 def test_the_typescript_tests(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_the_typescript_tests(tmp_path: Path) -> None:
     found = json.loads(report.read_text(encoding="utf-8"))
     assert found["success"] is True, said
     assert found["numPassedTests"] == found["numTotalTests"] > 0, said
-    specs = {path.name for path in (SOURCES / "test").glob("*.spec.ts")}
+    specs = {path.name for path in (SOURCES / "test").rglob("*.spec.ts")}
     assert {Path(result["name"]).name for result in found["testResults"]} == specs, said
 
 
