@@ -111,9 +111,9 @@ def put_aside(path: Path) -> Path:
 def atomic_write(path: Path, content: bytes) -> None:
     """Replace a file, its owner's alone, in one step: a crash leaves the old one or the new one. May raise `OSError`.
 
-    A link in its place is replaced, not followed.
+    A link in its place is replaced, not followed. A draft that a killed process leaves begins with the file's name.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".autostop-")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)  # whatever the umask

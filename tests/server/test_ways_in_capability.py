@@ -6,7 +6,10 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -221,6 +224,23 @@ def test_what_the_dead_left(tmp_path: Path) -> None:
     capability.withdraw()
     left = {path.name for path in tmp_path.iterdir()}
     assert {what for what, (name, _) in files.items() if name in left} == {"alive", "elsewhere", "damaged"}
+
+
+def test_what_one_left_that_was_killed_while_it_wrote(tmp_path: Path) -> None:
+    """Its draft, with the secret in it, is removed as its file would be."""
+    code = (
+        "import os, signal, socket, sys, pathlib\n"
+        "from jupyter_autostop.server.auth import Capability\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Capability().publish(pathlib.Path(sys.argv[1]), {'machine': socket.gethostname()})\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    capability = Capability()
+    capability.publish(tmp_path, {})
+    capability.withdraw()
+    assert list(tmp_path.iterdir()) == []
 
 
 SPOILED: dict[str, Callable[[Path], Any]] = {
