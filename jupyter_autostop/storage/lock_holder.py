@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from jupyter_autostop.errors import UnavailableError
@@ -82,7 +83,8 @@ def sign(descriptor: int) -> None:
     try:
         os.pwrite(descriptor, name.ljust(_SIZE).encode(), 0)
     except OSError:
-        os.ftruncate(descriptor, 0)  # rather no name than that of who held it before
+        with suppress(OSError):  # a disk that refuses this as well must not keep the lock, either
+            os.ftruncate(descriptor, 0)  # rather no name than that of who held it before
 
 
 def signed_by(descriptor: int) -> list[Holder]:
