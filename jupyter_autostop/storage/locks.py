@@ -214,13 +214,16 @@ class FileLocks:
             if taking.left:
                 raise UnavailableError("This is not waited for any more.", code="busy")
             first = holders if first is None else first
-            stuck = next((error for each in holders if each in first and (error := each.stuck())), None)
-            if stuck and waited >= min(STUCK_PATIENCE, self._patience):
-                raise stuck
-            if waited >= self._patience and holders:
-                raise holders[0].busy()
+            if waited >= min(STUCK_PATIENCE, self._patience):
+                for stuck in (each.stuck() for each in holders if each in first):
+                    if stuck:
+                        raise stuck
             if waited >= self._patience:
-                raise UnavailableError("Another Jupyter server is changing this instance.", code="busy")
+                raise (
+                    holders[0].busy()
+                    if holders
+                    else UnavailableError("Another Jupyter server is changing this instance.", code="busy")
+                )
             time.sleep(0.01)
 
     def _rivals(self, descriptor: int) -> list[Holder]:
