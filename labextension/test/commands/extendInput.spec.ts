@@ -1,24 +1,11 @@
-import { readFileSync } from 'fs';
-import { join } from 'path';
-
 import { moreTime, typedLength, typedWish } from '../../src/commands/extendInput';
 import { dayTime, formatMoment } from '../../src/format/moments';
 import { isMoment } from '../../src/format/until';
 import type { ISituation } from '../../src/tokens';
 import { endingIn, HOUR, MINUTE, NOON, situationOf, stateOf, words } from '../samples';
+import { table } from '../table';
 
-interface IRow {
-  text: string;
-  seconds?: number;
-  error?: string;
-}
-
-/** The cases that the Python side passes too. */
-const { durations } = JSON.parse(
-  readFileSync(join(__dirname, '../../../tests/data/durations.json'), 'utf8')
-) as {
-  durations: IRow[];
-};
+const { durations } = table;
 
 function wish(text: string, parts: Partial<ISituation> = {}): ReturnType<typeof typedWish> {
   return typedWish(text, situationOf(parts), words);

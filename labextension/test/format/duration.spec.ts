@@ -1,20 +1,7 @@
-import { readFileSync } from 'fs';
-import { join } from 'path';
-
 import { formatCountdown } from '../../src/format/countdown';
 import { DurationError, formatDuration, parseDuration } from '../../src/format/duration';
 import { trans } from '../samples';
-
-interface ITable {
-  durations: { text: string; seconds?: number; error?: string }[];
-  formats: { seconds: number; text: string }[];
-  countdowns: { seconds: number; text: string }[];
-}
-
-/** The cases that the Python side passes too. */
-const table = JSON.parse(
-  readFileSync(join(__dirname, '../../../tests/data/durations.json'), 'utf8')
-) as ITable;
+import { table } from '../table';
 
 function refusal(text: string): DurationError {
   try {

@@ -1,28 +1,12 @@
-import { readFileSync } from 'fs';
-import { join } from 'path';
-
 import { DurationError } from '../../src/format/duration';
 import { isMoment, readUntil } from '../../src/format/until';
 import { browserZone, DAY_S, namedZone } from '../../src/format/zones';
 import { NOON, trans } from '../samples';
+import { table } from '../table';
 
-interface IRow {
-  text: string;
-  zone: string;
-  now: string;
-  at?: string;
-  told?: string;
-  error?: string;
-}
+const { moments } = table;
 
-/** The cases that the Python side passes too. */
-const { moments } = JSON.parse(
-  readFileSync(join(__dirname, '../../../tests/data/durations.json'), 'utf8')
-) as {
-  moments: IRow[];
-};
-
-function refusal(row: IRow): DurationError {
+function refusal(row: (typeof moments)[number]): DurationError {
   try {
     readUntil(row.text, Date.parse(row.now), trans, row.zone);
   } catch (error) {
