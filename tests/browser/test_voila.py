@@ -67,12 +67,15 @@ def answers(url: str) -> bool:
         return client.connect_ex((parts.hostname, parts.port)) == 0
 
 
-def write_page(server: JupyterServer) -> None:
-    """Write the notebook."""
+@contextmanager
+def running_server(folder: Path, environment: Environment, cloud: Cloud) -> Iterator[JupyterServer]:
+    """Run a Jupyter server with Voila and the notebook."""
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     book = nbformat.v4.new_notebook(cells=cells)
     book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(book, server.folder / "work" / "page.ipynb")
+    with running_jupyter(folder, settings=emulated(cloud.endpoint), python=environment.python) as server:
+        nbformat.write(book, server.folder / "work" / "page.ipynb")
+        yield server
 
 
 def open_page(browser: Browser, server: JupyterServer, alone: str = "") -> Tab:
@@ -88,8 +91,7 @@ def open_page(browser: Browser, server: JupyterServer, alone: str = "") -> Tab:
 
 def test_the_panel_is_live(browser: Browser, environment: Environment, cloud: Cloud, tmp_path: Path) -> None:
     """By itself and in a box the panel is the card, which follows the server and extends the run; no script fails."""
-    with running_jupyter(tmp_path, settings=emulated(cloud.endpoint), python=environment.python) as server:
-        write_page(server)
+    with running_server(tmp_path, environment, cloud) as server:
         tab = open_page(browser, server)
         cards = tab.page.locator(".jp-AutostopCard:visible")
         expect(cards).to_have_count(2)
@@ -108,8 +110,7 @@ def test_the_panel_is_live(browser: Browser, environment: Environment, cloud: Cl
 
 def test_auto_stop_is_switched_off(browser: Browser, environment: Environment, cloud: Cloud, tmp_path: Path) -> None:
     """The switch asks, and then auto-stop is off at the platform too: a page's first write has its XSRF token."""
-    with running_jupyter(tmp_path, settings=emulated(cloud.endpoint), python=environment.python) as server:
-        write_page(server)
+    with running_server(tmp_path, environment, cloud) as server:
         tab = open_page(browser, server)
         card = tab.page.locator(".jp-AutostopCard:visible").last
         card.get_by_role("switch").click()
@@ -123,32 +124,27 @@ def test_auto_stop_is_switched_off(browser: Browser, environment: Environment, c
 
 def test_voila_alone(browser: Browser, environment: Environment, cloud: Cloud, tmp_path: Path) -> None:
     """As a server of its own Voila has no routes of ours: the panel says so and names a way out, and offers nothing."""
-    with running_jupyter(tmp_path, settings=emulated(cloud.endpoint), python=environment.python) as server:
-        write_page(server)
-        with running_voila(environment, server) as url:
-            tab = open_page(browser, server, url)
-            cards = tab.page.locator(".jp-AutostopCard:visible")
-            expect(cards).to_have_count(2)
-            for card in cards.all():
-                expect(card).to_contain_text("Voila runs as a server of its own here, where the controls cannot work.")
-                expect(card).to_contain_text("jupyter autostop extend 1h")
-                expect(card).not_to_contain_text("Log in")
-                expect(card.get_by_role("button", name="Extend")).to_have_count(0)
-            tab.close()
+    with running_server(tmp_path, environment, cloud) as server, running_voila(environment, server) as url:
+        tab = open_page(browser, server, url)
+        cards = tab.page.locator(".jp-AutostopCard:visible")
+        expect(cards).to_have_count(2)
+        for card in cards.all():
+            expect(card).to_contain_text("Voila runs as a server of its own here, where the controls cannot work.")
+            expect(card).to_contain_text("jupyter autostop extend 1h")
+            expect(card).not_to_contain_text("Log in")
+            expect(card.get_by_role("button", name="Extend")).to_have_count(0)
+        tab.close()
 
 
 def test_without_our_front_end(browser: Browser, environment: Environment, cloud: Cloud, tmp_path: Path) -> None:
     """By itself and in a box the panel is a picture, and no package of ours is asked for anywhere."""
-    with environment.without(FRONT_END):
-        settings = emulated(cloud.endpoint)
-        with running_jupyter(tmp_path, settings=settings, python=environment.python) as server:
-            write_page(server)
-            asked: list[str] = []
-            browser_tab = open_page(browser, server)
-            browser_tab.page.on("request", lambda request: asked.append(request.url))
-            browser_tab.page.reload()
-            expect(browser_tab.page.get_by_text("beside")).to_be_visible()
-            expect(browser_tab.page.get_by_text("this picture does not move")).to_have_count(2)
-            expect(browser_tab.page.get_by_text("javascript error")).to_have_count(0)
-            assert [url for url in asked if "autostop" in url] == []
-            browser_tab.close()
+    with environment.without(FRONT_END), running_server(tmp_path, environment, cloud) as server:
+        asked: list[str] = []
+        browser_tab = open_page(browser, server)
+        browser_tab.page.on("request", lambda request: asked.append(request.url))
+        browser_tab.page.reload()
+        expect(browser_tab.page.get_by_text("beside")).to_be_visible()
+        expect(browser_tab.page.get_by_text("this picture does not move")).to_have_count(2)
+        expect(browser_tab.page.get_by_text("javascript error")).to_have_count(0)
+        assert [url for url in asked if "autostop" in url] == []
+        browser_tab.close()
